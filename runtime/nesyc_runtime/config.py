@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Annotated
 from typing import Literal as OneOf
 
-from pydantic import BaseModel, ConfigDict, Field as _Field
+from pydantic import BaseModel, ConfigDict
+from pydantic import Field as _Field
 
 Scalar = bool | int | float | str | None
 
@@ -86,7 +87,10 @@ class Const(Model):
 
 
 class Apply(Model):
-    """An operator or function: + - * / % neg concat lower upper length contains starts_with replace matches."""
+    """An operator or function:
+
+    + - * / % neg concat lower upper length contains starts_with replace matches.
+    """
 
     function: str
     arguments: tuple[Term, ...]
@@ -183,7 +187,7 @@ class Constraint(Model):
 
 
 class KbColumn(Model):
-    """`references` is the relation whose key the column points at; `embed` is (embedder, column) of a vector."""
+    """`references`: the relation whose key the column points at; `embed`: (embedder, column) of a vector."""
 
     name: str
     type: Type
@@ -197,7 +201,7 @@ class Unique(Model):
 
 
 class Relation(Model):
-    """`fulltext` lists indexed columns; `nearest` is (column, metric); `say` a template with {column} holes."""
+    """`fulltext`: indexed columns; `nearest`: (column, metric); `say`: a template with {column} holes."""
 
     name: str
     derived: bool
@@ -223,7 +227,7 @@ class Fact(Model):
 
 
 class FactFile(Model):
-    """`facts R from csv(PATH)`: the compiler read and checked the file (`sha256` of its bytes); loading reads it again."""
+    """`facts R from csv(PATH)`, checked when compiling (`sha256` of its bytes), read again when loaded."""
 
     relation: str
     format: OneOf["csv", "jsonl", "parquet", "triples"]
@@ -280,7 +284,7 @@ class Path(Model):
 
 
 class FileSource(Model):
-    """`at`: key of the list inside each json file; `file_as`/`index_as`: fields that take file stem and index."""
+    """`at`: key of the list in each json file; `file_as`/`index_as`: fields for file stem and index."""
 
     format: OneOf["jsonl", "csv", "parquet", "json"]
     path: Path
@@ -327,7 +331,10 @@ Source = Annotated[FileSource | GenerateSource | HubSource | HashSplitSource, _F
 
 
 class Split(Model):
-    """`held_out`: named `test` or evaluated on (dev apart); never in the lineage of training. `limit`: first n rows."""
+    """`held_out`: named `test` or evaluated on (dev apart), never in the lineage of training.
+
+    `limit`: the first n rows only.
+    """
 
     name: str
     source: Source
@@ -378,7 +385,8 @@ class Parser(Model):
     """How `output` is read from a response.
 
     `function`: last_match, first_match, after_last, number, choice, json_field, rest; `arguments` are its
-    literal arguments (a pattern, a phrase); the text found is converted to `type`.
+    literal arguments (a pattern, a phrase); the text found is converted to `type`. `constants` are those of
+    the enum where `type` is one.
     """
 
     output: str
@@ -386,6 +394,7 @@ class Parser(Model):
     arguments: tuple[Scalar, ...]
     type: Type
     location: Location
+    constants: tuple[str, ...] = ()
 
 
 class Metric(Model):
@@ -402,9 +411,10 @@ TrainingTask = OneOf["direct", "answer", "rationale", "answer_given", "augmented
 
 
 class Task(Model):
-    """`prompts[""]` is the main template (holes `{name}`, reserved `{retrieved}`), other keys are training tasks.
+    """`prompts[""]` is the main template (holes `{name}`, reserved `{retrieved}`).
 
-    `target` maps an output to the dataset field that holds its gold value (from the first metric).
+    Other keys of `prompts` are training tasks. `target` maps an output to the dataset field that holds its
+    gold value (from the first metric).
     """
 
     name: str
@@ -479,7 +489,7 @@ class Limits(Model):
 
 
 class Teacher(Model):
-    """`fallback` names the teacher that stands in where `endpoint` needs an environment variable that is not set."""
+    """`fallback`: the teacher that stands in where an environment variable of `endpoint` is not set."""
 
     name: str
     endpoint: Endpoint
@@ -491,7 +501,7 @@ class Teacher(Model):
 
 
 class Base(Model):
-    """`hf(name)`, `local(dir)`, `gguf(file[, package])`, `scratch(...)`; only the fields of its kind are set."""
+    """`hf(name)`, `local(dir)`, `gguf(file[, package])`, `scratch(...)`; only its kind's fields are set."""
 
     kind: OneOf["hf", "local", "gguf", "scratch"]
     name: str | None = None
@@ -511,7 +521,7 @@ class Adapter(Model):
 
 
 class Student(Model):
-    """`max_tokens`: prompt and response together; `max_new_tokens`: decoded at most. `template`: chat or plain."""
+    """`max_tokens`: prompt and response together; `max_new_tokens`: decoded at most."""
 
     name: str
     base: Base
@@ -556,14 +566,14 @@ class Search(Model):
 
 
 class Gate(Model):
-    """Ask the KB only where the student's confidence is below `below`, or below the value tuned on `tuned`."""
+    """Ask the KB only where the student's confidence is under `below`, or the value tuned on `tuned`."""
 
     below: float | None
     tuned: str | None
 
 
 class Retrieve(Model):
-    """`budget`: tokens; None is unbounded. `own_entries`: a training item may see its own entry (off by default)."""
+    """`budget` in tokens, None unbounded; `own_entries`: a training item may see its own entry."""
 
     name: str
     task: str
@@ -597,9 +607,9 @@ class SampleStage(Model):
 
 
 class FinetuneStage(Model):
-    """`model`: a student's name or the id of an earlier finetune stage. `examples`: ids of example stages, united.
+    """`model`: a student's name or an earlier finetune stage's id; `examples`: ids of stages, united.
 
-    `lr` per step of AdamW, `warmup` a share of all steps, `batch` in items, `epochs` over the united examples.
+    `lr` per step of AdamW, `warmup` a share of all steps, `batch` in items, `epochs` over the examples.
     """
 
     id: str

@@ -1,0 +1,341 @@
+"""Every block and every call of the language: its keys and arguments, what they take, their defaults."""
+
+from __future__ import annotations
+
+from nesyc.checks.kinds import (
+    AnyOf,
+    CallOf,
+    Choice,
+    Examples,
+    FilePath,
+    Kind,
+    ListOf,
+    Names,
+    Options,
+    Parameter,
+    Raw,
+    Ref,
+    Scalar,
+    Signature,
+    Target,
+    Word,
+)
+
+P = Parameter
+TEXT, BOOL = Scalar("text"), Scalar("bool")
+TEXT_OR_ENV = Scalar("text", env=True)
+COUNT, SEED = Scalar("int", minimum=1), Scalar("int", minimum=0)
+POSITIVE, NON_NEGATIVE = Scalar("number", above=0), Scalar("number", minimum=0)
+SHARE = Scalar("number", minimum=0, maximum=1)
+CONFIDENCE = Scalar("number", above=0, maximum=1)
+USD = Scalar("usd", minimum=0)
+
+TRAINING_TASKS = ("direct", "answer", "rationale", "answer_given", "augmented", "explain")
+LOADERS = ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate")
+FACT_LOADERS = ("csv", "jsonl", "parquet", "triples")
+PARSERS = ("last_match", "first_match", "after_last", "number", "choice", "json_field", "rest")
+TEXT_FUNCTIONS = ("concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches")
+STAGES = ("sample", "finetune", "mine_errors", "extract", "induce", "validate")
+BUILT_IN_SCORES = ("cited_rate", "cost_usd", "abstained_rate", "unparsed_rate", "tokens", "seconds")
+
+MODEL = Ref(("student", "model"))
+SPLIT = Ref(("split",))
+REVIEW = P("review", Choice(("optional", "required")), "optional")
+LIMIT = P("limit", COUNT, None)
+
+
+def _file(name: str, *more: Parameter) -> Signature:
+    return Signature(name, (P("path", FilePath()), LIMIT, *more), positional=1)
+
+
+def _adapter(name: str) -> Signature:
+    targets = AnyOf((Choice(("all_linear",)), ListOf(TEXT)))
+    return Signature(
+        name,
+        (P("rank", COUNT, 8), P("alpha", COUNT, None), P("dropout", SHARE, 0.0), P("targets", targets, "all_linear")),
+    )
+
+
+def _server(name: str) -> Signature:
+    return Signature(
+        name,
+        (
+            P("model", TEXT_OR_ENV),
+            P("url", TEXT_OR_ENV),
+            P("key", TEXT_OR_ENV, None),
+            P("temperature", NON_NEGATIVE, 0.8),
+            P("max_tokens", COUNT, 1024),
+            P("timeout", POSITIVE, 60.0),
+        ),
+    )
+
+
+def _text_function(name: str) -> Signature:
+    return Signature(name, (), rest=Raw())
+
+
+_CALLS = (
+    Signature("env", (P("name", TEXT),), positional=1),
+    _server("openai_compatible"),
+    _server("vllm"),
+    Signature(
+        "recorded", (P("path", FilePath()), P("join", Names()), P("text", Word())), positional=1
+    ),
+    Signature("program", (P("target", Target()),), positional=1),
+    Signature("usd_per_million", (P("input", USD), P("output", USD))),
+    Signature(
+        "limits",
+        (P("max_usd", USD, None), P("rpm", COUNT, None), P("in_flight", COUNT, 20), P("retries", SEED, 3)),
+    ),
+    Signature("hf", (P("name", TEXT), P("revision", TEXT, None)), positional=1),
+    Signature(
+        "hf",
+        (P("name", TEXT), P("temperature", NON_NEGATIVE, 0.8), P("max_tokens", COUNT, 1024)),
+        positional=1,
+        place="endpoint",
+    ),
+    Signature("local", (P("path", FilePath()),), positional=1),
+    Signature("gguf", (P("file", TEXT), P("package", TEXT, None)), positional=1),
+    Signature(
+        "scratch",
+        (
+            P("layers", COUNT, None),
+            P("width", COUNT, None),
+            P("heads", COUNT, None),
+            P("hidden", COUNT, None),
+            P("context", COUNT, None),
+            P("tokenizer", Choice(("characters",)), None),
+        ),
+    ),
+    _adapter("lora"),
+    _adapter("dora"),
+    Signature("full", ()),
+    _file("jsonl"),
+    _file("csv"),
+    _file("parquet"),
+    _file("triples"),
+    _file("json", P("at", TEXT, None), P("file_as", TEXT, None), P("index_as", TEXT, None)),
+    Signature(
+        "hf_dataset",
+        (
+            P("name", TEXT),
+            P("split", TEXT, "train"),
+            P("config", AnyOf((ListOf(TEXT), TEXT)), None),
+            P("config_as", TEXT, None),
+            P("revision", TEXT, None),
+            LIMIT,
+        ),
+        positional=1,
+    ),
+    Signature(
+        "generate",
+        (P("target", Target()), P("n", COUNT), P("seed", SEED), LIMIT),
+        positional=3,
+        extra=AnyOf((TEXT, Scalar("number"), BOOL)),
+    ),
+    Signature(
+        "hash_split", (P("source", CallOf(LOADERS)), P("by", Names()), LIMIT), positional=1, extra=SHARE
+    ),
+    Signature("sqlite", (P("file", TEXT),), positional=1),
+    Signature("top_proofs", (P("k", Scalar("int", minimum=1, maximum=10), 3),), positional=1),
+    Signature(
+        "origin_cap",
+        (P("human", CONFIDENCE, 1.0), P("teacher", CONFIDENCE, 1.0), P("unreviewed", CONFIDENCE, 1.0)),
+    ),
+    Signature("embed", (P("embedder", Ref(("embedder",))), P("column", Word())), positional=2),
+    Signature("confidence", (P("below", AnyOf((CallOf(("tuned",)), Scalar("number", minimum=0, maximum=100)))),)),
+    Signature("tuned", (P("split", SPLIT),), positional=1),
+    Signature("tokens", (P("n", COUNT),), positional=1),
+    Signature(
+        "hybrid",
+        (P("fulltext", Raw()), P("nearest", Raw()), P("weights", ListOf(NON_NEGATIVE), None)),
+    ),
+    Signature("fulltext", (), rest=Raw()),
+    Signature("nearest", (), rest=Raw()),
+    Signature("bootstrap", (P("seeds", COUNT, 1), P("samples", COUNT, 1000))),
+    Signature("weighted", (P("by", Word()),), positional=1),
+    Signature("contradicts", (P("kb", Ref(("kb",))),), positional=1, rest=Ref(("kb",))),
+    Signature("jsd", (P("beta", SHARE, 0.5),), positional=1),
+    Signature("mean", (P("value", Raw()),), positional=1),
+    Signature("sum", (P("value", Raw()),), positional=1),
+    Signature("min", (P("value", Raw()),), positional=1),
+    Signature("max", (P("value", Raw()),), positional=1),
+    Signature("last_match", (P("pattern", TEXT),), positional=1),
+    Signature("first_match", (P("pattern", TEXT),), positional=1),
+    Signature("after_last", (P("phrase", TEXT),), positional=1),
+    Signature("json_field", (P("name", TEXT),), positional=1),
+    Signature("number", ()),
+    Signature("choice", ()),
+    Signature("rest", ()),
+    *(_text_function(name) for name in TEXT_FUNCTIONS),
+    # --- stages ---
+    Signature(
+        "sample",
+        (
+            P("teacher", Ref(("teacher",))),
+            P("data", SPLIT),
+            P("n", COUNT, 1),
+            P("keep", Choice(("all", "correct", "majority")), "correct"),
+            P("temperature", NON_NEGATIVE, None),
+            LIMIT,
+            REVIEW,
+        ),
+    ),
+    Signature(
+        "finetune",
+        (
+            P("student", MODEL, None),
+            P("model", MODEL, None),
+            P("data", Examples()),
+            P("tasks", ListOf(Choice(TRAINING_TASKS)), ("direct",)),
+            P("weights", ListOf(NON_NEGATIVE), None),
+            P("retrieve", Ref(("retrieve",)), None),
+            P("select", SPLIT, None),
+            P(
+                "loss",
+                AnyOf((CallOf(("jsd",)), Choice(("cross_entropy", "kl", "reverse_kl", "tvd"), bare=True))),
+                "cross_entropy",
+            ),
+            P("epochs", POSITIVE, 3),
+            P("lr", POSITIVE, 2e-4),
+            P("batch", COUNT, 8),
+            P("warmup", SHARE, 0.1),
+            P("schedule", Choice(("cosine", "linear", "constant")), "cosine"),
+            P("seed", SEED, 0),
+            P("options", Options(), {}),
+            REVIEW,
+        ),
+    ),
+    Signature(
+        "mine_errors",
+        (
+            P("model", MODEL),
+            P("data", SPLIT),
+            P("against", Ref(("examples",))),
+            P("folds", COUNT, 1),
+            P("by", Names(), ()),
+            LIMIT,
+            REVIEW,
+        ),
+    ),
+    Signature(
+        "extract",
+        (
+            P("teacher", Ref(("teacher",))),
+            P("data", Ref(("errors",))),
+            P("into", Ref(("relation",))),
+            P("show_gold", BOOL, False),
+            LIMIT,
+            REVIEW,
+        ),
+    ),
+    Signature(
+        "induce",
+        (
+            P("teacher", Ref(("teacher",))),
+            P("data", Ref(("errors",))),
+            P("into", FilePath()),
+            P("kb", Ref(("kb",)), None),
+            P("min_support", COUNT, 5),
+            REVIEW,
+        ),
+    ),
+    Signature(
+        "validate",
+        (
+            P("of", Ref(("entries", "rules"))),
+            P("model", MODEL),
+            P("data", SPLIT),
+            P("drop", BOOL, True),
+            REVIEW,
+        ),
+        positional=1,
+    ),
+)
+
+# A name that means something else in another place stands there as `place.name`.
+CALLS = {signature.id: signature for signature in _CALLS}
+FUNCTIONS = frozenset(signature.name for signature in _CALLS)
+
+BASE_MODEL: Kind = CallOf(("hf", "local", "gguf", "scratch"))
+
+BLOCKS = {
+    "teacher": Signature(
+        "teacher",
+        (
+            P("endpoint", CallOf(("openai_compatible", "vllm", "endpoint.hf", "recorded", "program"))),
+            P("price", CallOf(("usd_per_million",)), None),
+            P("limits", CallOf(("limits",)), None),
+            P("system", TEXT, None),
+            P("fallback", Ref(("teacher",)), None),
+        ),
+    ),
+    "student": Signature(
+        "student",
+        (
+            P("base", BASE_MODEL),
+            P("adapter", AnyOf((CallOf(("lora", "dora", "full")), Choice(("lora", "dora", "full")))), None),
+            P("max_tokens", COUNT, 1024),
+            P("max_new_tokens", COUNT, 256),
+            P("template", Choice(("auto", "chat", "plain")), "auto"),
+            P("options", Options(), {}),
+        ),
+    ),
+    "embedder": Signature("embedder", (P("base", BASE_MODEL), P("dim", COUNT))),
+    "dataset": Signature("dataset", (P("splits", CallOf(("hash_split",)), None),)),
+    "task": Signature("task", ()),
+    "kb": Signature(
+        "kb",
+        (
+            P("store", CallOf(("sqlite",)), None),
+            P(
+                "semantics",
+                AnyOf((CallOf(("top_proofs",)), Choice(("boolean", "max_min", "max_product"), bare=True))),
+                "boolean",
+            ),
+            P("ceiling", CallOf(("origin_cap",)), None),
+            P("engine", Choice(("auto", "sqlite", "duckdb"), bare=True), "auto"),
+        ),
+    ),
+    "retrieve": Signature(
+        "retrieve",
+        (
+            P("query", Raw()),
+            P("search", CallOf(("hybrid", "fulltext", "nearest"))),
+            P("where", Raw(), None),
+            P("gate", CallOf(("confidence",)), None),
+            P("take", COUNT, 1),
+            P("budget", CallOf(("tokens",)), None),
+            P("cite", BOOL, False),
+            P("own_entries", BOOL, False),
+        ),
+    ),
+    "answer": Signature(
+        "answer",
+        (
+            P("retrieve", Ref(("retrieve",)), None),
+            P("format", Choice(TRAINING_TASKS), None),
+            P("samples", COUNT, 1),
+            P("temperature", NON_NEGATIVE, 0.0),
+            P("vote", AnyOf((CallOf(("weighted",)), Choice(("majority",), bare=True))), "majority"),
+            P("reject", CallOf(("contradicts",)), None),
+        ),
+    ),
+    "evaluate": Signature(
+        "evaluate",
+        (
+            P("format", Choice(TRAINING_TASKS), None),
+            P("retrieve", Ref(("retrieve",)), None),
+            LIMIT,
+        ),
+    ),
+}
+
+WHICH_OUTPUT = {
+    "sample": "examples",
+    "finetune": "model",
+    "mine_errors": "errors",
+    "extract": "entries",
+    "induce": "rules",
+    "validate": "entries",
+}

@@ -1,0 +1,114 @@
+"""Which compiled spec a command works on, compiled again first where its sources changed."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from nesyc.cli.errors import CliError
+from nesyc.cli.output import stderr_console
+
+if TYPE_CHECKING:
+    from nesyc.ir import nodes
+    from nesyc_runtime.artifact import Build
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A spec to work on: its file, its build folder, and the profile and params it is compiled with."""
+
+    spec: Path
+    build: Path
+    profile: str | None
+    params: dict[str, str]
+
+    @property
+    def folder(self) -> Path:
+        return self.build / self.spec.stem
+
+
+def choose(
+    spec: Path | None, build: Path | None, profile: str | None, params: dict[str, str]
+) -> tuple[Choice, str]:
+    """The spec named, else the last compiled one, else nesyc.yaml's, else the folder's only one; and why.
+
+    Of the last compiled one, profile and params that are not given stay as they were.
+    Raises `CliError` where none of these names a spec.
+    """
+    from nesyc.parsing.project import find_default_spec, find_project
+
+    if spec is not None:
+        root = find_project(spec)
+        folder = build or root / "build"
+        return Choice(spec, folder, profile, params), "named on the command line"
+    folder = build or find_project(None) / "build"
+    last = _last_compiled(folder)
+    if last is not None:
+        return _with_last(Choice(last, folder, profile, params)), f"the last compiled, {folder.name}/current"
+    found = find_default_spec(Path.cwd())
+    if found is None:
+        raise CliError(
+            "no spec: nothing is compiled here, and the folder does not hold exactly one .nesy file",
+            help="name one: `nesyc compile FILE.nesy`, or `--spec FILE.nesy`",
+        )
+    return Choice(found, folder, profile, params), "the folder's spec"
+
+
+def resolve_build(
+    spec: Path | None,
+    build: Path | None,
+    profile: str | None,
+    params: dict[str, str],
+    *,
+    quiet: bool = False,
+) -> tuple[Build, nodes.Spec]:
+    """The compiled build to work on and its checked spec; compiles where sources or settings changed.
+
+    Raises `CliError` (exit 1) when there is no spec, `SpecErrors` when it has errors.
+    """
+    from nesyc.pipeline import compile_spec
+    from nesyc_runtime.artifact import load_build
+
+    choice, why = choose(spec, build, profile, params)
+    compiled = compile_spec(choice.spec, choice.build, profile=choice.profile, params=choice.params)
+    if compiled.spec is None:
+        from nesyc.cli.errors import SpecErrors
+
+        raise SpecErrors(compiled.loaded, compiled.diagnostics)
+    if not quiet:
+        note = ", compiled again" if compiled.changed else ""
+        stderr_console().print(f"[dim]spec {compiled.spec.path} ({why}{note})[/dim]")
+    return load_build(choice.folder), compiled.spec
+
+
+def _last_compiled(build: Path) -> Path | None:
+    try:
+        name = (build / "current").read_text(encoding="utf-8").strip()
+        where = json.loads((build / "specs.json").read_text(encoding="utf-8"))[name]
+    except (OSError, ValueError, KeyError):
+        return None
+    path = (build / where).resolve()
+    return path if path.is_file() else None
+
+
+def _with_last(choice: Choice) -> Choice:
+    """Fill in what the last compilation of this spec was given, where the command line says nothing."""
+    manifest = read_manifest(choice.folder)
+    if manifest is None:
+        return choice
+    return Choice(
+        choice.spec,
+        choice.build,
+        choice.profile if choice.profile is not None else manifest.get("profile"),
+        {**manifest.get("params_given", {}), **choice.params},
+    )
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    try:
+        value = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None

@@ -1,0 +1,49 @@
+"""The options every command shares, spelled once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+SpecArgument = Annotated[
+    Path | None, typer.Argument(metavar="[SPEC]", help="The .nesy file.", show_default=False)
+]
+SpecOption = Annotated[
+    Path | None,
+    typer.Option("--spec", metavar="FILE", help="The .nesy file (default: the last compiled one)."),
+]
+BuildOption = Annotated[
+    Path | None,
+    typer.Option("--build", metavar="DIR", help="Where compiled specs lie (default: build/ in the project)."),
+]
+ProfileOption = Annotated[
+    str | None, typer.Option("--profile", metavar="NAME", help="A profile of nesyc.yaml.")
+]
+ParamOption = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="Set a `param` of the spec; may be repeated."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+OutOption = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="FILE", help="Write the result to FILE instead of stdout, atomically."),
+]
+KbOption = Annotated[
+    str | None, typer.Option("--kb", metavar="NAME", help="Which KB, where a spec has several.")
+]
+LimitOption = Annotated[
+    int, typer.Option("--limit", metavar="N", min=0, help="At most N rows; 0 means all.")
+]
+
+
+def parse_params(items: list[str] | None) -> dict[str, str]:
+    """`["a=1", "b=x"]` as a mapping; raises `typer.BadParameter` (exit 2) for an item without `=`."""
+    params: dict[str, str] = {}
+    for item in items or ():
+        name, equals, value = item.partition("=")
+        if not equals or not name.strip():
+            raise typer.BadParameter(f"`--param {item}` is not of the form name=value")
+        params[name.strip()] = value
+    return params

@@ -1,0 +1,53 @@
+"""The one diagnostic object behind text, JSON and everything an editor shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from nesyc.diagnostics.span import Span
+
+
+@dataclass(frozen=True, slots=True)
+class Related:
+    """A second place, and what it has to do with the first."""
+
+    span: Span
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the text of `span` by `text`; an empty span inserts."""
+
+    span: Span
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Help:
+    """What to do about it; `edits` do it, all of them together."""
+
+    message: str
+    edits: tuple[Edit, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One mistake of the user's.
+
+    `message` says what was found, `label` stands under the place itself, `notes` say why it is wrong,
+    `help` what to do. `code` is a key of `nesyc.diagnostics.codes.CODES`.
+    """
+
+    code: str
+    message: str
+    span: Span
+    label: str = ""
+    related: tuple[Related, ...] = ()
+    notes: tuple[str, ...] = ()
+    help: Help | None = None
+
+    @property
+    def severity(self) -> Literal["error", "warning"]:
+        return "warning" if self.code.startswith("W") else "error"

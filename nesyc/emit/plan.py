@@ -1,0 +1,64 @@
+"""plan.json: the stage graph, the evaluations, the KBs with their rule programs, the tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from nesyc.ir import nodes
+from nesyc.ir.encode import encode
+
+
+def emit_plan(spec: nodes.Spec, programs: Mapping[str, Any]) -> str:
+    """The text of plan.json; `programs` holds each KB's compiled rule program as JSON values."""
+    stages = [stage for pipeline in spec.pipelines for stage in pipeline.stages]
+    plan = {
+        "v": 1,
+        "spec": spec.name,
+        "path": spec.path,
+        "pipelines": [
+            {"name": p.name, "task": p.task, "location": encode(p.location), "stages": [s.id for s in p.stages]}
+            for p in spec.pipelines
+        ],
+        "stages": [{**encode(stage), "after": list(stage_inputs(spec, stage))} for stage in stages],
+        "evaluates": encode(spec.evaluates),
+        "kbs": [{**encode(kb), "program": programs[kb.name]} for kb in spec.kbs],
+        "tests": encode(spec.tests),
+    }
+    return json.dumps(plan, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def stage_inputs(spec: nodes.Spec, stage: nodes.Stage) -> tuple[str, ...]:
+    """Ids of the stages `stage` waits for: those it names, and those that write into a KB it retrieves from."""
+    match stage:
+        case nodes.SampleStage():
+            named: tuple[str, ...] = ()
+        case nodes.FinetuneStage():
+            models = () if _is_student(spec, stage.model) else (stage.model,)
+            named = (*models, *stage.examples, *_writers(spec, stage.retrieve))
+        case nodes.MineErrorsStage():
+            models = () if _is_student(spec, stage.model) else (stage.model,)
+            named = (*models, stage.against)
+        case nodes.ExtractStage() | nodes.InduceStage():
+            named = (stage.data,)
+        case nodes.ValidateStage():
+            named = (stage.of, stage.model)
+    return tuple(dict.fromkeys(name for name in named if name != stage.id))
+
+
+def _is_student(spec: nodes.Spec, model: str) -> bool:
+    return any(student.name == model for student in spec.students)
+
+
+def _writers(spec: nodes.Spec, retrieve: str | None) -> tuple[str, ...]:
+    """Stages that write entries into the KB that `retrieve` reads."""
+    if retrieve is None:
+        return ()
+    kb = next(r.kb for r in spec.retrieves if r.name == retrieve)
+    return tuple(
+        stage.id
+        for pipeline in spec.pipelines
+        for stage in pipeline.stages
+        if isinstance(stage, nodes.ExtractStage) and stage.into.split(".")[0] == kb
+    )

@@ -1,0 +1,131 @@
+"""The one place that knows how SQLite spells things: names, constants, column types, functions.
+
+Emitted files hold constants as literals made here; everything that comes at run time is a bound parameter.
+A second engine is a second module of this shape.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+
+from nesyc.ir import nodes
+
+# The least value of no column's type: what a null counts as where a relation holds a row once.
+NULL_KEY = "x''"
+
+
+def name(text: str) -> str:
+    """A quoted identifier."""
+    return '"' + text.replace('"', '""') + '"'
+
+
+def text_literal(text: str) -> str:
+    """A text constant; control characters and the zero byte as code points, so that the file stays plain text."""
+    if text.isprintable():
+        return "'" + text.replace("'", "''") + "'"
+    parts: list[str] = []
+    plain = ""
+    for sign in text:
+        if sign.isprintable():
+            plain += sign
+            continue
+        if plain:
+            parts.append("'" + plain.replace("'", "''") + "'")
+        parts.append(f"char({ord(sign)})")
+        plain = ""
+    if plain:
+        parts.append("'" + plain.replace("'", "''") + "'")
+    return "(" + " || ".join(parts) + ")"
+
+
+def literal(value: nodes.Scalar) -> str:
+    """A constant of any type; truth values are 0 and 1, dates ISO text."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, bool):
+        return str(int(value))
+    if isinstance(value, (int, float)):
+        return number_literal(value)
+    return text_literal(value)
+
+
+def number_literal(value: int | float) -> str:
+    """A number, whole ones too big for SQLite's 64 bits as reals; json gives the shortest exact form."""
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        value = float(value)
+    written = json.dumps(value, allow_nan=False)
+    return f"({written})" if written.startswith("-") else written
+
+
+def column_type(type_: nodes.Type, *, interned: bool) -> str:
+    """The STRICT type of a column."""
+    if interned:
+        return "INTEGER"
+    match type_.base:
+        case "text" | "enum" | "date" | "json":
+            return "TEXT"
+        case "int" | "bool":
+            return "INTEGER"
+        case "number" | "usd":
+            return "REAL"
+        case "vector":
+            return "BLOB"
+
+
+def as_text(expression: str, base: str) -> str:
+    return expression if base in ("text", "enum", "date", "json") else f"CAST({expression} AS TEXT)"
+
+
+def _remainder(arguments: Sequence[str], base: str) -> str:
+    left, right = arguments
+    if base == "int":
+        return f"({left} % {right})"
+    return f"({left} - {right} * CAST({left} / {right} AS INTEGER))"
+
+
+def _divide(arguments: Sequence[str], base: str) -> str:
+    left, right = arguments
+    return f"({left} / {right})" if base == "int" else f"(CAST({left} AS REAL) / {right})"
+
+
+def _infix(sign: str) -> Callable[[Sequence[str], str], str]:
+    return lambda arguments, _: f"({arguments[0]} {sign} {arguments[1]})"
+
+
+def _call(function: str) -> Callable[[Sequence[str], str], str]:
+    return lambda arguments, _: f"{function}({', '.join(arguments)})"
+
+
+# Arguments (text where the function takes text) and the base type of the result give an expression.
+# A null argument gives null; division by zero too.
+FUNCTIONS: Mapping[str, Callable[[Sequence[str], str], str]] = {
+    "+": _infix("+"),
+    "-": _infix("-"),
+    "*": _infix("*"),
+    "/": _divide,
+    "%": _remainder,
+    "neg": lambda arguments, _: f"(-{arguments[0]})",
+    "concat": lambda arguments, _: "(" + " || ".join(arguments) + ")",
+    "lower": _call("lower"),
+    "upper": _call("upper"),
+    "length": _call("length"),
+    "contains": lambda arguments, _: f"(instr({arguments[0]}, {arguments[1]}) > 0)",
+    "starts_with": lambda arguments, _: (
+        f"(substr({arguments[0]}, 1, length({arguments[1]})) = {arguments[1]})"
+    ),
+    "replace": _call("replace"),
+    "matches": lambda arguments, _: f"({arguments[0]} REGEXP {arguments[1]})",
+}
+TEXT_FUNCTIONS = frozenset(
+    {"concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches"}
+)
+COMPARISONS: Mapping[str, str] = {
+    "=": "=", "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
+}  # fmt: skip
+
+
+def comment(text: str) -> str:
+    """Lines of an SQL comment; a control character in `text` cannot end it."""
+    lines = text.splitlines() or [""]
+    return "\n".join("-- " + "".join(c if c.isprintable() else "?" for c in line) for line in lines)

@@ -1,0 +1,1 @@
+"""Rows of datasets: read, typed, split, and compared across splits."""

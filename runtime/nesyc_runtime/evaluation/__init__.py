@@ -1,0 +1,1 @@
+"""What is measured on an item, and how sure a figure is."""

@@ -1,0 +1,52 @@
+"""Writing files so that a crash leaves the old content or the new one, never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write `text` (UTF-8, lone surrogates replaced) to `path` by way of a temporary file beside it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(text.encode("utf-8", "replace"))
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def write_json(path: Path, value: object, *, indent: int | None = 1) -> None:
+    """`value` as one JSON document, written atomically."""
+    write_atomic(path, json.dumps(value, indent=indent, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def write_jsonl(path: Path, values: Iterable[object]) -> None:
+    """One JSON value a line, written atomically."""
+    lines = (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n" for value in values)
+    write_atomic(path, "".join(lines))
+
+
+def read_jsonl(path: Path) -> Iterator[Any]:
+    """The values of a file that `write_jsonl` wrote."""
+    with path.open(encoding="utf-8") as file:
+        for line in file:
+            yield json.loads(line)
+
+
+def printable(text: str, limit: int = 200) -> str:
+    """`text` without control characters and at most `limit` long, fit for a terminal or a message."""
+    shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"

@@ -1,0 +1,27 @@
+"""Content hashes: the one canonical JSON text of a value, and SHA-256 over it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys, no spaces, no escapes beyond JSON's own: equal values give equal text.
+
+    Raises `ValueError` for NaN and infinities, `TypeError` for what JSON cannot say.
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest(value: object) -> str:
+    """SHA-256 (64 hex digits) of the canonical JSON of `value`."""
+    text = canonical_json(value)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 (64 hex digits) of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

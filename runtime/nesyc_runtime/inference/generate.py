@@ -1,0 +1,197 @@
+"""Decoding: many prompts at once, results as they come, the same whatever the batches are."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from nesyc_runtime.inference.loaded import LoadedStudent
+
+CONFIDENCE_STEPS = 16
+BATCH_TOKENS = 32768  # prompt and response tokens of one batch, padding included
+BATCH_ROWS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One response. `index` is the prompt's place, `tokens` counts decoded ids (the end apart).
+
+    `confidence` is the mean over the first 16 decoded steps of p(first) - p(second), in [0, 1].
+    `finished` is False where the response was cut at the length limit.
+    """
+
+    index: int
+    text: str
+    confidence: float
+    tokens: int
+    finished: bool
+
+
+@torch.inference_mode()
+def generate(
+    loaded: LoadedStudent,
+    prompts: Sequence[str],
+    *,
+    max_new_tokens: int | None = None,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    seeds: Sequence[int] | int = 0,
+    batch_rows: int = BATCH_ROWS,
+) -> Iterator[Generation]:
+    """Responses to `prompts`, in an order that suits the batches: see `Generation.index`.
+
+    Temperature 0 decodes greedily. Sampling draws from a stream of its own for each prompt, fixed by its
+    entry of `seeds` (a single seed: by seed and prompt text), so neither order nor batches change a result.
+    """
+    limit = max_new_tokens or loaded.student.max_new_tokens
+    was_training = loaded.model.training
+    loaded.model.eval()
+    room = max(1, loaded.student.max_tokens - 1)
+    encoded = [loaded.template.prompt_ids(prompt, room) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lambda i: (len(encoded[i]), i))
+    try:
+        for batch in _batches(order, encoded, limit, batch_rows):
+            noise = None
+            if temperature > 0:
+                noise = torch.stack([_uniforms(_seed(seeds, i, prompts[i]), limit) for i in batch])
+            yield from _decode(loaded, batch, [encoded[i] for i in batch], limit, temperature, top_p, noise)
+    finally:
+        loaded.model.train(was_training)
+
+
+def _batches(
+    order: Sequence[int], encoded: Sequence[Sequence[int]], limit: int, batch_rows: int
+) -> Iterator[list[int]]:
+    """Prompts of like length together, the longest first: what does not fit in memory shows at once."""
+    batch: list[int] = []
+    for index in reversed(order):
+        longest = len(encoded[batch[0]]) if batch else 0
+        if batch and (len(batch) >= batch_rows or (len(batch) + 1) * (longest + limit) > BATCH_TOKENS):
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _seed(seeds: Sequence[int] | int, index: int, prompt: str) -> int:
+    if not isinstance(seeds, int):
+        return seeds[index]
+    text = f"{seeds}\n{prompt}".encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.sha256(text).digest()[:8], "big") >> 1
+
+
+def _uniforms(seed: int, count: int) -> Tensor:
+    return torch.rand(count, generator=torch.Generator().manual_seed(seed))
+
+
+class _Row:
+    """The state of one response while it is decoded."""
+
+    __slots__ = ("index", "ids", "margins", "finished")
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+        self.ids: list[int] = []
+        self.margins: list[float] = []
+        self.finished = False
+
+
+def _decode(
+    loaded: LoadedStudent,
+    indices: Sequence[int],
+    prompts: Sequence[Sequence[int]],
+    limit: int,
+    temperature: float,
+    top_p: float,
+    noise: Tensor | None,
+) -> Iterator[Generation]:
+    """Decode one batch; rows that end are given at once and leave the batch when half of it has ended."""
+    from transformers import DynamicCache
+
+    model, stops = loaded.model, loaded.template.stop_ids
+    ids, mask = _left_padded(prompts, loaded.template.pad_id, loaded.device)
+    positions = (mask.cumsum(1) - 1).clamp(min=0)  # (rows, length)
+    cache = DynamicCache(config=model.config)
+    rows = [_Row(index) for index in indices]
+    active = list(range(len(rows)))  # batch place -> row
+    for step in range(limit):
+        logits = model(
+            input_ids=ids,
+            attention_mask=mask,
+            position_ids=positions,
+            past_key_values=cache,
+            use_cache=True,
+            logits_to_keep=1,
+        ).logits[:, -1].float()  # (places, vocabulary)
+        if step < CONFIDENCE_STEPS:
+            margins = _margins(logits)
+        drawn = None if noise is None else noise[active, step].to(logits.device)
+        chosen = choose(logits, temperature, top_p, drawn)
+        places = chosen.tolist()
+        for place, token in enumerate(places):
+            row = rows[active[place]]
+            if row.finished:
+                continue
+            if step < CONFIDENCE_STEPS:
+                row.margins.append(margins[place])
+            if token in stops:
+                row.finished = True
+                yield _result(loaded, row)
+            else:
+                row.ids.append(token)
+        going = [place for place, number in enumerate(active) if not rows[number].finished]
+        if not going or step == limit - 1:
+            break
+        if len(going) <= len(active) // 2:
+            kept = torch.tensor(going, device=ids.device)
+            cache.batch_select_indices(kept)
+            chosen, mask, positions = chosen[kept], mask[kept], positions[kept]
+            active = [active[place] for place in going]
+        ids = chosen[:, None]
+        mask = torch.cat([mask, mask.new_ones(len(active), 1)], dim=1)
+        positions = positions[:, -1:] + 1
+    for row in rows:
+        if not row.finished:
+            yield _result(loaded, row)
+
+
+def choose(logits: Tensor, temperature: float, top_p: float, drawn: Tensor | None) -> Tensor:
+    """The next ids (rows,): the greatest logit, or by inverse transform of `drawn` in [0, 1) over the top-p nucleus."""
+    if drawn is None:
+        return logits.argmax(-1)
+    probabilities, ids = (logits / temperature).softmax(-1).sort(-1, descending=True, stable=True)
+    before = probabilities.cumsum(-1) - probabilities
+    nucleus = torch.where(before < top_p, probabilities, 0.0)  # the first is always in
+    edges = nucleus.cumsum(-1)
+    target = drawn[:, None] * edges[:, -1:]
+    places = (edges <= target).sum(-1, keepdim=True)
+    last = (nucleus > 0).sum(-1, keepdim=True) - 1
+    return ids.gather(-1, torch.minimum(places, last)).squeeze(-1)
+
+
+def _margins(logits: Tensor) -> list[float]:
+    two = logits.softmax(-1).topk(2, dim=-1).values
+    margins: list[float] = (two[:, 0] - two[:, 1]).tolist()
+    return margins
+
+
+def _left_padded(prompts: Sequence[Sequence[int]], pad_id: int, device: str) -> tuple[Tensor, Tensor]:
+    length = max(len(prompt) for prompt in prompts)
+    ids = torch.full((len(prompts), length), pad_id)
+    mask = torch.zeros(len(prompts), length, dtype=torch.long)
+    for r, prompt in enumerate(prompts):
+        ids[r, length - len(prompt) :] = torch.tensor(prompt)
+        mask[r, length - len(prompt) :] = 1
+    return ids.to(device), mask.to(device)
+
+
+def _result(loaded: LoadedStudent, row: _Row) -> Generation:
+    text: Any = loaded.template.text(row.ids)
+    confidence = sum(row.margins) / len(row.margins) if row.margins else 0.0
+    return Generation(row.index, text, min(1.0, max(0.0, confidence)), len(row.ids), row.finished)

@@ -1,0 +1,83 @@
+"""Prompts: a task's template with its holes filled."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+
+from nesyc_runtime.config import Task
+
+HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
+RETRIEVED = "{retrieved}"
+
+# What each training task asks for where the spec gives no `prompt .task` of its own.
+INSTRUCTIONS = {
+    "answer": "Give only the answer.",
+    "rationale": "Explain the reasoning, step by step.",
+    "answer_given": "Give only the answer that follows from the reasoning.",
+    "explain": "Give the answer first, then explain it.",
+}
+
+
+def render_prompt(
+    task: Task,
+    inputs: Mapping[str, object],
+    retrieved: str | None = None,
+    variant: str = "",
+    reasoning: str = "",
+) -> str:
+    """The prompt of `task` for one item.
+
+    `variant` names a training task; "", `direct` and `augmented` use the main template. `retrieved` fills
+    `{retrieved}`; where it is None or blank the lines with that hole vanish. `reasoning` stands in the
+    prompt of `answer_given` (in `{reasoning}`, or before the instruction). Values are put in once: a brace
+    inside a value stays a brace. Raises KeyError where `inputs` lacks a field that the template names.
+    """
+    template = prompt_template(task, variant)
+    knowledge = (retrieved or "").strip()
+    if not knowledge:
+        template = "\n".join(line for line in template.split("\n") if RETRIEVED not in line)
+    names = {field.name for field in task.inputs}
+
+    def fill(hole: re.Match[str]) -> str:
+        name = hole[1]
+        if name in names:
+            return value_text(inputs[name])
+        if name == "retrieved":
+            return knowledge
+        return reasoning if name == "reasoning" else hole[0]
+
+    return HOLE.sub(fill, template).strip()
+
+
+def prompt_template(task: Task, variant: str) -> str:
+    """The template a training task uses: its own, or the main one with the instruction line replaced."""
+    if variant in task.prompts:
+        return task.prompts[variant]
+    main = task.prompts[""]
+    if variant not in INSTRUCTIONS:
+        return main
+    kept = _without_instruction(main)
+    if variant == "answer_given":
+        kept.append("{reasoning}")
+    return "\n".join([*kept, INSTRUCTIONS[variant]])
+
+
+def value_text(value: object) -> str:
+    """An input value as a prompt shows it: text as it is, null as nothing, booleans and lists as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    if isinstance(value, (bool, list, dict)):
+        return json.dumps(value, ensure_ascii=False)
+    return str(value)
+
+
+def _without_instruction(template: str) -> list[str]:
+    """The lines of `template` but its last non-blank one, kept too where it has a hole (then it is no instruction)."""
+    lines = template.rstrip().split("\n")
+    return lines if HOLE.search(lines[-1]) else lines[:-1]

@@ -1,0 +1,29 @@
+"""Training: students, rows, batches, losses. What the emitted Lightning modules build on."""
+
+from nesyc_runtime.learning.batches import MicroBatch, StepBatch, Steps, step_batch
+from nesyc_runtime.learning.encoding import EncodedItems, EncodedRow, encode_items
+from nesyc_runtime.learning.finetune import TrainReport, run_finetune
+from nesyc_runtime.learning.losses import token_loss
+from nesyc_runtime.learning.optimizers import TrainOptions, adamw, lr_schedule, train_options
+from nesyc_runtime.learning.rows import TrainingRow
+from nesyc_runtime.learning.students import load_student, save_student
+
+__all__ = [
+    "EncodedItems",
+    "EncodedRow",
+    "MicroBatch",
+    "StepBatch",
+    "Steps",
+    "TrainOptions",
+    "TrainReport",
+    "TrainingRow",
+    "adamw",
+    "encode_items",
+    "load_student",
+    "lr_schedule",
+    "run_finetune",
+    "save_student",
+    "step_batch",
+    "token_loss",
+    "train_options",
+]

@@ -1,0 +1,159 @@
+"""The model a student starts from: hub, local folder, GGUF file, or from scratch."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nesyc_runtime.config import Base, Scalar
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.characters import character_tokenizer
+from nesyc_runtime.project import Project, show
+
+SCRATCH_DEFAULTS: dict[str, Scalar] = {
+    "layers": 4,
+    "width": 128,
+    "heads": 4,
+    "hidden": 0,  # width of the feed-forward layer; 0: 8/3 of `width`, rounded up to a multiple of 32
+    "context": 1024,
+    "tokenizer": "characters",
+}
+
+
+def load_base(base: Base, project: Project | None) -> tuple[Any, Any]:
+    """(model, tokenizer) of a base, float32 on CPU.
+
+    A scratch model takes its weights from torch's global generator. Weights are read from safetensors or
+    GGUF only and code that comes with a model is never run. Raises UserError where it cannot be had.
+    """
+    match base.kind:
+        case "hf":
+            return _from_hub(str(base.name), base.revision)
+        case "local":
+            return load_folder(_local_folder(base, project))
+        case "gguf":
+            return _from_gguf(_gguf_file(base, project))
+        case "scratch":
+            return scratch(base.architecture)
+
+
+def base_label(base: Base) -> str:
+    """How a base is named in saved files: no path of this machine."""
+    if base.path is not None:
+        return show(base.path)
+    return base.name or ":".join(part for part in (base.package, base.file) if part) or base.kind
+
+
+def scratch(architecture: Mapping[str, Scalar]) -> tuple[Any, Any]:
+    """A Llama with random weights and the character tokenizer."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    sizes = {**SCRATCH_DEFAULTS, **architecture}
+    _check_architecture(architecture, sizes)
+    tokenizer = character_tokenizer()
+    width = int(str(sizes["width"]))
+    hidden = int(str(sizes["hidden"])) or -(-width * 8 // 3 // 32) * 32
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=width,
+        intermediate_size=hidden,
+        num_hidden_layers=int(str(sizes["layers"])),
+        num_attention_heads=int(str(sizes["heads"])),
+        max_position_embeddings=int(str(sizes["context"])),
+        tie_word_embeddings=True,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+        pad_token_id=tokenizer.pad_token_id,
+    )
+    return LlamaForCausalLM(config), tokenizer
+
+
+def _check_architecture(given: Mapping[str, Scalar], sizes: Mapping[str, Scalar]) -> None:
+    unknown = sorted(set(given) - set(SCRATCH_DEFAULTS))
+    if unknown:
+        raise UserError(f"scratch(...) has no `{unknown[0]}`", f"it takes {', '.join(SCRATCH_DEFAULTS)}")
+    if sizes["tokenizer"] != "characters":
+        raise UserError(f"scratch(...) has no tokenizer `{sizes['tokenizer']}`", "say tokenizer = .characters")
+    for name in ("layers", "width", "heads", "context"):
+        value = sizes[name]
+        if not isinstance(value, int) or value < 1:
+            raise UserError(f"scratch({name} = {value}): a whole number from 1 up is meant")
+    if int(str(sizes["width"])) % (2 * int(str(sizes["heads"]))):
+        raise UserError(
+            f"scratch(width = {sizes['width']}, heads = {sizes['heads']}): a head's width must be even",
+            "choose a width that is a multiple of twice the heads",
+        )
+
+
+def _from_hub(name: str, revision: str | None) -> tuple[Any, Any]:
+    try:
+        return _pretrained(name, revision=revision)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"the model {name} could not be loaded: {_first_line(error)}",
+            "without network, download it once (`hf download`) or use base = local(...), gguf(...) or scratch(...)",
+        ) from None
+
+
+def load_folder(folder: Path) -> tuple[Any, Any]:
+    """(model, tokenizer) of a folder with config.json, *.safetensors and tokenizer files."""
+    try:
+        return _pretrained(str(folder), local_files_only=True)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"the model folder {folder.name} could not be loaded: {_first_line(error)}",
+            "it needs config.json, *.safetensors and tokenizer files",
+        ) from None
+
+
+def _from_gguf(file: Path) -> tuple[Any, Any]:
+    try:
+        model, tokenizer = _pretrained(str(file.parent), gguf_file=file.name, local_files_only=True)
+    except (OSError, ValueError, ImportError, KeyError) as error:
+        raise UserError(f"the GGUF file {file.name} could not be read: {_first_line(error)}") from None
+    return model, tokenizer
+
+
+def _pretrained(name: str, **options: Any) -> tuple[Any, Any]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    from nesyc_runtime.learning.quiet import quiet_transformers
+
+    with quiet_transformers():
+        tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
+        model = AutoModelForCausalLM.from_pretrained(
+            name, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, **options
+        )
+    return model, tokenizer
+
+
+def _local_folder(base: Base, project: Project | None) -> Path:
+    if base.path is None or project is None:
+        raise UserError("base = local(...) needs a folder inside a project")
+    return project.file(base.path)
+
+
+def _gguf_file(base: Base, project: Project | None) -> Path:
+    """The file itself, or one that an installed package carries: found by its metadata, its code is not imported."""
+    if base.package is None:
+        if base.path is None or project is None:
+            raise UserError("base = gguf(...) needs a file, or package = and file =")
+        return project.file(base.path)
+    try:
+        files = importlib.metadata.distribution(base.package).files or []
+    except importlib.metadata.PackageNotFoundError:
+        raise UserError(
+            f"the package {base.package} is not installed", f"pip install {base.package.replace('_', '-')}"
+        ) from None
+    inside = [entry for entry in files if entry.name.endswith(".gguf") and base.file in (None, entry.name, str(entry))]
+    if len(inside) != 1:
+        held = ", ".join(sorted(entry.name for entry in files if entry.name.endswith(".gguf"))) or "none"
+        raise UserError(f"the package {base.package} has no one file {base.file or '*.gguf'}", f"it holds: {held}")
+    return Path(str(inside[0].locate()))
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]

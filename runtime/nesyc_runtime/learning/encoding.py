@@ -1,0 +1,91 @@
+"""Training pairs as token ids: the prompt masked from the loss, too long ones cut with a count of what was cut."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nesyc_runtime.config import Task, TrainingTask
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.inference.formats import PromptFormat
+from nesyc_runtime.learning.rows import Pair, TrainingRow, training_pair, training_pairs
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRow:
+    """Ids of prompt and response; the first `prompt_length` carry no loss."""
+
+    training_task: TrainingTask
+    ids: tuple[int, ...]
+    prompt_length: int
+
+    @property
+    def label_tokens(self) -> int:
+        return len(self.ids) - self.prompt_length
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedItems:
+    """`items[i]` are the rows of example i, one per training task. `cut` counts pairs by what they lost."""
+
+    items: tuple[tuple[EncodedRow, ...], ...]
+    cut: Counter[str]
+
+    @property
+    def rows(self) -> int:
+        return sum(len(item) for item in self.items)
+
+
+def encode_items(
+    task: Task,
+    rows: Sequence[TrainingRow],
+    tasks: tuple[TrainingTask, ...],
+    template: PromptFormat,
+    max_tokens: int,
+) -> EncodedItems:
+    """Every example's pairs as token ids of at most `max_tokens`.
+
+    What is too long is cut in this order: the end of the retrieved knowledge, the beginning of the prompt,
+    the end of the response. Raises UserError where a response is empty: its row would teach nothing.
+    """
+    cut: Counter[str] = Counter()
+    items = []
+    for row in rows:
+        pairs = training_pairs(task, row, tasks)
+        encoded = tuple(_encode(task, row, pair, template, max_tokens, cut) for pair in pairs)
+        items.append(encoded)
+    return EncodedItems(tuple(items), cut)
+
+
+def _encode(
+    task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, max_tokens: int, cut: Counter[str]
+) -> EncodedRow:
+    response = template.response_ids(pair.response)
+    if len(response) <= len(template.end):
+        raise UserError(
+            f"item {row.id} has an empty response for .{pair.training_task}",
+            "keep only examples with a rationale and an answer, or leave this training task out",
+        )
+    prompt = template.prompt_ids(pair.prompt)
+    excess = len(prompt) + len(response) - max_tokens
+    if excess > 0 and pair.training_task == "augmented" and row.retrieved:
+        cut["knowledge"] += 1
+        prompt = template.prompt_ids(_shorter_knowledge(task, row, pair, template, excess).prompt)
+    if len(prompt) + len(response) > max_tokens:
+        cut["prompt"] += 1
+        prompt = template.prompt_ids(pair.prompt, max(max_tokens - len(response), max_tokens // 4))
+    if len(prompt) + len(response) > max_tokens:
+        cut["response"] += 1
+        response = response[: max(1, max_tokens - len(prompt))]
+    return EncodedRow(pair.training_task, (*prompt, *response), len(prompt))
+
+
+def _shorter_knowledge(
+    task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, excess: int
+) -> Pair:
+    """The pair with at least `excess` tokens fewer of retrieved text, at most all of it."""
+    ids = template.text_ids(row.retrieved or "")
+    kept = template.text(ids[: max(0, len(ids) - excess - 1)])
+    shorter = TrainingRow(row.id, row.inputs, row.reasoning, row.answer, kept)
+    return training_pair(task, shorter, pair.training_task)

@@ -1,0 +1,131 @@
+"""One finetune stage from examples to saved weights: runs the module that the compiler emitted."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.encoding import EncodedItems, encode_items
+from nesyc_runtime.learning.history import History, Progress
+from nesyc_runtime.learning.quiet import quiet_lightning
+from nesyc_runtime.learning.rows import TrainingRow
+from nesyc_runtime.learning.students import load_student, save_student
+from nesyc_runtime.project import Project
+
+CURVE_POINTS = 200
+
+
+@dataclass(frozen=True, slots=True)
+class TrainReport:
+    """What a training did.
+
+    `loss` holds (step, loss) pairs, at most CURVE_POINTS; `tokens` counts prompt and response tokens seen,
+    padding apart; `truncated` counts the pairs that lost knowledge, prompt or response; `seconds` is training alone.
+    """
+
+    stage: str
+    items: int
+    rows: int
+    steps: int
+    tokens: int
+    label_tokens: int
+    truncated: Mapping[str, int]
+    loss: Sequence[tuple[int, float]] = field(default_factory=tuple)
+    trainable: int = 0
+    parameters: int = 0
+    seconds: float = 0.0
+
+
+def run_finetune(
+    stage: config.FinetuneStage,
+    student: config.Student,
+    task: config.Task,
+    examples: Sequence[TrainingRow],
+    module_path: Path,
+    out_dir: Path,
+    start_from: Path | None = None,
+    seed: int = 0,
+    progress: Progress | None = None,
+    *,
+    project: Project | None = None,
+    device: str = "cpu",
+) -> TrainReport:
+    """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
+
+    `start_from` holds the weights of an earlier finetune stage. `progress` is called with the finished share
+    and {"step", "steps", "loss", "tokens_per_second"}. The same seed, data and machine give the same weights.
+    Raises UserError where there is nothing to train on, or the student or an option does not fit.
+    """
+    if not examples:
+        raise UserError(f"stage {stage.id} has no examples to train on", "see what `keep` dropped in earlier stages")
+    module = import_module(module_path)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        loaded = load_student(student, weights=start_from, seed=seed, project=project, trainable=True, device=device)
+        items = encode_items(task, examples, stage.tasks, loaded.template, student.max_tokens)
+        data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
+        training = module.FineTuning(loaded.model, steps=len(data.steps))
+        history = _fit(training, data, device, progress)
+    report = _report(stage, items, data, history, loaded.model)
+    save_student(loaded, out_dir, {"report.json": asdict(report)})
+    return report
+
+
+def import_module(path: Path) -> ModuleType:
+    """An emitted training module, imported from its file under a name that shadows nothing."""
+    spec = importlib.util.spec_from_file_location(f"_nesyc_train_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise UserError(f"{path.name} is no Python module", "compile the spec again")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except (OSError, SyntaxError, ImportError) as error:
+        raise UserError(f"{path.name} cannot be imported: {error}", "compile the spec again") from None
+    return module
+
+
+def _fit(training: Any, data: Any, device: str, progress: Progress | None) -> History:
+    history = History(len(data.steps), progress)
+    with quiet_lightning():
+        trainer = pl.Trainer(
+            max_epochs=1,  # one pass over `Steps`, which holds the steps of every epoch
+            accelerator="gpu" if device.startswith("cuda") else "cpu",
+            devices=1,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            callbacks=[history],
+        )
+        trainer.fit(training, datamodule=data)
+    return history
+
+
+def _report(stage: config.FinetuneStage, items: EncodedItems, data: Any, history: History, model: Any) -> TrainReport:
+    stride = max(1, -(-len(history.losses) // CURVE_POINTS))
+    last = len(history.losses) - 1
+    curve = tuple((step, loss) for step, loss in enumerate(history.losses) if step % stride == 0 or step == last)
+    parameters = list(model.parameters())
+    return TrainReport(
+        stage=stage.id,
+        items=len(items.items),
+        rows=items.rows,
+        steps=len(data.steps),
+        tokens=history.tokens,
+        label_tokens=history.label_tokens,
+        truncated=dict(items.cut),
+        loss=curve,
+        trainable=sum(p.numel() for p in parameters if p.requires_grad),
+        parameters=sum(p.numel() for p in parameters),
+        seconds=history.seconds,
+    )
+

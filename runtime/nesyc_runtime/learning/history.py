@@ -1,0 +1,47 @@
+"""What a training run tells while it runs: a Lightning callback."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.batches import StepBatch
+
+Progress = Callable[[float, dict[str, Any]], None]
+
+
+class History(pl.Callback):
+    """Losses by step and tokens seen; calls `progress` with the finished share and the latest figures.
+
+    Stops the run with a UserError when the loss is no number: what follows could only be saved as garbage.
+    """
+
+    def __init__(self, steps: int, progress: Progress | None) -> None:
+        self.steps, self.progress = steps, progress
+        self.losses: list[float] = []
+        self.tokens = self.label_tokens = 0
+        self.seconds = 0.0
+        self._started = 0.0
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        self._started = time.perf_counter()
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: StepBatch, batch_idx: int) -> None:
+        loss = float(outputs["loss"])
+        if not math.isfinite(loss):
+            raise UserError(
+                f"the loss is {loss} at step {batch_idx + 1} of {self.steps}", "lower `lr`, or raise `warmup`"
+            )
+        self.losses.append(loss)
+        self.tokens += batch.tokens
+        self.label_tokens += batch.label_tokens
+        self.seconds = time.perf_counter() - self._started
+        if self.progress is not None:
+            speed = self.tokens / max(self.seconds, 1e-9)
+            figures = {"step": batch_idx + 1, "steps": self.steps, "loss": loss, "tokens_per_second": speed}
+            self.progress((batch_idx + 1) / self.steps, figures)

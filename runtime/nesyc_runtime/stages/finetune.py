@@ -1,0 +1,104 @@
+"""`finetune`: lessons made of examples, with what the KB gives each item, and a student trained on them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import write_json
+from nesyc_runtime.inference.answers import parse_answer
+from nesyc_runtime.inference.values import value_text
+from nesyc_runtime.stages.context import Context, task_inputs
+from nesyc_runtime.stages.examples import Counts, Example, read_examples, union
+from nesyc_runtime.stages.graph import copy_id
+from nesyc_runtime.stages.ports import Item, Lesson
+
+WEIGHTS = "weights"
+
+
+def training_examples(ctx: Context, stage: config.FinetuneStage) -> list[Example]:
+    """The union of the stage's examples, without items that have no rationale to learn from."""
+    lists = (read_examples(ctx.folder(name) / "examples.jsonl") for name in stage.examples)
+    return [example for example in union(lists) if example.rationales]
+
+
+def training_items(ctx: Context, stage: config.FinetuneStage) -> list[Item]:
+    return _items(ctx, stage, training_examples(ctx, stage))
+
+
+def _items(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Example]) -> list[Item]:
+    task = ctx.task(stage.task)
+    return [Item(example.id, task_inputs(task, example.row), example.row) for example in examples]
+
+
+def lessons_of(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Example]) -> list[Lesson]:
+    """One lesson for each distinct rationale of each item."""
+    task = ctx.task(stage.task)
+    items = _items(ctx, stage, examples)
+    found = ctx.found(stage.retrieve, items, training=True) if stage.retrieve is not None else None
+    return [
+        Lesson(
+            example.id,
+            item.inputs,
+            rationale,
+            answer_text(task, rationale),
+            found[position].text if found is not None else None,
+        )
+        for position, (example, item) in enumerate(zip(examples, items, strict=True))
+        for rationale in example.rationales
+    ]
+
+
+def answer_text(task: config.Task, response: str) -> str:
+    """The answer a response gives, as text: the first parsed output, or all of it where nothing is parsed."""
+    parsed = parse_answer(task, response)
+    if not task.parsers or parsed[task.parsers[0].output] is None:
+        return response.strip()
+    return value_text(parsed[task.parsers[0].output])
+
+
+def run_finetune(ctx: Context, stage: config.FinetuneStage, copy: int, out: Path) -> Counts:
+    """Train into `out`/weights. A broken-off training starts over."""
+    examples = training_examples(ctx, stage)
+    if not examples:
+        raise UserError(
+            f"stage `{stage.id}` has nothing to learn from: its examples are empty",
+            "see why they were dropped in the stage table; check the teacher's answers and the task's parser",
+        )
+    lessons = lessons_of(ctx, stage, examples)
+    start_from = None
+    if stage.model != stage.student:
+        start_from = ctx.folder(stage.model) / WEIGHTS
+    report = train(ctx, stage, lessons, start_from, out / WEIGHTS, stage.seed + copy)
+    write_json(out / "report.json", report)
+    return Counts(rows_in=len(examples), kept=len(examples))
+
+
+def train(
+    ctx: Context,
+    stage: config.FinetuneStage,
+    lessons: Sequence[Lesson],
+    start_from: Path | None,
+    out: Path,
+    seed: int,
+) -> dict[str, object]:
+    return dict(
+        ctx.learner.train(
+            stage, lessons, start_from=start_from, out=out, seed=seed, progress=ctx.reporter.advance
+        )
+    )
+
+
+def weights_of(ctx: Context, model: str, copy: int = 0) -> tuple[str, Path | None]:
+    """The declared student behind a model, and the weights its stage trained (None for an untrained one)."""
+    if any(student.name == model for student in ctx.spec.students):
+        return model, None
+    stage = finetune_stage(ctx, model)
+    return stage.student, ctx.folder(copy_id(model, copy)) / WEIGHTS
+
+
+def finetune_stage(ctx: Context, model: str) -> config.FinetuneStage:
+    stages = (stage for pipeline in ctx.spec.pipelines for stage in pipeline.stages)
+    return next(s for s in stages if s.id == model and isinstance(s, config.FinetuneStage))

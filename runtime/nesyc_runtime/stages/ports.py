@@ -1,0 +1,144 @@
+"""What stages need of the rest of the runtime: a learner, the knowledge, a reporter.
+
+The engine is written against these, so that it is tested without a model and a KB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from nesyc_runtime import config
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A student's response; `confidence` in [0, 1] is how sure its first tokens were, `tokens` how many."""
+
+    text: str
+    confidence: float
+    tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """One training example: `response` is the teacher's whole text, `answer` the answer's value as text."""
+
+    id: str
+    inputs: Mapping[str, Any]
+    response: str
+    answer: str
+    retrieved: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question: `row` is the dataset's row, `inputs` the task's part of it."""
+
+    id: str
+    inputs: Mapping[str, Any]
+    row: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What the KB gives a question: `text` as it stands in the prompt, None where nothing was found.
+
+    `hits` are objects {"relation", "key", "score", "text"}, `facts` the FACT objects of the contracts.
+    """
+
+    text: str | None
+    hits: tuple[Mapping[str, Any], ...] = ()
+    facts: tuple[Mapping[str, Any], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A KB row a stage wrote: `values` by column, `sources` the ids of the items it was drawn from.
+
+    By `inputs`, those items' inputs, retrieval holds an item's own entries out.
+    """
+
+    values: Mapping[str, Any]
+    sources: tuple[str, ...]
+    inputs: tuple[Mapping[str, Any], ...]
+    teacher: str
+    prompt: str
+
+
+class Learner(Protocol):
+    def train(
+        self,
+        stage: config.FinetuneStage,
+        lessons: Sequence[Lesson],
+        *,
+        start_from: Path | None,
+        out: Path,
+        seed: int,
+        progress: Callable[[float], None],
+    ) -> Mapping[str, Any]:
+        """Train and write safetensors weights into the folder `out`; gives the measures of the training.
+
+        `progress` gets the share done, in [0, 1].
+        """
+
+    def respond(
+        self,
+        student: str,
+        weights: Path | None,
+        prompts: Sequence[str],
+        *,
+        seed: int,
+        temperature: float,
+        max_new_tokens: int | None,
+        on_reply: Callable[[int, Reply], None],
+    ) -> None:
+        """Decode a response to each prompt (greedily at temperature 0), reporting each as it is done."""
+
+
+class Knowledge(Protocol):
+    def prepare(self) -> None:
+        """Bring every KB in step with the source and derive what follows, before anything is retrieved."""
+
+    def write(self, stage: config.ExtractStage, run: str, entries: Sequence[Entry]) -> Mapping[str, int]:
+        """Make these the stage's entries, idempotently; other owners' rows stay. Gives counts by outcome."""
+
+    def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
+        """What the KB gives each item; with `training` an item's own entries are held out."""
+
+
+class Reporter(Protocol):
+    def start(self, stage: str, why: str, total: int | None) -> None: ...
+
+    def advance(self, done: float) -> None: ...
+
+    def finish(self, stage: str, summary: str) -> None: ...
+
+    def note(self, text: str) -> None: ...
+
+    def warn(self, text: str) -> None: ...
+
+
+@dataclass
+class Silent:
+    """A reporter that keeps what it is told and shows nothing."""
+
+    notes: list[str] = field(default_factory=list)
+    started: list[str] = field(default_factory=list)
+
+    def start(self, stage: str, why: str, total: int | None) -> None:
+        self.started.append(stage)
+
+    def advance(self, done: float) -> None:
+        pass
+
+    def finish(self, stage: str, summary: str) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def warn(self, text: str) -> None:
+        self.notes.append(f"warning: {text}")

@@ -1,0 +1,38 @@
+"""What all tests share: golden files, the real data sets where a checkout has them, and the long runs' switch."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="write golden files from what the code gives now")
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
+    """`golden(path, text)`: `text` equals the file's, or becomes it under `--update-golden`."""
+
+    def compare(path: Path, text: str) -> None:
+        if request.config.getoption("--update-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8", newline="\n")
+        assert path.is_file(), f"no golden file {path.name}: run pytest --update-golden and read what it writes"
+        assert text == path.read_text(encoding="utf-8")
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The real data sets: $NESY_DATA, else `../shared/data` beside the checkout; skips where there are none."""
+    folder = Path(os.environ.get("NESY_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "bbh").is_dir():
+        pytest.skip(f"no real data at {folder}: set NESY_DATA to the folder that holds bbh/, gsm8k/, kg/")
+    return folder
