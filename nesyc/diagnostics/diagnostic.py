@@ -10,10 +10,15 @@ from nesyc.diagnostics.span import Span
 
 @dataclass(frozen=True, slots=True)
 class Related:
-    """A second place, and what it has to do with the first."""
+    """A second place, and what it has to do with the first.
+
+    `cause` says that the reader should look here first: this place is then marked with `^` and the
+    diagnostic's own with `-` (a variable is *needed* in one place, but what is wrong stands in the other).
+    """
 
     span: Span
     message: str
+    cause: bool = False
 
 
 @dataclass(frozen=True, slots=True)

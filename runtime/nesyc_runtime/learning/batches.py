@@ -19,19 +19,19 @@ SPLIT_WASTE = 1024  # padding tokens above which a further micro-batch is cheape
 
 @dataclass(slots=True)
 class MicroBatch:
-    """Right-padded rows: `ids`, `mask`, `labels` are (rows, length), `weights` (rows, length) float32.
+    """Right-padded rows: `ids` and `labels` are (rows, length), `weights` (rows, length) float32.
 
     `labels[r, t]` is the id that position t must predict, -100 on the prompt and padding; `weights[r, t]` is
-    its share of the step's loss.
+    its share of the step's loss. No attention mask: padding stands right of every label, where a causal
+    model does not look, and its own positions have no label.
     """
 
     ids: Tensor
-    mask: Tensor
     labels: Tensor
     weights: Tensor
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MicroBatch:
-        parts = (self.ids, self.mask, self.labels, self.weights)
+        parts = (self.ids, self.labels, self.weights)
         return MicroBatch(*(part.to(device, non_blocking=non_blocking) for part in parts))
 
 
@@ -128,13 +128,11 @@ def micro_batch_plan(lengths: Sequence[int], micro_tokens: int) -> list[list[int
 def _micro_batch(rows: Sequence[EncodedRow], shares: Mapping[str, float], pad_id: int) -> MicroBatch:
     length = max(len(row.ids) for row in rows)
     ids = torch.full((len(rows), length), pad_id)
-    mask = torch.zeros(len(rows), length, dtype=torch.long)
     labels = torch.full((len(rows), length), IGNORED)
     weights = torch.zeros(len(rows), length)
     for r, row in enumerate(rows):
         end, start = len(row.ids), row.prompt_length
         ids[r, :end] = torch.tensor(row.ids)
-        mask[r, :end] = 1
         labels[r, start - 1 : end - 1] = ids[r, start:end]
         weights[r, start - 1 : end - 1] = shares[row.training_task]
-    return MicroBatch(ids, mask, labels, weights)
+    return MicroBatch(ids, labels, weights)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,6 +35,7 @@ class Context:
     run: str
     shelf: Shelf
     generations: Generations
+    clock: Callable[[], float] = time.perf_counter
     done: dict[str, Done] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
     _retrieved: dict[str, list[Found]] = field(default_factory=dict)

@@ -7,9 +7,8 @@ from pathlib import Path
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.files import write_json
 from nesyc_runtime.inference.answers import parse_answer
-from nesyc_runtime.inference.values import value_text
+from nesyc_runtime.inference.prompts import value_text
 from nesyc_runtime.stages.context import Context, task_inputs
 from nesyc_runtime.stages.examples import Counts, Example, read_examples, union
 from nesyc_runtime.stages.graph import copy_id
@@ -71,8 +70,7 @@ def run_finetune(ctx: Context, stage: config.FinetuneStage, copy: int, out: Path
     start_from = None
     if stage.model != stage.student:
         start_from = ctx.folder(stage.model) / WEIGHTS
-    report = train(ctx, stage, lessons, start_from, out / WEIGHTS, stage.seed + copy)
-    write_json(out / "report.json", report)
+    train(ctx, stage, lessons, start_from, out / WEIGHTS, stage.seed + copy)
     return Counts(rows_in=len(examples), kept=len(examples))
 
 
@@ -83,11 +81,10 @@ def train(
     start_from: Path | None,
     out: Path,
     seed: int,
-) -> dict[str, object]:
-    return dict(
-        ctx.learner.train(
-            stage, lessons, start_from=start_from, out=out, seed=seed, progress=ctx.reporter.advance
-        )
+) -> None:
+    ctx.reporter.advance(0)
+    ctx.learner.train(
+        stage, lessons, start_from=start_from, out=out, seed=seed, progress=ctx.reporter.advance
     )
 
 

@@ -176,3 +176,14 @@ def _waited_for(nodes: Mapping[str, Node], names: Iterable[str]) -> set[str]:
                 found.add(before)
                 open_.append(before)
     return found
+
+
+def task_of(spec: config.Spec, respond: Respond) -> str:
+    """The task an evaluation asks: its model's pipeline's; else the first task on the split's dataset."""
+    if respond.stage is not None:
+        return respond.stage.task
+    for pipeline in spec.pipelines:
+        if any(stage.id == respond.evaluate.model for stage in pipeline.stages):
+            return pipeline.task
+    dataset = respond.evaluate.split.split(".")[0]
+    return next(task.name for task in spec.tasks if task.dataset == dataset)

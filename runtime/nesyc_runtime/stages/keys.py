@@ -13,8 +13,10 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.hashing import digest, file_digest
 from nesyc_runtime.stages.context import Context
-from nesyc_runtime.stages.graph import Node, Respond, copy_id
+from nesyc_runtime.stages.finetune import training_items
+from nesyc_runtime.stages.graph import Node, Respond, copy_id, task_of
 from nesyc_runtime.stages.prompts import format_of
+from nesyc_runtime.stages.respond import evaluation_items
 
 Inputs = dict[str, Any]
 
@@ -135,8 +137,6 @@ def _retrieved_for_training(ctx: Context, stage: config.FinetuneStage) -> Any:
     retrieve = ctx.retrieve(stage.retrieve)
     if not _all_done(ctx, stage.retrieve) or any(name not in ctx.done for name in stage.examples):
         return [ctx.keys.get(writer.id) for writer in ctx.writers(retrieve.kb)]
-    from nesyc_runtime.stages.finetune import training_items
-
     found = ctx.found(stage.retrieve, training_items(ctx, stage), training=True)
     return digest([[result.text, list(result.hits)] for result in found])
 
@@ -169,7 +169,7 @@ def _extract(ctx: Context, stage: config.ExtractStage) -> Inputs:
 
 def _respond(ctx: Context, respond: Respond, node: Node) -> Inputs:
     evaluate, stage = respond.evaluate, respond.stage
-    task = ctx.task(task_of(ctx, respond))
+    task = ctx.task(task_of(ctx.spec, respond))
     format_ = format_of(stage, evaluate.format, evaluate.retrieve)
     student = ctx.student(stage.student if stage is not None else respond.student)
     inputs = {
@@ -186,8 +186,6 @@ def _respond(ctx: Context, respond: Respond, node: Node) -> Inputs:
 
 
 def _retrieved_for_evaluation(ctx: Context, name: str, respond: Respond) -> Inputs:
-    from nesyc_runtime.stages.respond import evaluation_items
-
     retrieve = ctx.retrieve(name)
     gate = retrieve.gate.model_dump() if retrieve.gate is not None else None
     inputs: Inputs = {"`gate`": gate}
@@ -197,14 +195,3 @@ def _retrieved_for_evaluation(ctx: Context, name: str, respond: Respond) -> Inpu
         return {**inputs, "retrieved": [ctx.keys.get(writer.id) for writer in ctx.writers(retrieve.kb)]}
     found = ctx.found(name, evaluation_items(ctx, respond), training=False)
     return {**inputs, "retrieved": digest([[result.text, list(result.hits)] for result in found])}
-
-
-def task_of(ctx: Context, respond: Respond) -> str:
-    """The task an evaluation asks: that of its model's pipeline; of an untrained one, the task on the split."""
-    if respond.stage is not None:
-        return respond.stage.task
-    for pipeline in ctx.spec.pipelines:
-        if any(stage.id == respond.evaluate.model for stage in pipeline.stages):
-            return pipeline.task
-    dataset = respond.evaluate.split.split(".")[0]
-    return next(task.name for task in ctx.spec.tasks if task.dataset == dataset)

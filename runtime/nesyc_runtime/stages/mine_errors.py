@@ -83,7 +83,9 @@ def _wrong_responses(
     items = [Item(example.id, task_inputs(task, example.row), example.row) for example in part]
     if fold is not None and any(f"/{item.id}" not in log for item in items):
         weights = _train_without(ctx, stage.model, {item.id for item in items}, fold)
-    asking = Asking(student, weights, task, format_of(model_stage), ctx.student(student).max_new_tokens)
+    asking = Asking(
+        student, weights, task, format_of(model_stage), ctx.student(student).max_new_tokens, training=True
+    )
     responses = respond_all(ctx, asking, items, log, None)
     return {
         item.id: str(response["response"])

@@ -78,11 +78,8 @@ class Learner(Protocol):
         out: Path,
         seed: int,
         progress: Callable[[float], None],
-    ) -> Mapping[str, Any]:
-        """Train and write safetensors weights into the folder `out`; gives the measures of the training.
-
-        `progress` gets the share done, in [0, 1].
-        """
+    ) -> None:
+        """Train and write safetensors weights into the folder `out`; `progress` gets the share done."""
 
     def respond(
         self,

@@ -11,7 +11,7 @@ from nesyc_runtime.stages.ports import Found, Item
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """`variant` is a training task ("" the plain prompt of an untrained student), `retrieve` a declaration's name."""
+    """`variant` is a training task ("" the task's main prompt), `retrieve` a declaration's name."""
 
     variant: str
     retrieve: str | None

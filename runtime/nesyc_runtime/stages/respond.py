@@ -1,4 +1,4 @@
-"""A student answers items, each response kept as it comes; with a gate, the KB is asked only where it is unsure."""
+"""A student answers items, each response kept as it comes; a gate asks the KB only where it is unsure."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ from nesyc_runtime.inference.answers import item_correct
 from nesyc_runtime.stages.context import Context, item_of
 from nesyc_runtime.stages.examples import Counts
 from nesyc_runtime.stages.finetune import weights_of
-from nesyc_runtime.stages.graph import Respond
+from nesyc_runtime.stages.graph import Respond, task_of
 from nesyc_runtime.stages.items import ItemLog
-from nesyc_runtime.stages.keys import task_of
 from nesyc_runtime.stages.ports import Found, Item, Reply
 from nesyc_runtime.stages.prompts import Format, format_of, prompt_for
 
@@ -24,18 +23,21 @@ NOTHING = Found(None)
 
 @dataclass(frozen=True, slots=True)
 class Asking:
-    """How a student is asked: its name as declared, its weights, the task and the format."""
+    """How a student is asked: its name as declared, its weights, the task and the format.
+
+    `training` holds an item's own entries out of what is retrieved for it.
+    """
 
     student: str
     weights: Path | None
     task: config.Task
     format: Format
     max_new_tokens: int
-    seed: int = 0
+    training: bool = False
 
 
 def evaluation_items(ctx: Context, respond: Respond) -> list[Item]:
-    task = ctx.task(task_of(ctx, respond))
+    task = ctx.task(task_of(ctx.spec, respond))
     rows = ctx.data.split(respond.evaluate.split).rows
     return [item_of(task, row) for row in rows[: respond.evaluate.limit]]
 
@@ -47,7 +49,7 @@ def run_respond(ctx: Context, respond: Respond, copy: int, out: Path) -> Counts:
     asking = Asking(
         student,
         weights,
-        ctx.task(task_of(ctx, respond)),
+        ctx.task(task_of(ctx.spec, respond)),
         format_of(stage, evaluate.format, evaluate.retrieve),
         ctx.student(student).max_new_tokens,
     )
@@ -118,7 +120,7 @@ def respond_all(
 def _found(ctx: Context, asking: Asking, items: Sequence[Item]) -> Sequence[Found | None]:
     if asking.format.retrieve is None:
         return [None] * len(items)
-    return ctx.found(asking.format.retrieve, list(items), training=False)
+    return ctx.found(asking.format.retrieve, list(items), training=asking.training)
 
 
 def _respond_with(
@@ -156,7 +158,7 @@ def _ask(ctx: Context, asking: Asking, prompts: Sequence[str], keep: Callable[[i
         asking.student,
         asking.weights,
         prompts,
-        seed=asking.seed,
+        seed=0,
         temperature=0.0,
         max_new_tokens=asking.max_new_tokens,
         on_reply=keep,

@@ -67,8 +67,10 @@ def run_sample(ctx: Context, stage: config.SampleStage, out: Path) -> Counts:
 def keep_answers(
     task: config.Task, row: Any, answers: Sequence[Answer | Dropped], keep: str
 ) -> tuple[tuple[str, ...], str]:
-    """The distinct kept responses of one row, and where there is none, why: missing, refused, empty,
-    wrong, unparsed or no_majority."""
+    """The distinct kept responses of one row, and where there is none, why.
+
+    Reasons: missing, refused, empty, wrong, unparsed, no_majority.
+    """
     texts = [answer.text.strip() for answer in answers if isinstance(answer, Answer)]
     if not texts:
         reasons = [answer.reason for answer in answers if isinstance(answer, Dropped)]
@@ -96,7 +98,7 @@ def _majority(task: config.Task, texts: Sequence[str]) -> tuple[list[str], str]:
 
 
 def verdict_text(task: config.Task, response: str) -> str | None:
-    """The answer a response gives, as one comparable text: its outputs but the reasoning; None if one is missing."""
+    """The answer a response gives, as one comparable text; None where a parsed output is missing."""
     parsers = {parser.output for parser in task.parsers}
     values = {name: value for name, value in parse_answer(task, response).items() if name in parsers}
     return None if not values or any(value is None for value in values.values()) else canonical_json(values)

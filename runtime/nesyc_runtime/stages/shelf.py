@@ -61,14 +61,16 @@ class Shelf:
         partial.rename(place)
         return Done(place, info)
 
-    def last_inputs(self, stage: str) -> Mapping[str, Any] | None:
+    def last(self, stage: str) -> Mapping[str, Any] | None:
+        """{"inputs", "key", "spec"} of the last time it was done; `spec` is the hash of the build then."""
         value = self._read_last().get(stage)
-        return value if isinstance(value, dict) else None
+        return value if isinstance(value, dict) and "inputs" in value else None
 
-    def remember(self, stage: str, inputs: Mapping[str, Any]) -> None:
+    def remember(self, stage: str, inputs: Mapping[str, Any], key: str, spec: str) -> None:
         last = self._read_last()
-        if last.get(stage) != inputs:
-            write_json(self._last_file, {**last, stage: inputs})
+        entry = {"key": key, "spec": spec, "inputs": dict(inputs)}
+        if last.get(stage) != entry:
+            write_json(self._last_file, {**last, stage: entry})
 
     def _read_last(self) -> dict[str, Any]:
         try:

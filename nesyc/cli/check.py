@@ -1,0 +1,93 @@
+"""`nesyc check`: everything that is wrong with a spec, in one run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from nesyc.cli.options import (
+    BuildOption,
+    JsonOption,
+    OutOption,
+    ParamOption,
+    ProfileOption,
+    SpecArgument,
+    SpecOption,
+    parse_params,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from nesyc.diagnostics import Diagnostic
+    from nesyc.parsing.project import Loaded
+
+
+def check(
+    spec_file: SpecArgument = None,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Check a spec and everything it includes; exit 1 where it has errors."""
+    import typer
+
+    from nesyc.cli.current import choose
+    from nesyc.cli.errors import USER_ERROR
+    from nesyc.pipeline import check_spec
+
+    choice, _ = choose(spec_file or spec, build, profile, parse_params(param))
+    checked = check_spec(choice.spec, profile=choice.profile, params=choice.params)
+    print_diagnostics(checked.loaded, checked.diagnostics, as_json=as_json, out=out)
+    if any(diagnostic.severity == "error" for diagnostic in checked.diagnostics):
+        raise typer.Exit(USER_ERROR)
+
+
+def print_diagnostics(
+    loaded: Loaded,
+    diagnostics: Sequence[Diagnostic],
+    *,
+    as_json: bool,
+    out: Path | None = None,
+) -> None:
+    """Print diagnostics and their count on stdout (or into `out`), as text or as the JSON contract has it."""
+    from nesyc.cli.output import print_result
+    from nesyc.diagnostics import to_json
+
+    sources = loaded.sources
+    text = None if as_json else _text(loaded, diagnostics, colour=out is None and sys.stdout.isatty())
+    print_result(to_json(diagnostics, sources), text, as_json=as_json, out=out)
+
+
+def report_warnings(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> None:
+    """Show warnings on stderr, for a command whose stdout is for something else."""
+    if diagnostics:
+        sys.stderr.write(_text(loaded, diagnostics, colour=sys.stderr.isatty()))
+
+
+def _text(loaded: Loaded, diagnostics: Sequence[Diagnostic], *, colour: bool) -> str:
+    from nesyc.diagnostics import render_one
+
+    sources = loaded.sources
+    shown = [render_one(diagnostic, sources) for diagnostic in diagnostics]
+    if colour:
+        from nesyc.cli.colour import coloured
+
+        shown = [coloured(text) for text in shown]
+    return "\n".join([*shown, _summary(loaded, diagnostics)])
+
+
+def _summary(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> str:
+    errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+    warnings = len(diagnostics) - errors
+    counts = [_count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
+    files = _count(len(loaded.files), "file")
+    return f"{loaded.main.path}: {' and '.join(counts) or 'no problems'} ({files})\n"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")

@@ -1,0 +1,55 @@
+"""A diagnostic as JSON, in the form of `nesyc check --json`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from nesyc.diagnostics.diagnostic import Diagnostic
+from nesyc.diagnostics.shown import shown
+from nesyc.diagnostics.source_map import SourceMap
+from nesyc.diagnostics.span import Span
+
+
+def to_json(diagnostics: Sequence[Diagnostic], sources: SourceMap) -> dict[str, Any]:
+    """The object that `nesyc check --json` prints; `ok` is true where there is no error."""
+    errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
+    return {
+        "v": 1,
+        "ok": errors == 0,
+        "errors": errors,
+        "warnings": len(diagnostics) - errors,
+        "diagnostics": [_diagnostic(diagnostic, sources) for diagnostic in diagnostics],
+    }
+
+
+def span_json(span: Span, sources: SourceMap) -> dict[str, Any]:
+    """`{"file", "line", "col", "end_line", "end_col"}`: 1-based, code points, end exclusive."""
+    place = sources.place(span)
+    return {"file": span.file, **place._asdict()}
+
+
+def _diagnostic(diagnostic: Diagnostic, sources: SourceMap) -> dict[str, Any]:
+    help = diagnostic.help
+    return {
+        "code": diagnostic.code,
+        "severity": diagnostic.severity,
+        "message": _valid(diagnostic.message),
+        "span": span_json(diagnostic.span, sources),
+        "label": _valid(diagnostic.label),
+        "related": [
+            {"span": span_json(related.span, sources), "message": _valid(related.message)}
+            for related in diagnostic.related
+        ],
+        "notes": [_valid(note) for note in diagnostic.notes],
+        "help": help
+        and {
+            "message": _valid(help.message),
+            "edits": [{"span": span_json(edit.span, sources), "text": edit.text} for edit in help.edits],
+        },
+    }
+
+
+def _valid(text: str) -> str:
+    """Half surrogates cannot be written as UTF-8; everything else JSON escapes itself."""
+    return "".join(shown(c) if "\ud800" <= c <= "\udfff" else c for c in text)

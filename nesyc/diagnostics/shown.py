@@ -1,0 +1,39 @@
+"""Text of unknown origin made fit for a terminal: nothing in it moves the cursor or turns it around."""
+
+from __future__ import annotations
+
+import unicodedata
+
+TAB = "    "
+# Other, and line and paragraph separators: controls, format characters (bidi overrides among them),
+# surrogates, unassigned and private use.
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
+
+
+def shown(text: str) -> str:
+    """`text` with tabs as blanks and everything invisible or active as an escape like `\\x1b`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(shown_character(character) for character in text)
+
+
+def shown_character(character: str) -> str:
+    if character == "\t":
+        return TAB
+    if unicodedata.category(character) not in _HIDDEN:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def width(text: str) -> int:
+    """How many terminal cells `text` (as `shown` gives it) takes."""
+    if text.isascii():
+        return len(text)
+    return sum(_cells(character) for character in text)
+
+
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

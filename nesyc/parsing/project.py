@@ -1,0 +1,264 @@
+"""A spec with all it includes, and the project it lies in."""
+
+from __future__ import annotations
+
+import os
+import posixpath
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from nesyc.diagnostics import Diagnostic, Edit, Help, Related, SourceMap, arrange
+from nesyc.diagnostics.span import Span
+from nesyc.parsing.parse import parse_file
+from nesyc.parsing.paths import locate, read_source
+from nesyc.parsing.settings_file import NAME, Settings, read_settings
+from nesyc.syntax import nodes
+
+DEEPEST = 50
+"""Includes within includes: a guard for the stack, far above what people write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """The folder a spec lies in and what its nesyc.yaml says.
+
+    `roots` are absolute; `default` is the spec that commands without one use; `programs` are the
+    packages that `program("module:function")` may come from.
+    """
+
+    root: Path
+    roots: Mapping[str, Path] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    programs: tuple[str, ...] = ()
+    default: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A spec as read: `files` is `main` and all that it includes, in order, each once.
+
+    `texts` are their sources by the names in the spans, nesyc.yaml among them. A file with errors is
+    there with what could be read of it.
+    """
+
+    project: Project
+    main: nodes.File
+    files: tuple[nodes.File, ...]
+    texts: Mapping[str, str]
+    diagnostics: tuple[Diagnostic, ...]
+
+    @property
+    def sources(self) -> SourceMap:
+        return SourceMap(self.texts)
+
+
+def find_project(spec: Path | None) -> Path:
+    """The project folder: the nearest one above `spec` with a nesyc.yaml, else the current folder if
+    `spec` lies in it, else the folder of `spec`. Without a spec, the search begins in the current folder.
+    """
+    here = Path.cwd()
+    folder = here if spec is None else Path(os.path.abspath(spec)).parent
+    for candidate in (folder, *folder.parents):
+        if (candidate / NAME).is_file():
+            return candidate
+    return here if folder.is_relative_to(here) else folder
+
+
+def find_default_spec(folder: Path) -> Path | None:
+    """The spec that nesyc.yaml names, else the only .nesy file of `folder` that is no fragment."""
+    root = find_project(folder / "any.nesy")
+    settings, _ = _read_settings(root, {})
+    if settings.spec is not None:
+        path = root / settings.spec
+        return path if path.is_file() else None
+    whole = [path for path in sorted(folder.glob("*.nesy")) if path.is_file() and not _is_fragment(path)]
+    return whole[0] if len(whole) == 1 else None
+
+
+def load_spec(path: Path, unsaved: Mapping[Path, str] | None = None) -> Loaded:
+    """Read and parse a spec, its includes and its project's nesyc.yaml.
+
+    `unsaved` are texts an editor holds, by absolute path; they stand for what is on disk. Every
+    mistake, an unreadable file among them, is a diagnostic; nothing is raised.
+    """
+    path = Path(os.path.abspath(path))
+    root = find_project(path)
+    loader = _Loader(root, dict(unsaved or {}))
+    loader.load(path.relative_to(root).as_posix(), path, None, ())
+    loader.report_missing()
+    main = next(iter(loader.files.values()))
+    settings = loader.settings
+    default = root / settings.spec if settings.spec else None
+    project = Project(root, settings.roots, settings.profiles, settings.programs, default)
+    found = (*settings.problems, *loader.unset_roots(), *loader.problems)
+    files = tuple(loader.files.values())
+    order = [file.path for file in files]
+    return Loaded(project, main, files, loader.texts, arrange(found, order))
+
+
+class _Loader:
+    """Reads files depth first, each once; remembers what was read and what was wrong."""
+
+    def __init__(self, root: Path, unsaved: dict[Path, str]) -> None:
+        self.root, self.unsaved = root, unsaved
+        self.files: dict[str, nodes.File] = {}
+        self.texts: dict[str, str] = {}
+        self.problems: list[Diagnostic] = []
+        self.missing: list[tuple[str, Diagnostic]] = []
+        self.settings, text = _read_settings(root, unsaved)
+        if text is not None:
+            self.texts[NAME] = text
+
+    def load(
+        self, name: str, file: Path, include: nodes.Include | None, chain: tuple[nodes.Include, ...]
+    ) -> None:
+        at = include.path.span if include else Span(name, 0, 0)
+        text = self.unsaved.get(file)
+        if text is None:
+            read = read_source(name, file, at)
+            if isinstance(read, Diagnostic):
+                self._unreadable(name, file, read, include)
+                return
+            text = read
+        parsed = parse_file(name, text)
+        self.files[name] = parsed.file
+        self.texts[name] = text
+        self.problems += parsed.diagnostics
+        for inner, kb in _includes(parsed.file):
+            self._follow(inner, kb, chain)
+
+    def _unreadable(
+        self, name: str, file: Path, problem: Diagnostic, include: nodes.Include | None
+    ) -> None:
+        if include is not None and not file.exists():
+            self.missing.append((name, problem))
+            return
+        self.problems.append(problem)
+        if include is None:
+            self.files[name] = nodes.File(name, None, None, (), (), Span(name, 0, 0))
+
+    def _follow(self, include: nodes.Include, kb: nodes.Ident | None, chain: tuple[nodes.Include, ...]) -> None:
+        found = locate(include.path, self.root, self.settings.roots)
+        if isinstance(found, Diagnostic):
+            if not self._root_is_unset(include.path.value):
+                self.problems.append(found)
+            return
+        name, file = found
+        chain = (*chain, include)
+        open_files = [step.path.span.file for step in chain]
+        if name in open_files:
+            self.problems.append(_cycle(name, chain[open_files.index(name) :]))
+            return
+        if len(chain) > DEEPEST:
+            message = f"more than {DEEPEST} files include each other in a row"
+            self.problems.append(Diagnostic("E0203", message, include.path.span))
+            return
+        if name not in self.files:
+            self.load(name, file, include, chain)
+        loaded = self.files.get(name)
+        if loaded is not None and kb is not None:
+            self.problems += _check_fragment(loaded, self.texts[name], include, kb)
+
+    def report_missing(self) -> None:
+        """E0205 for the files that are not there, other than those a stage is going to write."""
+        written = {name for file in self.files.values() for name in _written_by_stages(file)}
+        self.problems += [problem for name, problem in self.missing if name not in written]
+
+    def unset_roots(self) -> Iterator[Diagnostic]:
+        """E0205 for a root that a source uses while its environment variable has no value."""
+        for root, (variable, span) in self.settings.unset.items():
+            if any(f'"@{root}/' in text for name, text in self.texts.items() if name != NAME):
+                yield Diagnostic(
+                    "E0205",
+                    f"root `@{root}` needs the environment variable {variable}, which is not set",
+                    span,
+                    "no value",
+                    help=Help(f"set {variable}, or give a default: ${{{variable}:-FOLDER}}"),
+                )
+
+    def _root_is_unset(self, path: str) -> bool:
+        return path.startswith("@") and path[1:].partition("/")[0] in self.settings.unset
+
+
+def _read_settings(root: Path, unsaved: Mapping[Path, str]) -> tuple[Settings, str | None]:
+    file = root / NAME
+    text: str | Diagnostic | None = unsaved.get(file)
+    if text is None:
+        if not file.exists():
+            return Settings(), None
+        text = read_source(NAME, file, Span(NAME, 0, 0))
+    if isinstance(text, Diagnostic):
+        return Settings(problems=[text]), None
+    return read_settings(text, root), text
+
+
+def _includes(file: nodes.File) -> Iterator[tuple[nodes.Include, nodes.Ident | None]]:
+    """The includes of a file, each with the KB it stands in."""
+    for item in file.fragment_items:
+        if isinstance(item, nodes.Include):
+            yield item, file.fragment_of
+    for declaration in file.declarations:
+        if isinstance(declaration, nodes.Include):
+            yield declaration, None
+        elif isinstance(declaration, nodes.Kb):
+            for item in declaration.items:
+                if isinstance(item, nodes.Include):
+                    yield item, declaration.name
+
+
+def _check_fragment(
+    file: nodes.File, text: str, include: nodes.Include, kb: nodes.Ident
+) -> Iterator[Diagnostic]:
+    """An include inside a KB brings a fragment of this very KB."""
+    if file.fragment_of is not None and file.fragment_of.text != kb.text:
+        span = file.fragment_of.span
+        yield Diagnostic(
+            "E0201",
+            f"`{file.path}` is a fragment of `{file.fragment_of.text}`, but KB `{kb.text}` includes it",
+            span,
+            "another KB",
+            (Related(include.span, "included here"),),
+            help=Help(f"write `fragment of {kb.text}`", (Edit(span, kb.text),)),
+        )
+    elif file.fragment_of is None and (file.declarations or not text.strip()):
+        yield Diagnostic(
+            "E0201",
+            f"`{file.path}` is included in KB `{kb.text}`, but it is no fragment of it",
+            include.path.span,
+            "only a fragment can stand here",
+            help=Help(f"begin that file with `nesy 1` and `fragment of {kb.text}`, or include it outside the KB"),
+        )
+
+
+def _cycle(name: str, chain: tuple[nodes.Include, ...]) -> Diagnostic:
+    names = [step.path.span.file for step in chain]
+    earlier = tuple(Related(step.path.span, "included here") for step in chain[:-1])
+    return Diagnostic(
+        "E0203",
+        "files include each other: " + " -> ".join([*names, name]),
+        chain[-1].path.span,
+        "closes the circle",
+        earlier,
+        help=Help("remove one of these includes; declarations of an included file are visible everywhere"),
+    )
+
+
+def _written_by_stages(file: nodes.File) -> Iterator[str]:
+    """The files that `induce` stages write, named as in spans."""
+    for declaration in file.declarations:
+        calls: list[nodes.Call] = []
+        if isinstance(declaration, (nodes.Pipeline, nodes.Method)):
+            calls += [stage.call for stage in declaration.stages if stage.call.function.text == "induce"]
+        if isinstance(declaration, nodes.Pipeline) and declaration.call is not None:
+            calls.append(declaration.call)  # a method may take the path as a parameter
+        for call in calls:
+            for argument in call.arguments:
+                if isinstance(argument.value, nodes.Text):
+                    folder = posixpath.dirname(argument.value.span.file)
+                    yield posixpath.normpath(posixpath.join(folder, argument.value.value))
+
+
+def _is_fragment(path: Path) -> bool:
+    text = read_source(path.name, path, Span(path.name, 0, 0))
+    return isinstance(text, str) and parse_file(path.name, text).file.fragment_of is not None

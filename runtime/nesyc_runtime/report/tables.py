@@ -1,0 +1,141 @@
+"""Tables of a plan and of results, for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from nesyc_runtime.files import printable
+
+
+def plan_table(plan: Mapping[str, Any]) -> RenderableType:
+    table = _table("stage", "kind", "state", "calls", "tokens", "USD", "seconds", "why")
+    for stage in plan["stages"]:
+        table.add_row(
+            *_cells(
+                stage["name"],
+                stage["kind"],
+                stage["state"],
+                _range(stage["calls"]),
+                _range(stage["tokens"]),
+                _range(stage["usd"]),
+                _range(stage["seconds"]),
+                "; ".join(stage["why"]),
+            )
+        )
+    budget = f" of a budget of {plan['budget']:g}" if plan["budget"] is not None else ""
+    lines: list[RenderableType] = [table, Text(f"about {_range(plan['usd']) or 0} USD{budget}")]
+    return Group(*_substitutions(plan), *lines)
+
+
+def results_tables(results: Mapping[str, Any]) -> RenderableType:
+    """Scores, comparisons, requirements and stages of a results object."""
+    parts: list[RenderableType] = [*_substitutions(results)]
+    if results["scores"]:
+        parts += [_scores(results["scores"]), Text("")]
+    if results["compare"]:
+        parts += [_compare(results["compare"]), Text("")]
+    for require in results["require"]:
+        sign, style = ("holds", "green") if require["ok"] else ("FAILS", "bold red")
+        sides = f"{_number(require['left'])} against {_number(require['right'])}"
+        parts.append(Text(f"require {printable(require['text'])}: {sign} ({sides})", style=style))
+    parts.append(_stages(results["stages"]))
+    return Group(*parts)
+
+
+def _scores(scores: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("evaluate", "split", "student", "metric", "value", "95 % interval", "n")
+    for score in scores:
+        if score["seed"] is not None:
+            continue
+        metric = score["metric"] + (f" [{score['group']}]" if score["group"] is not None else "")
+        split = f"{score['dataset']}.{score['split']}"
+        interval = f"{_number(score['low'])} … {_number(score['high'])}" if score["low"] is not None else ""
+        table.add_row(
+            *_cells(
+                score["evaluate"],
+                split,
+                score["student"],
+                metric,
+                _number(score["value"]),
+                interval,
+                str(score["n"]),
+            )
+        )
+    return table
+
+
+def _compare(compare: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("evaluate", "student", "against", "metric", "difference", "95 % interval", "p")
+    for pair in compare:
+        table.add_row(
+            *_cells(
+                str(pair.get("evaluate", "")),
+                pair["a"],
+                pair["b"],
+                pair["metric"],
+                f"{pair['delta']:+.3f}",
+                f"{pair['low']:+.3f} … {pair['high']:+.3f}",
+                f"{pair['p']:.3g}",
+            )
+        )
+    return table
+
+
+def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
+    table = _table("stage", "in", "kept", "dropped", "calls", "tokens", "USD", "seconds")
+    for stage in stages:
+        dropped = ", ".join(f"{count} {reason}" for reason, count in stage["dropped"].items())
+        table.add_row(
+            *_cells(
+                stage["name"],
+                str(stage["rows_in"]),
+                str(stage["kept"]),
+                dropped,
+                str(stage["calls"]),
+                str(stage["tokens"]),
+                f"{stage['usd']:.4f}",
+                f"{stage['seconds']:.1f}",
+            )
+        )
+    return table
+
+
+def _substitutions(value: Mapping[str, Any]) -> list[RenderableType]:
+    return [
+        Text(
+            printable(
+                f"note: teacher {s['teacher']} is not set up ({', '.join(s['variables'])} unset): "
+                f"{s['fallback']} stood in for it"
+            ),
+            style="yellow",
+        )
+        for s in value.get("substitutions", ())
+    ]
+
+
+def _table(*columns: str) -> Table:
+    numeric = {"calls", "tokens", "USD", "seconds", "value", "n", "in", "kept", "difference", "p"}
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
+    return table
+
+
+def _cells(*texts: str) -> list[Text]:
+    return [Text(printable(text, 300)) for text in texts]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _range(bounds: Sequence[float]) -> str:
+    low, high = bounds
+    if not high:
+        return ""
+    return f"{low:g}" if low == high else f"{low:g} … {high:g}"

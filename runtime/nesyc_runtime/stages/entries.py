@@ -1,0 +1,131 @@
+"""KB entries in a teacher's words: what is asked for, and typed values read from the answer."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from nesyc_runtime import config
+from nesyc_runtime.data.rows import BadValue, convert
+
+LONGEST_FIELD = 20_000  # characters
+
+
+def asked_columns(relation: config.Relation) -> list[config.KbColumn]:
+    """The columns a teacher fills: not a vector that is computed, not a number that only counts the rows."""
+    single_key = relation.key[0] if len(relation.key) == 1 else None
+    return [
+        column
+        for column in relation.columns
+        if column.embed is None
+        and column.type.base != "vector"
+        and not (column.name == single_key and column.type.base == "int")
+    ]
+
+
+def extract_prompt(
+    question: str,
+    response: str,
+    columns: Sequence[config.KbColumn],
+    rationale: str | None,
+    gold: Mapping[str, Any] | None,
+) -> str:
+    """What the teacher reads: the item, the wrong response, the right answer where it may, what to fill."""
+    parts = [
+        "A student answered a question wrongly. Write one entry for a knowledge base that helps it with "
+        "questions of this kind.",
+        "The entry is general: it says how to think and what to watch for, and the facts, formulas and "
+        "definitions needed. It neither repeats this question nor gives away its answer.",
+        f"Question:\n{question}",
+        f"The student's wrong response:\n{response}",
+    ]
+    if gold:
+        right = ", ".join(str(value) for value in gold.values())
+        parts.append(f"The right answer: {right}")
+    if rationale:
+        parts.append(f"A right solution:\n{rationale}")
+    names = ", ".join(f'"{column.name}" ({_described(column.type)})' for column in columns)
+    parts.append(f"Answer with one JSON object with the fields {names}, and nothing else.")
+    return "\n\n".join(parts)
+
+
+def _described(type_: config.Type) -> str:
+    kind = {
+        "text": "text",
+        "int": "a whole number",
+        "number": "a number",
+        "usd": "a number",
+        "bool": "true or false",
+    }
+    return kind.get(type_.base, type_.base) + (" or null" if type_.nullable else "")
+
+
+def read_entry(
+    text: str, columns: Sequence[config.KbColumn], enums: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any]:
+    """Typed values by column, from the answer's JSON object or from lines like `Title: ...`.
+
+    Raises `BadValue` where neither gives every column that may not be null.
+    """
+    for fields in (*_objects(text), _labelled(text, columns)):
+        given = {_plain(str(name)): value for name, value in fields.items()}
+        try:
+            return {column.name: _typed(column, given, enums) for column in columns}
+        except BadValue as error:
+            problem = error
+    raise problem
+
+
+def _typed(column: config.KbColumn, given: Mapping[str, Any], enums: Mapping[str, tuple[str, ...]]) -> Any:
+    value = given.get(_plain(column.name))
+    if column.type.base == "text":
+        value = _as_text(value)
+        if not value:
+            value = None
+        elif len(value) > LONGEST_FIELD:
+            raise BadValue(f"`{column.name}` is longer than {LONGEST_FIELD} characters")
+    try:
+        return convert(value, column.type, enums)
+    except BadValue as error:
+        raise BadValue(f"`{column.name}`: {error}") from None
+
+
+def _as_text(value: Any) -> str | None:
+    """Text as it is, a list as its lines, anything else but null as JSON."""
+    if value is None:
+        return None
+    if isinstance(value, list):
+        return "\n".join(_as_text(item) or "" for item in value).strip()
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text.replace("\x00", "").strip()
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
+
+
+def _objects(text: str) -> Iterator[dict[str, Any]]:
+    """The JSON objects in a text, fenced or not, outermost first; line breaks inside strings are let pass."""
+    decoder = json.JSONDecoder(strict=False)
+    position = 0
+    while (start := text.find("{", position)) >= 0:
+        try:
+            value, position = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            position = start + 1
+            continue
+        if isinstance(value, dict):
+            yield value
+
+
+def _labelled(text: str, columns: Sequence[config.KbColumn]) -> dict[str, str]:
+    """`Title: ...` and what follows up to the next label; Markdown's signs around labels are let pass."""
+    names = "|".join(re.escape(column.name).replace("_", "[ _]") for column in columns)
+    label = re.compile(
+        rf"^[ \t]*[#*_]*[ \t]*({names})[ \t]*[*_]*[ \t]*:[ \t]*[*_]*", re.IGNORECASE | re.MULTILINE
+    )
+    found = list(label.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=True)}

@@ -1,0 +1,84 @@
+"""The learner of a real run: students of the spec, trained and asked with torch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nesyc_runtime import config
+from nesyc_runtime.artifact import Build
+from nesyc_runtime.project import Project
+from nesyc_runtime.stages.ports import Lesson, Reply
+
+if TYPE_CHECKING:
+    from nesyc_runtime.inference.loaded import LoadedStudent
+
+
+class TorchLearner:
+    """Keeps the student asked last in memory. Torch loads when a student is first needed."""
+
+    def __init__(self, build: Build, project: Project, device: str = "cpu") -> None:
+        self._build, self._project, self._device = build, project, device
+        self._loaded: tuple[tuple[str, Path | None], LoadedStudent] | None = None
+
+    def train(
+        self,
+        stage: config.FinetuneStage,
+        lessons: Sequence[Lesson],
+        *,
+        start_from: Path | None,
+        out: Path,
+        seed: int,
+        progress: Callable[[float], None],
+    ) -> None:
+        from nesyc_runtime.learning.finetune import run_finetune
+        from nesyc_runtime.learning.rows import TrainingRow
+
+        self._loaded = None  # room for the one that is trained
+        spec = self._build.spec
+        run_finetune(
+            stage,
+            next(student for student in spec.students if student.name == stage.student),
+            next(task for task in spec.tasks if task.name == stage.task),
+            [TrainingRow(le.id, le.inputs, le.response, le.answer, le.retrieved) for le in lessons],
+            self._build.train_module(stage),
+            out,
+            start_from,
+            seed,
+            lambda share, _measures: progress(share),
+            project=self._project,
+            device=self._device,
+        )
+
+    def respond(
+        self,
+        student: str,
+        weights: Path | None,
+        prompts: Sequence[str],
+        *,
+        seed: int,
+        temperature: float,
+        max_new_tokens: int | None,
+        on_reply: Callable[[int, Reply], None],
+    ) -> None:
+        from nesyc_runtime.inference.generate import generate
+
+        loaded = self._load(student, weights)
+        # each sample of one prompt draws from a stream of its own
+        seeds = [seed + index for index in range(len(prompts))] if temperature > 0 else seed
+        results = generate(
+            loaded, prompts, max_new_tokens=max_new_tokens, temperature=temperature, seeds=seeds
+        )
+        for result in results:
+            on_reply(result.index, Reply(result.text, result.confidence, result.tokens))
+
+    def _load(self, name: str, weights: Path | None) -> LoadedStudent:
+        from nesyc_runtime.learning.students import load_student
+
+        if self._loaded is None or self._loaded[0] != (name, weights):
+            self._loaded = None
+            student = next(student for student in self._build.spec.students if student.name == name)
+            loaded = load_student(student, weights=weights, project=self._project, device=self._device)
+            self._loaded = ((name, weights), loaded)
+        return self._loaded[1]

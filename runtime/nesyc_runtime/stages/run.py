@@ -1,0 +1,221 @@
+"""A run: every selected stage in order, the finished ones found again by key, the rest done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from nesyc_runtime import config
+from nesyc_runtime.artifact import Build
+from nesyc_runtime.data.splits import Datasets
+from nesyc_runtime.errors import Stopped, UserError
+from nesyc_runtime.hashing import digest
+from nesyc_runtime.project import Project
+from nesyc_runtime.stages.context import Context
+from nesyc_runtime.stages.examples import Counts
+from nesyc_runtime.stages.explain import explain
+from nesyc_runtime.stages.extract import read_entries, run_extract
+from nesyc_runtime.stages.finetune import run_finetune
+from nesyc_runtime.stages.graph import Node, Respond, build_graph, find, select, short_names
+from nesyc_runtime.stages.keys import node_inputs, stage_key
+from nesyc_runtime.stages.mine_errors import run_mine_errors
+from nesyc_runtime.stages.ports import Knowledge, Learner, Reporter
+from nesyc_runtime.stages.respond import run_respond
+from nesyc_runtime.stages.sample import run_sample
+from nesyc_runtime.stages.shelf import Done, Generations, Shelf
+from nesyc_runtime.stages.sizes import size_of
+from nesyc_runtime.teachers.open import Teachers
+from nesyc_runtime.teachers.store import AnswerStore
+
+NOT_RUN = {
+    "induce": "leave it out with --select, or remove it",
+    "validate": "leave it out with --select, or remove it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`select` and `refresh` as on the command line; `limit` rows of each split."""
+
+    select: Sequence[str] = ()
+    refresh: Sequence[str] = ()
+    limit: int | None = None
+
+
+@dataclass
+class Outcome:
+    """`ran` lists the nodes that were worked on (the rest were done already), in order."""
+
+    nodes: Mapping[str, Node]
+    ran: list[str] = field(default_factory=list)
+
+
+def open_context(
+    build: Build,
+    project: Project,
+    learner: Learner,
+    knowledge: Knowledge,
+    reporter: Reporter,
+    stack: ExitStack,
+    *,
+    limit: int | None = None,
+    env: Mapping[str, str] | None = None,
+) -> Context:
+    """What the stages of one run share; `stack` closes what is opened."""
+    teachers = Teachers(build.spec, project) if env is None else Teachers(build.spec, project, env)
+    answers = stack.enter_context(AnswerStore(project.answers_file))
+    shelf = Shelf(project.stages_dir)
+    generations = Generations(project.state_dir / "refreshed.json")
+    data = Datasets(build.spec, project, limit)
+    run = run_id(build, limit)
+    return Context(
+        build, project, data, teachers, answers, learner, knowledge, reporter, run, shelf, generations
+    )
+
+
+def spec_digest(build: Build) -> str:
+    """A hash of the compiled spec: its settings, its stages, its rules."""
+    return digest([build.spec.model_dump(mode="json"), build.programs])
+
+
+def run_id(build: Build, limit: int | None) -> str:
+    """The same compiled spec, params and limit give the same ID."""
+    return digest([spec_digest(build), limit])[:6]
+
+
+def run(ctx: Context, options: Options) -> Outcome:
+    """Do what is not done; `ctx.done` then holds every selected node.
+
+    Raises `UserError` before anything is spent where a selected stage cannot run; `Stopped` where a
+    teacher, a budget or a review stops it, everything finished kept.
+    """
+    nodes = build_graph(ctx.build)
+    selected = select(nodes, ctx.spec, options.select)
+    _check_before(ctx, nodes, selected)
+    for name in options.refresh:
+        for id_ in sorted(find(nodes, ctx.spec, name)):
+            stage = nodes[id_].stage
+            if not isinstance(stage, Respond) and nodes[id_].copy == 0:
+                ctx.generations.refresh(stage.id)
+    ctx.knowledge.prepare()
+    outcome = Outcome(nodes)
+    for id_, node in nodes.items():
+        if id_ in selected:
+            _do(ctx, node, outcome)
+    return outcome
+
+
+def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -> None:
+    for id_ in nodes:
+        stage = nodes[id_].stage
+        if id_ not in selected:
+            continue
+        if stage.kind in NOT_RUN:
+            raise UserError(
+                f"stage `{id_}`: this version of nesyc cannot run `{stage.kind}` stages", NOT_RUN[stage.kind]
+            )
+        if isinstance(stage, (config.SampleStage, config.ExtractStage)):
+            ctx.teachers.get(stage.teacher)
+            ctx.data.split(stage.data) if isinstance(stage, config.SampleStage) else None
+        if isinstance(stage, Respond):
+            ctx.data.split(stage.evaluate.split)
+    for substitution in ctx.teachers.substitutions.values():
+        ctx.reporter.warn(str(substitution))
+
+
+def _do(ctx: Context, node: Node, outcome: Outcome) -> None:
+    inputs = node_inputs(ctx, node)
+    key = stage_key(inputs)
+    ctx.keys[node.id] = key
+    done = ctx.shelf.find(key)
+    if done is None:
+        _check_reviews(ctx, node, outcome.nodes)
+        last = ctx.shelf.last(node.id)
+        done = _work(ctx, node, key, explain(last["inputs"] if last else None, inputs))
+        outcome.ran.append(node.id)
+    else:
+        _charge(ctx, node, done)
+    if isinstance(node.stage, config.ExtractStage):
+        entries = read_entries(done.folder / "entries.jsonl")
+        ctx.knowledge.write(node.stage, str(done.info["run"]), entries)
+    ctx.shelf.remember(node.id, inputs, key, spec_digest(ctx.build))
+    ctx.done[node.id] = done
+
+
+def _work(ctx: Context, node: Node, key: str, why: Sequence[str]) -> Done:
+    partial = ctx.shelf.partial(key)
+    ctx.reporter.start(shown_name(ctx, node), "; ".join(why), size_of(ctx, node))
+    start = ctx.clock()
+    counts = _execute(ctx, node)
+    info = {
+        "v": 1,
+        "kind": node.stage.kind,
+        "run": ctx.run,
+        "counts": asdict(counts),
+        "seconds": round(ctx.clock() - start, 3),
+    }
+    done = ctx.shelf.finish(key, info)
+    assert partial != done.folder
+    if not isinstance(node.stage, Respond):
+        ctx.generations.finished(node.stage.id)
+    ctx.reporter.finish(shown_name(ctx, node), summary(counts))
+    return done
+
+
+def _execute(ctx: Context, node: Node) -> Counts:
+    out = ctx.shelf.partial(ctx.keys[node.id])
+    match node.stage:
+        case config.SampleStage():
+            return run_sample(ctx, node.stage, out)
+        case config.FinetuneStage():
+            return run_finetune(ctx, node.stage, node.copy, out)
+        case config.MineErrorsStage():
+            return run_mine_errors(ctx, node.stage, out)
+        case config.ExtractStage():
+            return run_extract(ctx, node.stage, out)
+        case Respond():
+            return run_respond(ctx, node.stage, node.copy, out)
+        case config.InduceStage() | config.ValidateStage():
+            raise AssertionError("refused before the run began")
+
+
+def _charge(ctx: Context, node: Node, done: Done) -> None:
+    """What a finished stage cost counts against its teacher's limit, which is one of the whole plan."""
+    if isinstance(node.stage, (config.SampleStage, config.ExtractStage)):
+        ctx.teachers.budget(node.stage.teacher).spent += float(done.info["counts"]["usd"])
+
+
+def _check_reviews(ctx: Context, node: Node, nodes: Mapping[str, Node]) -> None:
+    for before in node.after:
+        stage = nodes[before].stage
+        if isinstance(stage, Respond) or stage.review != "required":
+            continue
+        if not (ctx.folder(before) / "reviewed").exists():
+            name = short_names(ctx.spec)[stage.id]
+            raise Stopped(
+                f"stage `{name}` asks for a review before `{shown_name(ctx, node)}` uses what it made",
+                f"look at it in {ctx.project.shown(ctx.folder(before))}; then set `review = .optional` "
+                "and run again: nothing is done twice",
+            )
+
+
+def shown_name(ctx: Context, node: Node) -> str:
+    if isinstance(node.stage, Respond):
+        return node.id
+    return short_names(ctx.spec)[node.stage.id] + (f"#{node.copy}" if node.copy else "")
+
+
+def summary(counts: Counts) -> str:
+    parts = [f"{counts.kept} of {counts.rows_in}"]
+    parts += [f"{count} {reason}" for reason, count in counts.dropped.items()]
+    if counts.calls:
+        parts.append(f"{counts.calls} calls")
+    if counts.usd:
+        parts.append(f"{counts.usd:.4f} USD")
+    return ", ".join(parts)
+
+
+def counts_of(done: Done) -> dict[str, Any]:
+    return dict(done.info["counts"])

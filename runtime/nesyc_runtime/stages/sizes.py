@@ -1,0 +1,23 @@
+"""How much a stage has to do, for progress bars: items, or None for a share of 1."""
+
+from __future__ import annotations
+
+from nesyc_runtime import config
+from nesyc_runtime.stages.context import Context
+from nesyc_runtime.stages.examples import read_examples
+from nesyc_runtime.stages.graph import Node, Respond
+from nesyc_runtime.stages.respond import evaluation_items
+
+
+def size_of(ctx: Context, node: Node) -> int | None:
+    match node.stage:
+        case config.SampleStage():
+            return len(ctx.data.split(node.stage.data).rows) * node.stage.n
+        case config.ExtractStage():
+            return len(read_examples(ctx.folder(node.stage.data) / "examples.jsonl")[: node.stage.limit])
+        case config.MineErrorsStage() if node.stage.folds <= 1:
+            return len(read_examples(ctx.folder(node.stage.against) / "examples.jsonl")[: node.stage.limit])
+        case Respond():
+            return len(evaluation_items(ctx, node.stage))
+        case _:
+            return None
