@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from nesyc.checks.messages import one_of, unknown_constant, unknown_name
 from nesyc.checks.scope import ColumnInfo, RuleScope
 from nesyc.checks.signatures import TEXT_FUNCTIONS
-from nesyc.checks.terms import aggregate_of, is_known, other_side
+from nesyc.checks.terms import aggregate_of, as_call, is_known, is_test, other_side
 from nesyc.checks.types import (
     BOOL,
     INT,
@@ -62,7 +62,7 @@ class RuleTypes:
         for literal in literals:
             match literal:
                 case ast.Atom():
-                    if not is_known(literal):
+                    if not is_test(literal):
                         self._learn_atom(literal)
                 case ast.Or():
                     self._learn_atoms(literal.branches)
@@ -175,6 +175,9 @@ class RuleTypes:
         if is_known(atom):
             self._check_known(atom)
             return
+        if is_test(atom):
+            self.term(as_call(atom))
+            return
         relation = self.scope.relations.get(name)
         if relation is None:
             self._unknown_relation(atom)
@@ -188,7 +191,9 @@ class RuleTypes:
     def _unknown_relation(self, atom: ast.Atom) -> None:
         name, span = atom.relation.text, atom.relation.span
         if name in FUNCTION_TYPES:
-            self.term(ast.Call(atom.relation, tuple(ast.Argument(None, a, a.span) for a in atom.arguments), atom.span))
+            help_ = Help(f"compare what it gives:  {name}(...) == ...")
+            message = f"`{name}` gives a value, it holds of nothing"
+            self.problems.append(Diagnostic("E0302", message, atom.span, label="no test", help=help_))
             return
         self.problems.append(unknown_name("relation", name, span, self.scope.relations))
 

@@ -9,9 +9,24 @@ from nesyc.syntax import nodes as ast
 COMPARISONS = ("==", "!=", "<", "<=", ">", ">=")
 
 
+# Atoms that test instead of reading a relation; no relation may have such a name.
+TESTS = frozenset({"known", "contains", "starts_with", "matches"})
+
+
+def is_test(literal: ast.Literal) -> bool:
+    """`known(x)`, `contains(a, "x")`: an atom that binds nothing."""
+    return isinstance(literal, ast.Atom) and literal.relation.text in TESTS
+
+
 def is_known(literal: ast.Literal) -> bool:
-    """`known(x)`, unless a relation has that name (no relation may)."""
+    """`known(x)`"""
     return isinstance(literal, ast.Atom) and literal.relation.text == "known"
+
+
+def as_call(atom: ast.Atom) -> ast.Call:
+    """A text function standing as a literal, as the call it is."""
+    arguments = tuple(ast.Argument(None, argument, argument.span) for argument in atom.arguments)
+    return ast.Call(atom.relation, arguments, atom.span)
 
 
 def variables(expr: ast.Expr) -> Iterator[ast.Name]:
@@ -74,10 +89,10 @@ def atoms(body: Iterable[ast.Literal], sign: str = "+") -> Iterator[tuple[ast.At
     for literal in body:
         match literal:
             case ast.Atom():
-                if not is_known(literal):
+                if not is_test(literal):
                     yield literal, sign
             case ast.Not():
-                if not is_known(literal.atom):
+                if not is_test(literal.atom):
                     yield literal.atom, "-" if sign == "+" else sign
             case ast.Or():
                 yield from atoms(literal.branches, sign)

@@ -1,15 +1,190 @@
+"""Reads a file that has syntax errors: each declaration, and each item of a block, on its own.
+
+A broken item is reported and left out, then its block is parsed again without it, so that the names a
+file declares stay known to the checks whatever else is wrong.
+"""
+
 from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nesyc.diagnostics import Diagnostic
+from nesyc.diagnostics.span import Span
+from nesyc.parsing.brackets import PAIRS, SIGNS, Brackets, bracket_problems, match_brackets
 from nesyc.parsing.context import Context
 from nesyc.parsing.expected import explain
-from nesyc.parsing.lalr import Stuck, TooDeep
+from nesyc.parsing.lalr import DEPTH, Stuck, TooDeep
+from nesyc.parsing.lexer import Token
+from nesyc.parsing.parse import run
+from nesyc.parsing.split import BLOCKS, KB, Block, body_of, declaration_margins, split_declarations, split_items
 from nesyc.syntax import nodes
-from nesyc.diagnostics.span import Span
 
-def recover_file(path, text, tokens):
-    from nesyc.parsing.parse import run
-    context = Context(path)
-    try:
-        run("file", tokens, context)
-    except (Stuck, TooDeep) as e:
-        context.problems.append(explain(e, "file", tokens, path, text))
-    return nodes.File(path, 1, None, (), (), Span(path, 0, 0)), context
+LIMIT = 200
+"""At most so many syntax errors for one file."""
+
+
+def recover_file(path: str, text: str, tokens: list[Token]) -> tuple[nodes.File, Context]:
+    """What can be read of the tokens, and a context with everything that was wrong."""
+    recovery = _Recovery(path, text, tokens, match_brackets(text, tokens, declaration_margins(text, tokens)))
+    too_deep = _nested_too_deep(path, tokens)
+    if too_deep is not None:
+        recovery.context.problems.append(too_deep)
+        return _empty(path), recovery.context
+    recovery.context.problems += bracket_problems(path, text, tokens, recovery.brackets)[:LIMIT]
+    file = recovery.read()
+    del recovery.context.problems[LIMIT:]
+    return file, recovery.context
+
+
+def _empty(path: str) -> nodes.File:
+    return nodes.File(path, None, None, (), (), Span(path, 0, 0))
+
+
+def _nested_too_deep(path: str, tokens: Sequence[Token]) -> Diagnostic | None:
+    depth = 0
+    for token in tokens:
+        if token.kind in PAIRS:
+            depth += 1
+            if depth > DEPTH:
+                span = Span(path, token.start, token.end)
+                return Diagnostic("E0101", f"more than {DEPTH} brackets are open here", span, "nested too deep")
+        elif depth and token.text in (")", "]", "}"):
+            depth -= 1
+    return None
+
+
+@dataclass(slots=True)
+class _Recovery:
+    path: str
+    text: str
+    tokens: list[Token]
+    brackets: Brackets
+    context: Context
+
+    def __init__(self, path: str, text: str, tokens: list[Token], brackets: Brackets) -> None:
+        self.path, self.text, self.tokens, self.brackets = path, text, tokens, brackets
+        self.context = Context(path)
+
+    def read(self) -> nodes.File:
+        """All declarations that can be read; of a fragment, all items."""
+        edition: int | None = None
+        fragment_of: nodes.Ident | None = None
+        declarations: list[nodes.Declaration] = []
+        items: list[nodes.KbItem] = []
+        for begin, end in split_declarations(self.text, self.tokens, self.brackets):
+            kind = self.tokens[begin].kind
+            if kind == "NESY" or kind == "FRAGMENT":
+                size = 2 if kind == "NESY" else 3
+                head = self._head(kind, begin, min(begin + size, end))
+                edition = head.edition if kind == "NESY" else edition
+                fragment_of = head.fragment_of if kind == "FRAGMENT" else fragment_of
+                begin += size
+            if begin >= end:
+                continue
+            if fragment_of is not None:
+                items += self._items(begin, end, KB)[0]
+            else:
+                declarations += self._declaration(begin, end)
+        return nodes.File(
+            self.path, edition, fragment_of, tuple(declarations), tuple(items), Span(self.path, 0, 0)
+        )
+
+    def _head(self, kind: str, begin: int, end: int) -> nodes.File:
+        """`nesy 1` or `fragment of X`, read as a file of its own."""
+        tokens = self.tokens[begin:end]
+        if kind == "NESY":
+            found = self._attempt("file", tokens)
+        else:
+            found = self._attempt("file", tokens)
+        return found if isinstance(found, nodes.File) else _empty(self.path)
+
+    def _declaration(self, begin: int, end: int) -> list[nodes.Declaration]:
+        tokens = self._evened(begin, end, frozenset())
+        silent = Context(self.path)
+        try:
+            value = run("declaration", tokens, silent)
+        except (Stuck, TooDeep):
+            return self._piecewise(begin, end)
+        self._take(silent)
+        return [value]
+
+    def _piecewise(self, begin: int, end: int) -> list[nodes.Declaration]:
+        """A declaration that does not parse whole: its items first, then it without the broken ones."""
+        block = BLOCKS.get(self.tokens[begin].kind)
+        body = body_of(self.tokens, begin, end, self.brackets) if block else None
+        if block is None or body is None:
+            self._attempt("declaration", self._evened(begin, end, frozenset()), begin, end)
+            return []
+        _, broken = self._items(*body, block)
+        # The items have reported themselves: what is left to say is about the head.
+        after = min(body[1] + 1, end)
+        head = self._evened(begin, after, frozenset(broken))
+        value = self._attempt("declaration", head, begin, body[0] if broken else after, quiet_builders=True)
+        if after < end:
+            self._attempt("declaration", self._evened(after, end, frozenset()), after, end)
+        return [] if value is None else [value]
+
+    def _items(self, begin: int, end: int, block: Block) -> tuple[list[Any], list[int]]:
+        """The sound items of a block, and the places of all tokens of the others."""
+        sound: list[Any] = []
+        broken: list[int] = []
+        for first, last in split_items(self.text, self.tokens, begin, end, block, self.brackets):
+            value = self._attempt(block.start, self._evened(first, last, frozenset()), first, last)
+            if value is None:
+                broken += range(first, last)
+            else:
+                sound.append(value)
+        return sound, broken
+
+    def _attempt(
+        self,
+        start: str,
+        tokens: Sequence[Token],
+        begin: int = 0,
+        end: int = 0,
+        *,
+        quiet_builders: bool = False,
+    ) -> Any:
+        """The value, or None and a report: one for each piece, and none where a bracket explains it."""
+        context = Context(self.path)
+        try:
+            value = run(start, tokens, context)
+        except (Stuck, TooDeep) as error:
+            if not self._has_bracket_problem(begin, end):
+                self.context.problems.append(explain(error, start, tokens, self.path, self.text))
+            return None
+        if quiet_builders:
+            context.problems.clear()
+        self._take(context)
+        return value
+
+    def _take(self, context: Context) -> None:
+        self.context.problems += context.problems
+        self.context.editions += context.editions
+
+    def _evened(self, begin: int, end: int, without: frozenset[int]) -> list[Token]:
+        """`tokens[begin:end]`, stray closers left out, with a closer for each bracket that lacks one."""
+        stray = frozenset(self.brackets.stray) if self.brackets.stray else frozenset()
+        tokens: list[Token] = []
+        pending: list[int] = []
+        for place in range(begin, end):
+            while pending and self.brackets.unclosed[pending[-1]] <= place:
+                tokens.append(self._closer(pending.pop(), place))
+            if place in without or place in stray:
+                continue
+            tokens.append(self.tokens[place])
+            if place in self.brackets.unclosed:
+                pending.append(place)
+        tokens += [self._closer(opener, end) for opener in reversed(pending)]
+        return tokens
+
+    def _closer(self, opener: int, before: int) -> Token:
+        kind = PAIRS[self.tokens[opener].kind]
+        end = self.tokens[before - 1].end
+        return Token(kind, SIGNS[kind], end, end)
+
+    def _has_bracket_problem(self, begin: int, end: int) -> bool:
+        places = (*self.brackets.unclosed, *self.brackets.stray)
+        return any(begin <= place < end for place in places)

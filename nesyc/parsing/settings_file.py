@@ -78,7 +78,7 @@ def _read_roots(node: Node, folder: Path, env: Mapping[str, str], settings: Sett
             settings.unset[key.value] = (missing[0], _span(value))
             continue
         expanded = _VARIABLE.sub(lambda match: env.get(match[1]) or match[2], text)
-        settings.roots[key.value] = folder / expanded
+        settings.roots[key.value] = Path(os.path.normpath(folder / expanded))
 
 
 def _read_profiles(node: Node, settings: Settings) -> None:

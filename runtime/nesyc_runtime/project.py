@@ -41,7 +41,7 @@ class Project:
         return self.root / "runs"
 
     def files(self, path: config.Path) -> list[Path]:
-        """The files a spec's path names, sorted by name; `*`, `?`, `[` and `**` match as in a shell.
+        """The files a spec's path names, sorted by name; `*`, `?`, `[`, `**` and `{a,b}` match as in a shell.
 
         Raises `UserError` (E0205) when there is none and (E0206) when one lies, symlinks resolved,
         outside the project folder or the named root.
@@ -105,8 +105,25 @@ def show(path: config.Path) -> str:
 
 
 def _expand(root: Path, pattern: str) -> list[Path]:
-    if not glob.has_magic(pattern):
-        file = root / pattern
-        return [file] if file.exists() else []
-    names = glob.glob(pattern, root_dir=root, recursive=True)  # noqa: PTH207 - Path.glob follows `..`
-    return [root / name for name in sorted(names) if (root / name).is_file()]
+    names: set[str] = set()
+    for plain in expand_braces(pattern):
+        if glob.has_magic(plain):
+            names.update(glob.glob(plain, root_dir=root, recursive=True))  # noqa: PTH207 - Path.glob follows `..`
+        else:
+            names.add(plain)
+    magic = glob.has_magic(pattern) or "{" in pattern
+    return [
+        root / name for name in sorted(names) if (root / name).is_file() or (not magic and (root / name).exists())
+    ]
+
+
+def expand_braces(pattern: str) -> list[str]:
+    """`{a,b}.json` as `a.json`, `b.json`, as a shell expands it; braces do not nest."""
+    opened = pattern.find("{")
+    closed = pattern.find("}", opened)
+    if opened < 0 or closed < 0:
+        return [pattern]
+    rests = expand_braces(pattern[closed + 1 :])
+    return [
+        pattern[:opened] + choice + rest for choice in pattern[opened + 1 : closed].split(",") for rest in rests
+    ]

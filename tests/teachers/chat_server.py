@@ -1,0 +1,74 @@
+"""A real HTTP server that speaks the OpenAI chat protocol, and misbehaves on request."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+
+@dataclass
+class ChatServer:
+    """`script` is used up call by call, then `default` serves; `calls` are the bodies received."""
+
+    url: str = ""
+    script: list[str] = field(default_factory=list)
+    default: str = "answer"
+    calls: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str | None] = field(default_factory=list)
+    in_flight: int = 0
+    most_in_flight: int = 0
+    delay: float = 0.0
+
+    async def handle(self, request: Request) -> Response:
+        body = await request.json()
+        self.calls.append(body)
+        self.keys.append(request.headers.get("authorization"))
+        what = self.script.pop(0) if self.script else self.default
+        self.in_flight += 1
+        self.most_in_flight = max(self.most_in_flight, self.in_flight)
+        try:
+            await asyncio.sleep(self.delay)
+            return await self._answer(what, body, request)
+        finally:
+            self.in_flight -= 1
+
+    async def _answer(self, what: str, body: dict[str, Any], request: Request) -> Response:
+        prompt = body["messages"][-1]["content"]
+        match what:
+            case "answer":
+                return JSONResponse(chat(f"echo {prompt}"))
+            case "429":
+                return JSONResponse({"error": "slow down"}, 429, headers={"Retry-After": "0.05"})
+            case "429 for an hour":
+                return JSONResponse({"error": "slow down"}, 429, headers={"Retry-After": "3600"})
+            case "echo key":
+                return JSONResponse({"error": f"bad key {request.headers.get('authorization')}\x1b[2J"}, 500)
+            case "garbage":
+                return Response(b"\x00\xff<html>", media_type="application/json")
+            case "no choices":
+                return JSONResponse({"choices": []})
+            case "null":
+                return JSONResponse(chat(None))
+            case "empty":
+                return JSONResponse(chat("  "))
+            case "filter":
+                return JSONResponse(chat("", "content_filter"))
+            case "hang":
+                await asyncio.sleep(30)
+                return Response()
+            case "close":
+                raise ConnectionResetError
+            case status:
+                return JSONResponse({"error": f"status {status}"}, int(status))
+
+
+def chat(text: str | None, finish: str = "stop") -> dict[str, Any]:
+    message = {"role": "assistant", "content": text}
+    return {
+        "choices": [{"message": message, "finish_reason": finish}],
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+    }
