@@ -48,6 +48,11 @@ def _file(name: str, *more: Parameter) -> Signature:
     return Signature(name, (P("path", FilePath()), LIMIT, *more), positional=1)
 
 
+def _facts(name: str) -> Signature:
+    parameters = (P("path", FilePath(exists=True)), P("confidence", CONFIDENCE, 1.0))
+    return Signature(name, parameters, positional=1, place="facts")
+
+
 def _adapter(name: str) -> Signature:
     targets = AnyOf((Choice(("all_linear",)), ListOf(TEXT)))
     return Signature(
@@ -113,7 +118,7 @@ _CALLS = (
     _file("jsonl"),
     _file("csv"),
     _file("parquet"),
-    _file("triples"),
+    *(_facts(name) for name in FACT_LOADERS),
     _file("json", P("at", TEXT, None), P("file_as", TEXT, None), P("index_as", TEXT, None)),
     Signature(
         "hf_dataset",

@@ -103,7 +103,9 @@ def emit_train_module(spec: nodes.Spec, stage: nodes.FinetuneStage) -> str:
     What the spec says enters as names (checked identifiers) and as literals by `repr`: spec text never becomes code.
     """
     student = next(student for student in spec.students if student.name == stage.student)
-    weights = dict(zip(stage.tasks, stage.weights or (1.0,) * len(stage.tasks), strict=True))
+    weights: dict[str, float] = dict(
+        zip(stage.tasks, stage.weights or (1.0,) * len(stage.tasks), strict=True)
+    )
     return MODULE.format(
         summary=f"Stage `{_name(stage.id)}`: fine-tunes `{_name(stage.model)}` on {_listed(stage.examples)}.",
         origin=_origin(stage),
@@ -127,7 +129,9 @@ def _origin(stage: nodes.FinetuneStage) -> str:
 
 def _loss(weights: Mapping[str, float]) -> str:
     if len(weights) == 1:
-        return "Cross-entropy on the response, the mean over the label tokens of a step; prompts carry no loss."
+        return (
+            "Cross-entropy on the response, the mean over the label tokens of a step; prompts carry no loss."
+        )
     terms = " + ".join(f"{_number(weight)} * {task}" for task, weight in weights.items())
     lines = [
         f"Loss of a step: {terms}.",

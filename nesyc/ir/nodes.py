@@ -271,7 +271,7 @@ class Ceiling:
 
 @dataclass(frozen=True, slots=True)
 class Kb:
-    """`strata` in evaluation order; each derived relation stands in exactly one."""
+    """`strata` in evaluation order, each derived relation in exactly one; `enums`: those of its columns."""
 
     name: str
     store: str
@@ -285,6 +285,7 @@ class Kb:
     constraints: tuple[Constraint, ...]
     strata: tuple[Stratum, ...]
     location: Location
+    enums: tuple[Enum, ...] = ()
 
 
 # --- data --------------------------------------------------------------------------------------

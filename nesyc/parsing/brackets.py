@@ -11,6 +11,8 @@ from nesyc.parsing.lexer import Token
 
 PAIRS = {"LBRACE": "RBRACE", "LPAR": "RPAR", "LSQB": "RSQB"}
 CLOSERS = {closer: opener for opener, closer in PAIRS.items()}
+LIMIT = 200
+"""Of so many unclosed brackets it is worked out where they should have been closed."""
 SIGNS = {"LBRACE": "{", "LPAR": "(", "LSQB": "[", "RBRACE": "}", "RPAR": ")", "RSQB": "]"}
 
 
@@ -35,7 +37,19 @@ def match_brackets(text: str, tokens: Sequence[Token], begins: frozenset[int]) -
     plain = _pair(text, tokens, frozenset(), trust_layout=False)
     if not plain.unclosed and not plain.stray:
         return plain
-    return _pair(text, tokens, begins, trust_layout=True)
+    found = _pair(text, tokens, begins, trust_layout=True)
+    for opener in list(found.unclosed)[:LIMIT]:
+        found.unclosed[opener] = _wanted(text, tokens, opener, found.unclosed[opener])
+    return found
+
+
+def _wanted(text: str, tokens: Sequence[Token], opener: int, before: int) -> int:
+    """Where by its layout a bracket was to be closed: before the first line that is not indented more."""
+    margin = indent_of(text, tokens[opener])
+    for place in range(opener + 1, before):
+        if begins_line(text, tokens[place]) and indent_of(text, tokens[place]) <= margin:
+            return place
+    return before
 
 
 def _pair(text: str, tokens: Sequence[Token], begins: frozenset[int], *, trust_layout: bool) -> Brackets:

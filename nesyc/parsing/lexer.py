@@ -9,9 +9,10 @@ from typing import NamedTuple
 from nesyc.parsing.tables import load_tables
 
 END = "$END"
+# An unclosed block, up to a brace at the left margin, so that it does not hide the rest of the file.
+OPEN_BLOCK = r'"""(?:(?!\n\})[\s\S])*'
 # What no terminal matches. These stand last, so they are tried only where the grammar's own fail.
 STRAY = {
-    "OPEN_BLOCK": r'"""[\s\S]*',
     "OPEN_STRING": r'"[^\n]*',
     "STRAY_STRING": r"'(?:[^'\\\n]|\\[^\n])*'",
     "STRAY": r"[^\x00-\x7f]+|[\s\S]",
@@ -51,7 +52,11 @@ def _scanner() -> re.Pattern[str]:
     tables = load_tables()
     signs = sorted((word for word in tables.words if not word[0].isalpha() and word != "_"), key=len, reverse=True)
     # The order decides: a block before a string, `:-` before `:`, `->` before `-`.
-    groups = dict(tables.patterns)
+    groups = {}
+    for name, pattern in tables.patterns.items():
+        groups[name] = pattern
+        if name == "BLOCK":
+            groups["OPEN_BLOCK"] = OPEN_BLOCK  # before `""` is taken for an empty string
     order = groups.pop("ORDER")
     groups["SIGN"] = "|".join(map(re.escape, signs))
     groups["ORDER"] = order

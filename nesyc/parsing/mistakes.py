@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nesyc.diagnostics import Diagnostic, Edit, Help
 from nesyc.diagnostics.span import Span
-from nesyc.parsing.lexer import STRAY, Token
+from nesyc.parsing.lexer import STRAY, Token, tokenize
 
 LIMIT = 100
 """At most so many reports of stray characters for one file: after that it is no .nesy file."""
@@ -43,13 +43,22 @@ def repair_tokens(file: str, text: str, tokens: list[Token]) -> tuple[list[Token
                 skip_to = _line_end(text, token.start)
                 problems.append(_foreign_comment(file, token, following))
                 continue
+        if token.kind == "OPEN_STRING":
+            token, rest = _without_tail(text, token)
+            kept += [Token("STRING", token.text + '"', token.start, token.end), *rest]
+            problems.append(_open_string(file, token))
+            continue
+        if token.kind == "OPEN_BLOCK":
+            kept.append(Token("BLOCK", token.text + '"""', token.start, token.end))
+            problems.append(_open_block(file, token))
+            continue
         if token.kind in STRAY:
             if token.start == 0 and token.text == "\ufeff":
                 continue  # a byte order mark, as some editors write it
             if len(problems) < LIMIT:
                 problems.append(_REPORTS[token.kind](file, token))
-            if token.kind != "STRAY":
-                kept.append(_as_string(token))
+            if token.kind == "STRAY_STRING":
+                kept.append(token._replace(kind="STRING"))
             continue
         kept.append(token)
     return kept, _merged(problems)
@@ -60,8 +69,11 @@ def _line_end(text: str, start: int) -> int:
     return len(text) if end < 0 else end
 
 
-def _as_string(token: Token) -> Token:
-    return Token("BLOCK" if token.kind == "OPEN_BLOCK" else "STRING", token.text, token.start, token.end)
+def _without_tail(text: str, token: Token) -> tuple[Token, list[Token]]:
+    """A string that lacks its closing quote, and the brackets after it that the quote was forgotten before."""
+    found = token.text.rstrip().rstrip(")]},; ") or '"'
+    end = token.start + len(found)
+    return Token(token.kind, found, token.start, end), tokenize(text, end, token.end)
 
 
 def _foreign_comment(file: str, first: Token, second: Token) -> Diagnostic:
@@ -80,13 +92,13 @@ def _open_block(file: str, token: Token) -> Diagnostic:
         "E0102",
         'this `"""` is never closed',
         Span(file, token.start, token.start + 3),
-        "the block begins here and runs to the end of the file",
+        "the block begins here",
         help=Help('write `"""` on a line of its own after the text', ()),
     )
 
 
 def _open_string(file: str, token: Token) -> Diagnostic:
-    end = token.start + len(token.text.rstrip())
+    end = token.end
     return Diagnostic(
         "E0102",
         "this string is not closed on its line",
@@ -124,8 +136,6 @@ def _stray(file: str, token: Token) -> Diagnostic:
 
 
 _REPORTS = {
-    "OPEN_BLOCK": _open_block,
-    "OPEN_STRING": _open_string,
     "STRAY_STRING": _single_quotes,
     "STRAY": _stray,
 }

@@ -6,6 +6,7 @@ file declares stay known to the checks whatever else is wrong.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -27,7 +28,10 @@ LIMIT = 200
 
 def recover_file(path: str, text: str, tokens: list[Token]) -> tuple[nodes.File, Context]:
     """What can be read of the tokens, and a context with everything that was wrong."""
-    recovery = _Recovery(path, text, tokens, match_brackets(text, tokens, declaration_margins(text, tokens)))
+    brackets = match_brackets(text, tokens, declaration_margins(text, tokens))
+    stray = frozenset(brackets.stray)
+    trouble = sorted((*brackets.unclosed, *brackets.stray))
+    recovery = _Recovery(path, text, tokens, brackets, Context(path), stray, trouble)
     too_deep = _nested_too_deep(path, tokens)
     if too_deep is not None:
         recovery.context.problems.append(too_deep)
@@ -62,10 +66,9 @@ class _Recovery:
     tokens: list[Token]
     brackets: Brackets
     context: Context
-
-    def __init__(self, path: str, text: str, tokens: list[Token], brackets: Brackets) -> None:
-        self.path, self.text, self.tokens, self.brackets = path, text, tokens, brackets
-        self.context = Context(path)
+    stray: frozenset[int]
+    trouble: list[int]
+    """Where brackets are reported, in order: a piece that fails there has been explained already."""
 
     def read(self) -> nodes.File:
         """All declarations that can be read; of a fragment, all items."""
@@ -77,7 +80,7 @@ class _Recovery:
             kind = self.tokens[begin].kind
             if kind == "NESY" or kind == "FRAGMENT":
                 size = 2 if kind == "NESY" else 3
-                head = self._head(kind, begin, min(begin + size, end))
+                head = self._head(begin, min(begin + size, end))
                 edition = head.edition if kind == "NESY" else edition
                 fragment_of = head.fragment_of if kind == "FRAGMENT" else fragment_of
                 begin += size
@@ -91,17 +94,15 @@ class _Recovery:
             self.path, edition, fragment_of, tuple(declarations), tuple(items), Span(self.path, 0, 0)
         )
 
-    def _head(self, kind: str, begin: int, end: int) -> nodes.File:
+    def _head(self, begin: int, end: int) -> nodes.File:
         """`nesy 1` or `fragment of X`, read as a file of its own."""
-        tokens = self.tokens[begin:end]
-        if kind == "NESY":
-            found = self._attempt("file", tokens)
-        else:
-            found = self._attempt("file", tokens)
+        found = self._attempt("file", self.tokens[begin:end])
+        if found is None and self.tokens[begin].kind == "NESY":  # it is there, if not as it should be
+            self.context.editions.append(Span(self.path, self.tokens[begin].start, self.tokens[begin].end))
         return found if isinstance(found, nodes.File) else _empty(self.path)
 
     def _declaration(self, begin: int, end: int) -> list[nodes.Declaration]:
-        tokens = self._evened(begin, end, frozenset())
+        tokens = self._evened(begin, end)
         silent = Context(self.path)
         try:
             value = run("declaration", tokens, silent)
@@ -115,28 +116,31 @@ class _Recovery:
         block = BLOCKS.get(self.tokens[begin].kind)
         body = body_of(self.tokens, begin, end, self.brackets) if block else None
         if block is None or body is None:
-            self._attempt("declaration", self._evened(begin, end, frozenset()), begin, end)
+            self._attempt("declaration", self._evened(begin, end), begin, end)
             return []
-        _, broken = self._items(*body, block)
+        _, sound = self._items(*body, block)
         # The items have reported themselves: what is left to say is about the head.
         after = min(body[1] + 1, end)
-        head = self._evened(begin, after, frozenset(broken))
-        value = self._attempt("declaration", head, begin, body[0] if broken else after, quiet_builders=True)
-        if after < end:
-            self._attempt("declaration", self._evened(after, end, frozenset()), after, end)
+        closer = self.tokens[body[1]] if body[1] < end else self._closer(body[0] - 1, end)
+        whole = [*self._evened(begin, body[0] - 1), self.tokens[body[0] - 1], *sound, closer]
+        value = self._attempt("declaration", whole, begin, body[0] - 1, quiet_builders=True)
+        if any(place not in self.stray for place in range(after, end)):
+            self._attempt("declaration", self._evened(after, end), after, end)
         return [] if value is None else [value]
 
-    def _items(self, begin: int, end: int, block: Block) -> tuple[list[Any], list[int]]:
-        """The sound items of a block, and the places of all tokens of the others."""
+    def _items(self, begin: int, end: int, block: Block) -> tuple[list[Any], list[Token]]:
+        """The sound items of a block, and their tokens."""
         sound: list[Any] = []
-        broken: list[int] = []
+        tokens: list[Token] = []
         for first, last in split_items(self.text, self.tokens, begin, end, block, self.brackets):
-            value = self._attempt(block.start, self._evened(first, last, frozenset()), first, last)
-            if value is None:
-                broken += range(first, last)
-            else:
+            piece = self._evened(first, last)
+            if not piece:
+                continue
+            value = self._attempt(block.start, piece, first, last)
+            if value is not None:
                 sound.append(value)
-        return sound, broken
+                tokens += piece
+        return sound, tokens
 
     def _attempt(
         self,
@@ -152,7 +156,7 @@ class _Recovery:
         try:
             value = run(start, tokens, context)
         except (Stuck, TooDeep) as error:
-            if not self._has_bracket_problem(begin, end):
+            if not self._has_bracket_problem(begin, end) and len(self.context.problems) < LIMIT:
                 self.context.problems.append(explain(error, start, tokens, self.path, self.text))
             return None
         if quiet_builders:
@@ -164,15 +168,14 @@ class _Recovery:
         self.context.problems += context.problems
         self.context.editions += context.editions
 
-    def _evened(self, begin: int, end: int, without: frozenset[int]) -> list[Token]:
+    def _evened(self, begin: int, end: int) -> list[Token]:
         """`tokens[begin:end]`, stray closers left out, with a closer for each bracket that lacks one."""
-        stray = frozenset(self.brackets.stray) if self.brackets.stray else frozenset()
         tokens: list[Token] = []
         pending: list[int] = []
         for place in range(begin, end):
             while pending and self.brackets.unclosed[pending[-1]] <= place:
                 tokens.append(self._closer(pending.pop(), place))
-            if place in without or place in stray:
+            if place in self.stray:
                 continue
             tokens.append(self.tokens[place])
             if place in self.brackets.unclosed:
@@ -186,5 +189,4 @@ class _Recovery:
         return Token(kind, SIGNS[kind], end, end)
 
     def _has_bracket_problem(self, begin: int, end: int) -> bool:
-        places = (*self.brackets.unclosed, *self.brackets.stray)
-        return any(begin <= place < end for place in places)
+        return bisect_left(self.trouble, begin) < bisect_left(self.trouble, end)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from nesyc.parsing.brackets import Brackets, begins_line
+from nesyc.parsing.brackets import Brackets, begins_line, indent_of
 from nesyc.parsing.lexer import Token
 
 DECLARATIONS = frozenset(
@@ -39,7 +39,7 @@ BLOCKS = {
     "TEST": Block("test_part", frozenset({"GIVEN", "EXPECT"})),
 }
 # Items that end with `;`: what looks like a setting inside is a comparison.
-_SENTENCES = frozenset({"RULE", "FORBID", "EXPECT", "GIVEN"})
+SENTENCES = frozenset({"RULE", "FORBID", "EXPECT", "GIVEN"})
 # After these something has to follow, so no item begins there.
 _OPEN_ENDED = frozenset(
     "EQUAL SAME DIFFERENT ORDER PLUS MINUS STAR SLASH PERCENT DOT COLON IMPLIES RANGE ARROW LPAR LSQB AND OR"
@@ -85,7 +85,7 @@ def split_items(
             annotated = token.text == "@"
             continue
         after_end = tokens[place - 1].kind == "SEMICOLON" and token.kind != "SEMICOLON"
-        if annotated and token.kind in _SENTENCES | {"FACTS"}:
+        if annotated and token.kind in SENTENCES | {"FACTS"}:
             annotated = False  # the item that the annotations stand before
         elif after_end or (token.text == "@" and not annotated) or (
             not annotated and _begins(text, tokens, place, start, block.keywords, declaration=False)
@@ -122,14 +122,20 @@ def _begins(
     following = tokens[place + 1] if place + 1 < len(tokens) else None
     if not is_word(token) or following is None or place == start + 1:
         return False
-    sentence = tokens[start].kind in _SENTENCES
+    sentence = tokens[start].kind in SENTENCES
     if previous.kind in _OPEN_ENDED or (previous.kind == "COMMA" and (sentence or declaration)):
         # A keyword at the head of a line begins an item even where the one before is cut short.
         return token.kind in keywords and is_word(following) and begins_line(text, token)
-    if token.kind in keywords:
-        return is_word(following) or following.kind in ("STRING", "BLOCK", "LPAR", "DOT")
+    if declaration and token.kind in keywords:
+        if token.kind in ("INCLUDE", "ALLOW") and indent_of(text, token):
+            return False  # of a KB whose block is not closed
+        return is_word(following) or following.kind == ("LPAR" if token.kind == "ALLOW" else "STRING")
+    if token.kind in keywords and (is_word(following) or following.kind in ("STRING", "BLOCK", "LPAR", "DOT")):
+        return True
     if not declaration and not sentence and following.kind == "EQUAL":
         return token.kind not in ("WITH", "GROUP") or begins_line(text, token)
+    if not declaration and not sentence and following.kind in ("COLON", "SAME"):
+        return begins_line(text, token)  # a setting with the wrong sign
     # Two words in a row, where no keyword is known: a misspelt one.
     return token.kind == "NAME" and is_word(following) and begins_line(text, token)
 

@@ -257,7 +257,7 @@ class Ceiling(Model):
 
 
 class Kb(Model):
-    """`strata` in evaluation order; each derived relation stands in exactly one."""
+    """`strata` in evaluation order, each derived relation in exactly one; `enums`: those of its columns."""
 
     name: str
     store: str
@@ -271,6 +271,7 @@ class Kb(Model):
     constraints: tuple[Constraint, ...]
     strata: tuple[Stratum, ...]
     location: Location
+    enums: tuple[Enum, ...] = ()
 
 
 # --- data --------------------------------------------------------------------------------------

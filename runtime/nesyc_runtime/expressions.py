@@ -39,7 +39,9 @@ def evaluate(expression: ItemExpr, scopes: Scopes) -> Any:
             name = f"{expression.of}.{expression.name}" if expression.of else expression.name
             return scopes.get(expression.scope, {}).get(name)
         case Operation():
-            return _apply(expression.operator, [evaluate(argument, scopes) for argument in expression.arguments])
+            return _apply(
+                expression.operator, [evaluate(argument, scopes) for argument in expression.arguments]
+            )
 
 
 def is_true(expression: ItemExpr, scopes: Scopes) -> bool:

@@ -61,10 +61,8 @@ class Layout:
 
     kb: nodes.Kb
     tables: Mapping[str, Table]
+    enums: Mapping[str, str]
     weighted: bool
-
-    def enum_table(self, enum: str) -> str:
-        return f"{enum}.enum"
 
 
 def lay_out(kb: nodes.Kb) -> Layout:
@@ -72,7 +70,9 @@ def lay_out(kb: nodes.Kb) -> Layout:
     tables = {
         relation.name: _table(relation, name) for relation, name in zip(kb.relations, names, strict=True)
     }
-    return Layout(kb, tables, kb.semantics.kind != "boolean")
+    enums = [enum.name for enum in kb.enums]
+    stored = [f"{name}.enum" for name in distinct(enums)]
+    return Layout(kb, tables, dict(zip(enums, stored, strict=True)), kb.semantics.kind != "boolean")
 
 
 def _table(relation: nodes.Relation, name: str) -> Table:

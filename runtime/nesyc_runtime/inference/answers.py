@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nesyc_runtime import patterns
-from nesyc_runtime.config import Parser, Task, Type
+from nesyc_runtime.config import Parser, Task
 from nesyc_runtime.expressions import is_true
 from nesyc_runtime.inference.values import NUMBER, read_value
-
-CHOICE = r"\(([A-Za-z])\)|\b([A-Z])\b(?=[\s.,:)]|$)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +34,9 @@ def parse_answer(task: Task, response: str) -> dict[str, Any]:
         parser = parsers.get(field.name)
         if parser is not None:
             found = _find(parser, response)
-            values[field.name] = None if found is None else read_value(found.text, parser.type, parser.constants)
+            values[field.name] = (
+                None if found is None else read_value(found.text, parser.type, parser.constants)
+            )
         elif field.name == "reasoning":
             values[field.name] = split_response(task, response)
         else:
@@ -178,7 +178,9 @@ def _number(response: str, _: str, __: Parser) -> Found | None:
 def _choice(response: str, _: str, parser: Parser) -> Found | None:
     """The last declared constant named, else the last choice letter, in brackets before bare."""
     if parser.constants:
-        words = "|".join(re.escape(name).replace("_", "[_ -]") for name in sorted(parser.constants, key=len)[::-1])
+        words = "|".join(
+            re.escape(name).replace("_", "[_ -]") for name in sorted(parser.constants, key=len)[::-1]
+        )
         return _matched(response, rf"(?i)(?<!\w)({words})(?!\w)", -1)
     bracketed = _matched(response, r"\(([A-Za-z])\)", -1)
     return bracketed or _matched(response, r"\b([A-Z])\b(?!['’])", -1)

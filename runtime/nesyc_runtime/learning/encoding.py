@@ -81,9 +81,7 @@ def _encode(
     return EncodedRow(pair.training_task, (*prompt, *response), len(prompt))
 
 
-def _shorter_knowledge(
-    task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, excess: int
-) -> Pair:
+def _shorter_knowledge(task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, excess: int) -> Pair:
     """The pair with at least `excess` tokens fewer of retrieved text, at most all of it."""
     ids = template.text_ids(row.retrieved or "")
     kept = template.text(ids[: max(0, len(ids) - excess - 1)])

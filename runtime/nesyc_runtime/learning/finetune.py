@@ -66,11 +66,15 @@ def run_finetune(
     Raises UserError where there is nothing to train on, or the student or an option does not fit.
     """
     if not examples:
-        raise UserError(f"stage {stage.id} has no examples to train on", "see what `keep` dropped in earlier stages")
+        raise UserError(
+            f"stage {stage.id} has no examples to train on", "see what `keep` dropped in earlier stages"
+        )
     module = import_module(module_path)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        loaded = load_student(student, weights=start_from, seed=seed, project=project, trainable=True, device=device)
+        loaded = load_student(
+            student, weights=start_from, seed=seed, project=project, trainable=True, device=device
+        )
         items = encode_items(task, examples, stage.tasks, loaded.template, student.max_tokens)
         data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
         training = module.FineTuning(loaded.model, steps=len(data.steps))
@@ -110,10 +114,14 @@ def _fit(training: Any, data: Any, device: str, progress: Progress | None) -> Hi
     return history
 
 
-def _report(stage: config.FinetuneStage, items: EncodedItems, data: Any, history: History, model: Any) -> TrainReport:
+def _report(
+    stage: config.FinetuneStage, items: EncodedItems, data: Any, history: History, model: Any
+) -> TrainReport:
     stride = max(1, -(-len(history.losses) // CURVE_POINTS))
     last = len(history.losses) - 1
-    curve = tuple((step, loss) for step, loss in enumerate(history.losses) if step % stride == 0 or step == last)
+    curve = tuple(
+        (step, loss) for step, loss in enumerate(history.losses) if step % stride == 0 or step == last
+    )
     parameters = list(model.parameters())
     return TrainReport(
         stage=stage.id,
@@ -128,4 +136,3 @@ def _report(stage: config.FinetuneStage, items: EncodedItems, data: Any, history
         parameters=sum(p.numel() for p in parameters),
         seconds=history.seconds,
     )
-

@@ -15,7 +15,7 @@ from nesyc_runtime.learning.batches import StepBatch
 Progress = Callable[[float, dict[str, Any]], None]
 
 
-class History(pl.Callback):
+class History(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
     """Losses by step and tokens seen; calls `progress` with the finished share and the latest figures.
 
     Stops the run with a UserError when the loss is no number: what follows could only be saved as garbage.
@@ -31,7 +31,9 @@ class History(pl.Callback):
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._started = time.perf_counter()
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: StepBatch, batch_idx: int) -> None:
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: StepBatch, batch_idx: int
+    ) -> None:
         loss = float(outputs["loss"])
         if not math.isfinite(loss):
             raise UserError(

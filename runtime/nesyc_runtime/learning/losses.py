@@ -16,6 +16,8 @@ def token_loss(model: Any, micro: MicroBatch) -> Tensor:
     The output head sees the label positions only, so logits of shape (rows, length, vocabulary) never exist.
     """
     labelled = micro.labels != IGNORED  # (rows, length)
-    logits = model(input_ids=micro.ids, use_cache=False, logits_to_keep=labelled).logits  # (labels, vocabulary)
+    logits = model(
+        input_ids=micro.ids, use_cache=False, logits_to_keep=labelled
+    ).logits  # (labels, vocabulary)
     losses = F.cross_entropy(logits.float(), micro.labels[labelled], reduction="none")
     return (losses * micro.weights[labelled]).sum()

@@ -43,7 +43,9 @@ def training_pairs(task: Task, row: TrainingRow, tasks: tuple[TrainingTask, ...]
     same prompt then) is trained beside it, else it is trained on the prompt without knowledge.
     """
     left_out = {"augmented"} if not (row.retrieved or "").strip() and "direct" in tasks else set()
-    return [training_pair(task, row, training_task) for training_task in tasks if training_task not in left_out]
+    return [
+        training_pair(task, row, training_task) for training_task in tasks if training_task not in left_out
+    ]
 
 
 def training_pair(task: Task, row: TrainingRow, training_task: TrainingTask) -> Pair:

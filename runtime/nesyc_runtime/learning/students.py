@@ -82,7 +82,9 @@ def save_student(loaded: LoadedStudent, folder: Path, documents: Mapping[str, An
         with quiet_transformers():
             model.save_pretrained(part)
             loaded.tokenizer.save_pretrained(part)
-        (part / "README.md").unlink(missing_ok=True)  # peft's card template says nothing true about this model
+        (part / "README.md").unlink(
+            missing_ok=True
+        )  # peft's card template says nothing true about this model
         for name, value in (documents or {}).items():
             write_json(part / name, value)
         if not folder.exists():
@@ -92,7 +94,9 @@ def save_student(loaded: LoadedStudent, folder: Path, documents: Mapping[str, An
             file.replace(folder / file.name)
 
 
-def _load_weights(student: Student, weights: Path | None, project: Project | None, trainable: bool) -> tuple[Any, Any]:
+def _load_weights(
+    student: Student, weights: Path | None, project: Project | None, trainable: bool
+) -> tuple[Any, Any]:
     if weights is None:
         return load_base(student.base, project)
     if not _has_adapter(weights):

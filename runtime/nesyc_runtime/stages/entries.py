@@ -127,5 +127,5 @@ def _labelled(text: str, columns: Sequence[config.KbColumn]) -> dict[str, str]:
         rf"^[ \t]*[#*_]*[ \t]*({names})[ \t]*[*_]*[ \t]*:[ \t]*[*_]*", re.IGNORECASE | re.MULTILINE
     )
     found = list(label.finditer(text))
-    ends = [match.start() for match in found[1:]] + [len(text)]
-    return {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=True)}
+    ends = [*(match.start() for match in found), len(text)][1:]
+    return {match[1]: text[match.end() : end].strip() for match, end in zip(found, ends, strict=False)}

@@ -68,6 +68,14 @@ class Entry:
     prompt: str
 
 
+@dataclass(frozen=True, slots=True)
+class Contradiction:
+    """Why an answer's claim cannot stand: `by` names the constraint or the derived relation it breaks."""
+
+    claim: str
+    by: str
+
+
 class Learner(Protocol):
     def train(
         self,
@@ -104,6 +112,9 @@ class Knowledge(Protocol):
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; with `training` an item's own entries are held out."""
+
+    def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
+        """What the claims, (relation, values) pairs, would break in the KB were they true."""
 
 
 class Reporter(Protocol):

@@ -1,0 +1,157 @@
+"""What the checks learn of every rule of a KB: types of variables, mistakes, the order of evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+
+from nesyc.checks.kb_symbols import KbInfo
+from nesyc.checks.messages import confidence_range
+from nesyc.checks.rule_graph import Layer, check_cycles, component_of, layers, rule_edges
+from nesyc.checks.rule_growth import check_growth
+from nesyc.checks.rule_safety import Safety, check_nullable, check_used_once
+from nesyc.checks.rule_types import RuleTypes
+from nesyc.checks.scope import RuleScope
+from nesyc.checks.terms import atoms
+from nesyc.checks.types import Type
+from nesyc.diagnostics import Diagnostic, Help, Related
+from nesyc.diagnostics.span import Span
+from nesyc.syntax import nodes as ast
+
+TextOf = Callable[[Span], str]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyInfo:
+    """A rule's or constraint's variables with their types, and what is wrong with it."""
+
+    types: Mapping[str, Type]
+    problems: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class KbRules:
+    """`rules` and `forbids` go with those of the KB, place by place; `problems` are those of the whole."""
+
+    rules: tuple[BodyInfo, ...]
+    forbids: tuple[BodyInfo, ...]
+    layers: tuple[Layer, ...]
+    problems: tuple[Diagnostic, ...]
+
+
+def analyse_body(
+    scope: RuleScope, head: ast.Atom | None, body: tuple[ast.Literal, ...], text_of: TextOf
+) -> BodyInfo:
+    """Types and safety of one rule, constraint or query."""
+    typing = RuleTypes(scope)
+    typing.learn(body)
+    typing.check_body(body)
+    if head is not None:
+        typing.check_atom(head, head=True)
+    safety = Safety(scope, typing.types, head, body, text_of)
+    unsafe = list(safety.check())
+    nulls = check_nullable(scope, head, body)
+    return BodyInfo(typing.types, (*typing.problems, *unsafe, *nulls))
+
+
+def analyse_rule(scope: RuleScope, rule: ast.Rule | ast.Forbid, text_of: TextOf) -> BodyInfo:
+    """A rule or constraint of a KB: `analyse_body`, its confidence, what it writes, variables used once."""
+    head = rule.head if isinstance(rule, ast.Rule) else None
+    info = analyse_body(scope, head, rule.body, text_of)
+    more: list[Diagnostic] = []
+    if rule.confidence is not None and not 0 < rule.confidence.value <= 1:
+        more.append(confidence_range(rule.confidence.span))
+    if head is not None:
+        more.extend(_check_head(scope, rule, head))
+    reported = {text_of(problem.span) for problem in info.problems}
+    more.extend(check_used_once(head, rule.body, reported))
+    return replace(info, problems=(*info.problems, *more))
+
+
+def _check_head(scope: RuleScope, rule: ast.Rule | ast.Forbid, head: ast.Atom) -> Iterator[Diagnostic]:
+    relation = scope.relations.get(head.relation.text)
+    if relation is not None and not relation.derived:
+        yield Diagnostic(
+            "E0407",
+            f"rule `{rule.name.text}` writes the stored relation `{relation.name}`",
+            head.relation.span,
+            label="stored",
+            related=(Related(relation.span, "declared here"),) if relation.span else (),
+            notes=("a stored relation is filled by facts, loaders, stages and people",),
+            help=Help(f"declare it `derived {relation.name}(...)`, or derive another relation"),
+        )
+
+
+def analyse_kb(kb: KbInfo, text_of: TextOf) -> KbRules:
+    """All rules of a KB and the order of their strata."""
+    rules = tuple(analyse_rule(kb.scope, rule, text_of) for rule in kb.rules)
+    forbids = tuple(analyse_rule(kb.scope, forbid, text_of) for forbid in kb.forbids)
+    found, problems = analyse_order(kb.scope, kb.rules)
+    dead = check_never_fires(kb.scope, (*kb.rules, *kb.forbids), kb.rules)
+    return KbRules(rules, forbids, found, (*problems, *dead))
+
+
+def analyse_order(
+    scope: RuleScope, rules: tuple[ast.Rule, ...]
+) -> tuple[tuple[Layer, ...], tuple[Diagnostic, ...]]:
+    """The layers of the derived relations in the order of evaluation, and E0403, E0404, E0406."""
+    edges = rule_edges(rules)
+    derived = [name for name, relation in scope.relations.items() if relation.derived]
+    found = layers(derived, ((edge.head, edge.reads) for edge in edges))
+    problems = [*check_cycles(scope, edges, found), *_growth(rules, found)]
+    return found, tuple(problems)
+
+
+def _growth(rules: Iterable[ast.Rule], found: tuple[Layer, ...]) -> Iterator[Diagnostic]:
+    where = component_of(found)
+    recursive = {number: frozenset(layer.relations) for number, layer in enumerate(found) if layer.recursive}
+    for rule in rules:
+        number = where.get(rule.head.relation.text)
+        if number in recursive and any(
+            atom.relation.text in recursive[number] for atom, sign in atoms(rule.body) if sign == "+"
+        ):
+            yield from check_growth(rule, recursive[number])
+
+
+def check_never_fires(
+    scope: RuleScope, bodies: Iterable[ast.Rule | ast.Forbid], rules: Iterable[ast.Rule]
+) -> Iterator[Diagnostic]:
+    """W0402: a body that reads a derived relation without rules, holds null, or compares unequal constants."""
+    written = {rule.head.relation.text for rule in rules}
+    for rule in bodies:
+        for literal in rule.body:
+            problem = _never(scope, written, rule, literal)
+            if problem is not None:
+                yield problem
+                break
+
+
+def _never(
+    scope: RuleScope, written: set[str], rule: ast.Rule | ast.Forbid, literal: ast.Literal
+) -> Diagnostic | None:
+    name = rule.name.text
+    if isinstance(literal, ast.Atom):
+        relation = scope.relations.get(literal.relation.text)
+        if relation is not None and relation.derived and relation.name not in written:
+            notes = (f"no rule derives `{relation.name}`",)
+            related = (Related(relation.span, "declared here"),) if relation.span else ()
+            span = literal.relation.span
+            return Diagnostic("W0402", f"rule `{name}` can never fire", span, "always empty", related, notes)
+        null = next((argument for argument in literal.arguments if isinstance(argument, ast.Null)), None)
+        if null is not None and relation is not None:
+            notes = ("null equals nothing, so this literal never holds",)
+            return Diagnostic("W0402", f"rule `{name}` can never fire", null.span, "null", (), notes)
+    if isinstance(literal, ast.Comparison) and _always_false(literal):
+        return Diagnostic("W0402", f"rule `{name}` can never fire", literal.span, "never true")
+    return None
+
+
+def _always_false(literal: ast.Comparison) -> bool:
+    left, right = literal.left, literal.right
+    if isinstance(left, ast.Name) and isinstance(right, ast.Name) and left.text == right.text:
+        return literal.operator in ("!=", "<", ">")
+    if not isinstance(left, ast.Number) or not isinstance(right, ast.Number):
+        return False
+    a, b = left.value, right.value
+    holds = {"=": a == b, "==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}
+    return not holds[literal.operator]

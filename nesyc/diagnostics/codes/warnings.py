@@ -1,0 +1,46 @@
+"""W: what is allowed and rarely meant. `allow(W0401, "why")` in the source switches one off."""
+
+from nesyc.diagnostics.codes.code import Code
+
+_FAMILY = "kb family {\n  relation parent(child: text, parent: text)\n  derived kin(a: text, b: text)\n"
+
+CODES = (
+    Code(
+        "W0401",
+        "variable used once",
+        "A variable that occurs once binds nothing together: it is a misspelt other one, or should be `_`.",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, p), parent(q, b);\n}",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, _), parent(_, b);\n}",
+    ),
+    Code(
+        "W0402",
+        "rule can never fire",
+        "The body contradicts itself, or reads a relation that nothing fills.",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, b), a != a;\n}",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, b), a != b;\n}",
+    ),
+    Code(
+        "W0403",
+        "rule implied by another of the same signature",
+        "Whatever this rule derives, another one derives too, with no less confidence.",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n  rule again: kin(a, b) :- parent(a, b), a != b;\n}",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n}",
+    ),
+    Code(
+        "W0404",
+        "only positive evidence",
+        "A learned rule was never tried where it should not hold, so its confidence says little.",
+        _FAMILY + "  @learned(by = big, support = 4, against = 0, tried = 0)\n"
+        "  rule up 0.99: kin(a, b) :- parent(a, b);\n}",
+        _FAMILY + "  @learned(by = big, support = 4, against = 1, tried = 60)\n"
+        "  rule up 0.80: kin(a, b) :- parent(a, b);\n}",
+    ),
+    Code(
+        "W0405",
+        "runs as a loop",
+        "SQLite evaluates this recursion as a loop of statements rather than as one: the result is the same, large "
+        "ones take longer.",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), kin(b, c);\n}",
+        _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), parent(b, c);\n}",
+    ),
+)

@@ -1,0 +1,321 @@
+"""A conjunction of literals as the FROM and WHERE of a SELECT.
+
+Literals are taken in an order in which each finds its variables bound: tests as soon as they can be made,
+atoms as the caller orders them. NULL never joins and never equals: every condition is plain SQL equality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import assert_never
+
+from nesyc.emit.sql import dialect
+from nesyc.emit.sql.branches import Branch, Placed, branches
+from nesyc.emit.sql.layout import ROW, Layout, Table
+from nesyc.emit.sql.terms import (
+    Bindings,
+    Constants,
+    Value,
+    column_value,
+    equal,
+    plain,
+    stored,
+    symbol_id,
+    symbol_text,
+    term_value,
+    variables,
+    written,
+)
+from nesyc.ir import nodes
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One literal: for a positive atom the table it reads under `alias`, and the conditions it adds."""
+
+    placed: Placed
+    conditions: tuple[str, ...]
+    table: str | None = None
+    alias: str | None = None
+    searched: tuple[str, ...] = ()
+
+    @property
+    def atom(self) -> nodes.AtomLiteral:
+        assert isinstance(self.placed.literal, nodes.AtomLiteral)
+        return self.placed.literal
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """Steps in order of evaluation; `bound` are all variables, wildcards of positive atoms as `_1`, `_2`."""
+
+    steps: tuple[Step, ...]
+    bound: Bindings
+
+    @property
+    def atoms(self) -> tuple[Step, ...]:
+        return tuple(step for step in self.steps if step.table is not None)
+
+
+@dataclass
+class Scope:
+    """What compiling one statement shares: where relations lie, how constants are spelled, fresh aliases.
+
+    `candidates` are the relations of the stratum at work, read with all their candidates rather than the winners.
+    """
+
+    layout: Layout
+    candidates: frozenset[str] = frozenset()
+    constants: Constants = written
+    aliases: int = 0
+    wildcards: dict[tuple[int, ...], int] = field(default_factory=dict)
+
+    def alias(self, table: Table) -> str:
+        self.aliases += 1
+        return dialect.name(f"{table.name}_{self.aliases}")
+
+    def source(self, relation: str) -> tuple[Table, str]:
+        table = self.layout.tables[relation]
+        return table, table.rows if relation in self.candidates else table.reads
+
+
+Order = Callable[[Sequence[Placed], Mapping[str, Value]], Placed]
+
+
+def written_order(ready: Sequence[Placed], bound: Mapping[str, Value]) -> Placed:
+    """Atoms as they stand in the source."""
+    return ready[0]
+
+
+def most_bound(ready: Sequence[Placed], bound: Mapping[str, Value]) -> Placed:
+    """The atom with the largest part of its arguments known, so that an index finds its rows; ties as written."""
+
+    def known(placed: Placed) -> tuple[bool, float]:
+        terms = _atom(placed).terms
+        found = sum(
+            not (isinstance(term, nodes.Var) and (term.name is None or term.name not in bound)) for term in terms
+        )
+        return found > 0, found / len(terms)
+
+    return max(ready, key=known)
+
+
+def compile_body(
+    scope: Scope, branch: Branch, bound: Bindings | None = None, order: Order = written_order
+) -> Body:
+    """The steps of one alternative of a body; raises `AssertionError` where a variable is never bound (E0402)."""
+    env: dict[str, Value] = dict(bound or {})
+    waiting = list(branch)
+    steps: list[Step] = []
+    while waiting:
+        tests = [placed for placed in waiting if _is_test(placed) and _ready(placed, env)]
+        if tests:
+            placed = tests[0]
+            steps.append(_test(scope, placed, env))
+        else:
+            ready = [placed for placed in waiting if not _is_test(placed) and _ready(placed, env)]
+            assert ready, f"no literal of the body can be evaluated: {waiting[0].literal.text}"
+            placed = order(ready, env)
+            steps.append(_read(scope, placed, env))
+        waiting.remove(placed)
+    return Body(tuple(steps), env)
+
+
+def select(columns: Sequence[str], body: Body, *, extra: Sequence[str] = (), fixed: bool = False) -> str:
+    """`SELECT columns FROM ... WHERE ...`; `fixed` keeps the order of the tables as it is.
+
+    An atom's conditions stand beside its table, tests in WHERE with the first table's.
+    """
+    lines = ["SELECT " + ", ".join(columns or ["1"])]
+    where: list[str] = []
+    word = "FROM"
+    for step in body.steps:
+        if step.table is None:
+            where.extend(step.conditions)
+            continue
+        line = f"{word} {dialect.name(step.table)} AS {step.alias}"
+        if word == "FROM":
+            where = [*step.conditions, *where]
+        elif step.conditions:
+            line += " ON " + " AND ".join(step.conditions)
+        lines.append(line)
+        word = "CROSS JOIN" if fixed else "JOIN"
+    where.extend(extra)
+    if where:
+        lines.append("WHERE " + "\n  AND ".join(where))
+    return "\n".join(lines)
+
+
+def _atom(placed: Placed) -> nodes.AtomLiteral:
+    assert isinstance(placed.literal, nodes.AtomLiteral)
+    return placed.literal
+
+
+def _is_test(placed: Placed) -> bool:
+    return not isinstance(placed.literal, nodes.AtomLiteral) or placed.literal.negated
+
+
+def _ready(placed: Placed, bound: Mapping[str, Value]) -> bool:
+    """Whether the literal can be evaluated now: what it needs is bound, or it binds it itself."""
+    literal = placed.literal
+    match literal:
+        case nodes.AtomLiteral():
+            if literal.negated:
+                return all(name in bound for term in literal.terms for name in variables(term))
+            computed = (term for term in literal.terms if isinstance(term, nodes.Apply))
+            return all(name in bound for term in computed for name in variables(term))
+        case nodes.KnownLiteral():
+            return literal.variable in bound
+        case nodes.CompareLiteral():
+            left, right = (_all_bound(side, bound) for side in (literal.left, literal.right))
+            if literal.operator != "=":
+                return left and right
+            return (left and (right or isinstance(literal.right, nodes.Var))) or (
+                right and isinstance(literal.left, nodes.Var)
+            )
+        case nodes.AggregateLiteral():
+            groups = all(name in bound for name in literal.groups)
+            binds = literal.operator == "=" and isinstance(literal.result, nodes.Var)
+            return groups and (binds or _all_bound(literal.result, bound))
+        case _:
+            assert_never(literal)
+
+
+def _all_bound(term: nodes.Term, bound: Mapping[str, Value]) -> bool:
+    return all(name in bound for name in variables(term))
+
+
+def _read(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
+    """A positive atom: binds the variables it is the first to have."""
+    atom = _atom(placed)
+    table, source = scope.source(atom.relation)
+    alias = scope.alias(table)
+    conditions: list[str] = []
+    searched: list[str] = []
+    own: set[str] = set()
+    for column, term in zip(table.columns, atom.terms, strict=True):
+        here = column_value(alias, column)
+        if isinstance(term, nodes.Var):
+            if term.name is None:
+                number = scope.wildcards.setdefault((*placed.path, len(env)), len(scope.wildcards) + 1)
+                env[f"_{number}"] = here
+                continue
+            if term.name not in env:
+                env[term.name] = here
+                own.add(term.name)
+                continue
+        value = term_value(term, env, scope.constants)
+        conditions.append(f"{here.sql} = {stored(value, column)}")
+        if not any(name in own for name in variables(term)):
+            searched.append(column.column)
+    return Step(placed, tuple(conditions), source, alias, tuple(searched))
+
+
+def _test(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
+    literal = placed.literal
+    match literal:
+        case nodes.AtomLiteral():
+            conditions = [absent(scope, literal, env)]
+        case nodes.KnownLiteral():
+            sign = "IS NULL" if literal.negated else "IS NOT NULL"
+            conditions = [f"{env[literal.variable].sql} {sign}"]
+        case nodes.CompareLiteral():
+            conditions = _compare(scope, literal, env)
+        case nodes.AggregateLiteral():
+            conditions = _aggregate(scope, literal, env)
+        case _:
+            assert_never(literal)
+    return Step(placed, tuple(conditions))
+
+
+def absent(scope: Scope, literal: nodes.AtomLiteral, bound: Bindings) -> str:
+    """`not r(x, _)`: no row matches what is bound; a null matches nothing."""
+    table, source = scope.source(literal.relation)
+    alias = scope.alias(table)
+    conditions = [
+        f"{column_value(alias, column).sql} = {stored(term_value(term, bound, scope.constants), column)}"
+        for column, term in zip(table.columns, literal.terms, strict=True)
+        if not (isinstance(term, nodes.Var) and term.name is None)
+    ]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    return f"NOT EXISTS (SELECT 1 FROM {dialect.name(source)} AS {alias}{where})"
+
+
+def _compare(scope: Scope, literal: nodes.CompareLiteral, env: dict[str, Value]) -> list[str]:
+    for variable, other in ((literal.left, literal.right), (literal.right, literal.left)):
+        if literal.operator == "=" and isinstance(variable, nodes.Var) and not _all_bound(variable, env):
+            assert variable.name is not None
+            env[variable.name] = term_value(other, env, scope.constants)
+            return [f"{env[variable.name].sql} IS NOT NULL"]
+    left, right = (term_value(side, env, scope.constants) for side in (literal.left, literal.right))
+    return [_compared(left, literal.operator, right)]
+
+
+def _compared(left: Value, operator: str, right: Value) -> str:
+    sign = dialect.COMPARISONS[operator]
+    if sign in ("=", "<>"):
+        return equal(left, right, sign)
+    return f"{plain(left)} {sign} {plain(right)}"
+
+
+def _aggregate(scope: Scope, literal: nodes.AggregateLiteral, env: dict[str, Value]) -> list[str]:
+    value = Value(f"({_aggregate_query(scope, literal, env)})", aggregate_type(literal), computed=True)
+    result = literal.result
+    if literal.operator == "=" and isinstance(result, nodes.Var) and not _all_bound(result, env):
+        assert result.name is not None
+        env[result.name] = value
+        return [] if literal.function == "count" else [f"{value.sql} IS NOT NULL"]
+    return [_compared(term_value(result, env, scope.constants), literal.operator, value)]
+
+
+def aggregate_type(literal: nodes.AggregateLiteral) -> nodes.Type:
+    match literal.function:
+        case "count":
+            return nodes.Type("int")
+        case "avg":
+            return nodes.Type("number")
+        case "sum" | "min" | "max":
+            return literal.term.type
+
+
+def _aggregate_query(scope: Scope, literal: nodes.AggregateLiteral, env: Bindings) -> str:
+    """`count` over the distinct values of the term, the others over the distinct bindings of the braces."""
+    groups = {name: env[name] for name in literal.groups}
+    names: dict[str, None] = {}
+    compiled = []
+    for branch in branches(literal.body):
+        body = compile_body(scope, branch, groups)
+        compiled.append(body)
+        local = (name for name in body.bound if name not in groups and not name.startswith("_"))
+        names.update(dict.fromkeys(local))
+    selects = [_aggregate_rows(scope, literal, body, tuple(names)) for body in compiled]
+    rows = "\nUNION\n".join(selects)
+    return f"SELECT {literal.function}(value) FROM (\n{_indent(rows)}\n)"
+
+
+def _aggregate_rows(
+    scope: Scope, literal: nodes.AggregateLiteral, body: Body, names: Sequence[str]
+) -> str:
+    value = f"{plain(term_value(literal.term, body.bound, scope.constants))} AS value"
+    binding: list[str] = []
+    if literal.function != "count":
+        shown = (body.bound[name].sql if name in body.bound else "NULL" for name in names)
+        binding = [f"{sql} AS {dialect.name(f'v{i}')}" for i, sql in enumerate(shown, 1)]
+    return select([value, *binding], body).replace("SELECT ", "SELECT DISTINCT ", 1)
+
+
+def _indent(text: str) -> str:
+    return "\n".join("  " + line for line in text.split("\n"))
+
+
+def rows_of(body: Body) -> Iterator[str]:
+    """The row numbers of the positive atoms, in order of the steps."""
+    for step in body.atoms:
+        yield f"{step.alias}.{ROW}"
+
+
+__all__ = [
+    "Body", "Scope", "Step", "absent", "compile_body", "most_bound", "rows_of", "select", "symbol_id",
+    "symbol_text", "written_order",
+]  # fmt: skip

@@ -1,0 +1,304 @@
+"""Runs: what is done once, what a change makes run again, what a refresh does, and what stops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nesyc_runtime.errors import Stopped, UserError
+from nesyc_runtime.files import read_jsonl
+from nesyc_runtime.stages.examples import read_examples
+from nesyc_runtime.stages.plan import make_plan, plan_json
+from nesyc_runtime.stages.run import Options, run
+
+from tests.stages.world import World, find_stage, write_data
+
+RESPONSES = ["main:small", "main:std.final", "main:nesycd.final"]
+# nesycd.cot is std.cot and nesycd.base is std.final by content: each is done once
+EVERYTHING = {"std.cot", "std.final", "nesycd.errors", "nesycd.know", "nesycd.final", *RESPONSES}
+AFTER_BASE = {"nesycd.base", "nesycd.errors", "nesycd.know", "nesycd.final", "main:nesycd.final"}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def run_once(world: World, **options: Any) -> list[str]:
+    """The nodes that were worked on."""
+    with ExitStack() as stack:
+        context = world.context(stack, options.pop("limit", None))
+        return run(context, Options(**options)).ran
+
+
+def states(world: World) -> dict[str, tuple[str, tuple[str, ...]]]:
+    with ExitStack() as stack:
+        return {item.node.id: (item.state, item.why) for item in make_plan(world.context(stack))}
+
+
+def test_everything_runs_once_then_nothing(world: World) -> None:
+    assert set(run_once(world)) == EVERYTHING
+    calls = world.calls()
+    assert len([call for call in calls if call.startswith("sample")]) == 20
+    assert run_once(world) == []
+    assert world.calls() == calls
+    assert world.learner.trainings == [] and world.learner.asked == 0
+
+
+def test_what_the_stages_make(world: World) -> None:
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        run(ctx, Options())
+        cot = read_examples(ctx.folder("std.cot") / "examples.jsonl")
+        assert [example.id for example in cot] == [f"q{n}" for n in range(20) if n % 5 != 4]
+        assert ctx.done["std.cot"].info["counts"]["dropped"] == {"wrong": 4}
+        errors = read_examples(ctx.folder("nesycd.errors") / "examples.jsonl")
+        assert len(errors) == 15  # with folds nothing is known by heart, 0 is guessed
+        assert errors[0].wrong == "answer: 0" and errors[0].rationales == ("twice 1 so answer: 2",)
+        entries = list(read_jsonl(ctx.folder("nesycd.know") / "entries.jsonl"))
+        assert entries[0]["values"] == {"title": "about 1", "body": "the double of 1 is 2"}
+        assert entries[0]["sources"] == ["nesycd.errors/q1"] and entries[0]["inputs"] == [{"n": 1}]
+        responses = list(read_jsonl(ctx.folder("main:nesycd.final") / "responses.jsonl"))
+        assert [response["id"] for response in responses] == [f"q{n}" for n in range(1000, 1006)]
+        assert all("the double of" in response["prompt"] for response in responses)
+        assert all(response["hits"] for response in responses)
+        plain = list(read_jsonl(ctx.folder("main:std.final") / "responses.jsonl"))
+        assert all("the double of" not in response["prompt"] for response in plain)
+
+
+def test_training_items_do_not_see_their_own_entries(world: World) -> None:
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        run(ctx, Options())
+        from nesyc_runtime.stages.finetune import lessons_of, training_examples
+        from nesyc_runtime.stages.graph import all_stages
+
+        stage = all_stages(ctx.spec)["nesycd.final"]
+        lessons = lessons_of(ctx, stage, training_examples(ctx, stage))  # type: ignore[arg-type]
+        assert len(lessons) == 16
+        for lesson in lessons:
+            assert lesson.retrieved is not None
+            assert f"of {lesson.inputs['n']} " not in lesson.retrieved
+
+
+def change_setting(stage: str, **values: Any) -> Callable[[World], None]:
+    return lambda world: find_stage(world.values, stage).update(values)
+
+
+def change_prompt(world: World) -> None:
+    world.values["tasks"][0]["prompts"][""] += " Please."
+
+
+def change_teacher_code(world: World) -> None:
+    file = world.folder / "teacher.py"
+    file.write_text(file.read_text() + "# changed\n")
+
+
+def change_data(world: World) -> None:
+    write_data(world.folder, train=21)
+
+
+def change_test(world: World) -> None:
+    write_data(world.folder, test=7)
+
+
+def change_module(world: World) -> None:
+    (world.folder / "build/s/train/nesycd_final.py").write_text("# another module\n")
+
+
+def change_student(world: World) -> None:
+    world.values["students"][0]["base"]["architecture"]["layers"] = 2
+
+
+def change_columns(world: World) -> None:
+    world.values["kbs"][0]["relations"][0]["columns"][1]["type"] = {"base": "text", "nullable": True}
+
+
+CHANGES: list[tuple[Callable[[World], None], set[str], str]] = [
+    (change_setting("std.final", lr=0.002), {"std.final", "main:std.final"}, "`lr` changed 0.001 -> 0.002"),
+    (change_setting("nesycd.base", epochs=2.0), AFTER_BASE, "`epochs` changed 1.0 -> 2.0"),
+    (change_prompt, EVERYTHING, "task double changed"),
+    (change_teacher_code, EVERYTHING - {"main:small"}, "teacher big changed"),
+    (change_data, EVERYTHING - {"main:small"}, "rows of d.train changed"),
+    (change_test, set(RESPONSES), "rows of d.test changed"),
+    (change_module, {"nesycd.final", "main:nesycd.final"}, "its training module changed"),
+    (change_student, EVERYTHING - {"std.cot"}, "student small changed"),
+    (change_columns, {"nesycd.know"}, "columns of lesson changed"),
+    (
+        change_setting("nesycd.final", retrieve=None),
+        {"nesycd.final", "main:nesycd.final"},
+        "what the KB gives its items changed",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("change", "expected", "why"), CHANGES, ids=lambda value: getattr(value, "__name__", "")
+)
+def test_one_change_runs_exactly_its_dependents(
+    world: World, change: Callable[[World], None], expected: set[str], why: str
+) -> None:
+    run_once(world)
+    change(world)
+    planned = states(world)
+    first = next(id_ for id_ in planned if planned[id_][0] != "done")
+    assert why in planned[first][1], planned[first]
+    ran = set(run_once(world))
+    assert ran == expected
+    assert run_once(world) == []
+    assert {state for state, _ in states(world).values()} == {"done"}
+
+
+def change_price(world: World) -> None:
+    teacher = world.values["teachers"][0]
+    teacher["price"] = {"input": 3.0, "output": 9.0}
+    teacher["limits"] = {"max_usd": 1.0, "rpm": 10, "in_flight": 2, "retries": 9}
+
+
+def change_place(world: World) -> None:
+    find_stage(world.values, "std.final")["location"] = {
+        "file": "s.nesy",
+        "line": 99,
+        "col": 1,
+        "end_line": 99,
+        "end_col": 2,
+    }
+
+
+@pytest.mark.parametrize(
+    "change",
+    [change_price, change_place, change_setting("nesycd.know", review="required")],
+    ids=["price and limits", "place", "review"],
+)
+def test_what_runs_nothing_again(world: World, change: Callable[[World], None]) -> None:
+    run_once(world)
+    change(world)
+    assert run_once(world) == []
+
+
+def test_states_before_and_after(world: World) -> None:
+    planned = states(world)
+    assert {state for state, _ in planned.values()} == {"run"}
+    assert planned["std.cot"][1] == ("never run",)
+    assert "upstream `std.cot` will run" in planned["std.final"][1]
+    run_once(world, select=["base"])
+    planned = states(world)
+    done = [id_ for id_, (state, _) in planned.items() if state == "done"]
+    assert done == ["std.cot", "std.final", "nesycd.cot", "nesycd.base"]
+
+
+def test_select(world: World) -> None:
+    assert set(run_once(world, select=["nesycd.base"])) == {"nesycd.cot", "nesycd.base"}
+    assert set(run_once(world, select=["know+"])) == {
+        "nesycd.errors",
+        "nesycd.know",
+        "nesycd.final",
+        "main:nesycd.final",
+    }
+    with pytest.raises(UserError, match="no stage or evaluation `finall`") as error:
+        run_once(world, select=["finall"])
+    assert "final" in error.value.help
+
+
+def test_refresh_asks_again_and_a_broken_one_goes_on(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    run_once(world)
+    calls = len(world.calls())
+    assert run_once(world, refresh=["know"]) == ["nesycd.know"]
+    extracted = len(world.calls()) - calls
+    assert extracted == 15
+    assert run_once(world) == []
+
+    from nesyc_runtime.stages import run as run_module
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(run_module, "counts_of", killed)
+        patch.setattr(run_module.Generations, "finished", killed)
+        run_once(world, refresh=["know"])
+    asked = len(world.calls())
+    assert run_once(world, refresh=["know"]) == []
+    assert len(world.calls()) == asked
+
+
+def test_limit_cuts_every_split(world: World) -> None:
+    run_once(world, limit=3)
+    assert [call for call in world.calls() if call.startswith("sample")] == [
+        f"sample q{n} 0" for n in range(3)
+    ]
+    assert world.learner.asked <= 3 * 4
+
+
+def test_seeds_train_only_the_compared_stages(world: World) -> None:
+    world.values["evaluates"][0]["seeds"] = 3
+    run_once(world)
+    assert sorted({(name, seed) for name, _, seed in world.learner.trainings}) == [
+        ("nesycd.base", 0),
+        *(("nesycd.final", seed) for seed in range(3)),
+        *(("std.final", seed) for seed in range(3)),
+    ]
+
+
+def test_a_required_review_stops_before_the_first_dependent(world: World) -> None:
+    find_stage(world.values, "nesycd.know")["review"] = "required"
+    with pytest.raises(Stopped, match=r"`know` asks for a review before `nesycd\.final`"):
+        run_once(world)
+    planned = states(world)
+    assert planned["nesycd.know"][0] == "done"
+    assert planned["nesycd.final"] == ("blocked", ("`know` waits for a review",))
+    assert planned["main:nesycd.final"][0] == "blocked"
+    find_stage(world.values, "nesycd.know")["review"] = "optional"
+    assert set(run_once(world)) == {"nesycd.final", *RESPONSES}
+
+
+def test_a_stage_this_version_cannot_run_is_refused_before_anything_is_spent(world: World) -> None:
+    from tests.stages.world import AFTER, stage
+
+    induce = stage(
+        "induce",
+        "nesycd",
+        "learn",
+        teacher="big",
+        data="nesycd.errors",
+        into="r.nesy",
+        kb="facts",
+        min_support=5,
+    )
+    world.values["pipelines"][1]["stages"].append(induce)
+    assert "nesycd.learn" not in AFTER
+    with pytest.raises(UserError, match="cannot run `induce` stages"):
+        run_once(world)
+    assert world.calls() == []
+    assert states(world)["nesycd.learn"][0] == "blocked"
+    assert "nesycd.final" in run_once(world, select=["nesycd.final"])
+
+
+def test_no_errors_is_a_warning_with_the_remedy(world: World) -> None:
+    find_stage(world.values, "nesycd.errors")["folds"] = 1
+    run_once(world)
+    assert any("folds = 5" in note for note in world.reporter.notes)
+
+
+def test_the_plan_is_the_contract(world: World) -> None:
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        plan = plan_json(ctx, make_plan(ctx))
+    assert plan["v"] == 1 and plan["budget"] == 25.0 and plan["usd"] == [0, 0]
+    cot = plan["stages"][0]
+    assert {"name", "kind", "key", "state", "why", "calls", "tokens", "usd", "seconds"} <= set(cot)
+    assert cot["calls"] == [20, 20] and cot["key"].startswith("sha256:")
+    names = [stage["name"] for stage in plan["stages"]]
+    assert "base" in names and "std.cot" in names and "nesycd.final" in names
+
+
+def test_only_one_run_at_a_time(tmp_path: Path) -> None:
+    from nesyc_runtime.stages.shelf import project_lock
+
+    with project_lock(tmp_path), pytest.raises(UserError, match="another run"), project_lock(tmp_path):
+        pass
+    with project_lock(tmp_path):
+        pass
