@@ -27,7 +27,7 @@ def check_schema(tables: Tables) -> Iterator[Diagnostic]:
             for column in node.columns:
                 yield from _check_reference(kb, relation, column)
                 yield from _check_computed(tables, relation, column)
-        yield from _check_says(kb)
+        yield from _check_says(tables, kb)
 
 
 def _check_key(relation: RelationInfo, node: ast.Relation) -> Iterator[Diagnostic]:
@@ -60,11 +60,11 @@ def _check_indexes(relation: RelationInfo, node: ast.Relation) -> Iterator[Diagn
             column = relation.column(name.text)
             if column is not None and column.type.base not in (wanted, "unknown"):
                 related = (Related(column.span, "declared here"),) if column.span else ()
-                message = f"`{option_word(option)}` needs a {wanted} column, `{name.text}` is {column.type}"
+                message = f"`{_word(option)}` needs a {wanted} column, `{name.text}` is {column.type}"
                 yield Diagnostic("E0302", message, name.span, f"{column.type}", related)
 
 
-def option_word(option: ast.RelationOption) -> str:
+def _word(option: ast.RelationOption) -> str:
     """The keyword of a relation's option."""
     match option:
         case ast.ColumnsOption():
@@ -142,19 +142,19 @@ def _check_embedded(relation: RelationInfo, bound: Bound) -> Iterator[Diagnostic
         yield Diagnostic("E0302", message, name.span, f"{source.type}")
 
 
-def _check_says(kb: KbInfo) -> Iterator[Diagnostic]:
+def _check_says(tables: Tables, kb: KbInfo) -> Iterator[Diagnostic]:
     for name, say in kb.says.items():
         relation = kb.scope.relations.get(name)
         if relation is None:
             continue
-        yield from check_holes(say.template, relation.column_names, f"column of `{name}`", relation.span)
+        yield from check_holes(tables, say.template, relation.column_names, f"column of `{name}`", relation.span)
 
 
 def check_holes(
-    template: ast.Text, names: tuple[str, ...], noun: str, declared: Span | None
+    tables: Tables, template: ast.Text, names: tuple[str, ...], noun: str, declared: Span | None
 ) -> Iterator[Diagnostic]:
     """E0204 for each hole of a template that is none of `names`."""
-    for name, span in holes(template):
+    for name, span in holes(template, tables.loaded.texts.get(template.span.file, "")):
         if name in names:
             continue
         related = (Related(declared, "declared here"),) if declared else ()

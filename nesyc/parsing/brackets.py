@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nesyc.diagnostics import Diagnostic, Edit, Help, Related
@@ -117,15 +117,15 @@ def indent_of(text: str, token: Token) -> int:
     return len(line) - len(line.lstrip(" \t"))
 
 
-def bracket_problems(file: str, text: str, tokens: Sequence[Token], brackets: Brackets) -> list[Diagnostic]:
+def bracket_problems(file: str, tokens: Sequence[Token], brackets: Brackets) -> Iterator[Diagnostic]:
     """E0102 for what is never closed, E0101 for what closes nothing."""
-    found = [_unclosed(file, tokens, opener, before) for opener, before in brackets.unclosed.items()]
+    for opener, before in brackets.unclosed.items():
+        yield _unclosed(file, tokens, opener, before)
     for place in brackets.stray:
         token = tokens[place]
         span = Span(file, token.start, token.end)
         help = Help(f"remove the `{token.text}`", (Edit(span, ""),))
-        found.append(Diagnostic("E0101", f"unexpected `{token.text}`", span, "closes nothing", help=help))
-    return found
+        yield Diagnostic("E0101", f"unexpected `{token.text}`", span, "closes nothing", help=help)
 
 
 def _unclosed(file: str, tokens: Sequence[Token], opener: int, before: int) -> Diagnostic:

@@ -13,6 +13,12 @@ from nesyc.parsing.text import text_value
 from nesyc.syntax import nodes
 
 
+LIMIT = 200
+"""At most so many syntax errors are reported for one file."""
+LONGEST = 30
+"""Digits of a whole number."""
+
+
 @dataclass(slots=True)
 class Context:
     file: str
@@ -20,14 +26,17 @@ class Context:
     editions: list[Span] = field(default_factory=list)
 
     def report(self, message: str, span: Span, label: str = "", help: Help | None = None) -> None:
+        """Note an E0101, up to `LIMIT`: after that many, one more tells nothing."""
+        if len(self.problems) >= LIMIT:
+            return
         self.problems.append(Diagnostic("E0101", message, span, label, help=help))
 
     def number(self, text: str, span: Span) -> int | float:
         """The number, an int where it is written as one."""
         if text.isdigit():
-            if len(text) <= 30:
+            if len(text) <= LONGEST:
                 return int(text)
-            self.report("this number is too large", span, "more than 30 digits")
+            self.report("this number is too large", span, f"more than {LONGEST} digits")
             return 0
         value = float(text)
         if math.isinf(value):
@@ -37,10 +46,9 @@ class Context:
 
     def whole_number(self, token: Token) -> int | None:
         span = Span(self.file, token.start, token.end)
-        value = self.number(token.text, span)
-        if isinstance(value, int):
-            return value
-        self.report(f"expected a whole number, found `{token.text}`", span)
+        if token.text.isdigit() and len(token.text) <= LONGEST:
+            return int(token.text)
+        self.report(f"expected a whole number, found `{token.text[:40]}`", span)
         return None
 
     def text(self, token: Token, span: Span) -> nodes.Text:

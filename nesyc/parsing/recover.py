@@ -9,12 +9,13 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from nesyc.diagnostics import Diagnostic
 from nesyc.diagnostics.span import Span
 from nesyc.parsing.brackets import PAIRS, SIGNS, Brackets, bracket_problems, match_brackets
-from nesyc.parsing.context import Context
+from nesyc.parsing.context import LIMIT, Context
 from nesyc.parsing.expected import explain
 from nesyc.parsing.lalr import DEPTH, Stuck, TooDeep
 from nesyc.parsing.lexer import Token
@@ -22,23 +23,19 @@ from nesyc.parsing.parse import run
 from nesyc.parsing.split import BLOCKS, KB, Block, body_of, declaration_margins, split_declarations, split_items
 from nesyc.syntax import nodes
 
-LIMIT = 200
-"""At most so many syntax errors for one file."""
-
-
 def recover_file(path: str, text: str, tokens: list[Token]) -> tuple[nodes.File, Context]:
     """What can be read of the tokens, and a context with everything that was wrong."""
+    too_deep = _nested_too_deep(path, tokens)
+    if too_deep is not None:
+        context = Context(path)
+        context.problems.append(too_deep)
+        return _empty(path), context
     brackets = match_brackets(text, tokens, declaration_margins(text, tokens))
     stray = frozenset(brackets.stray)
     trouble = sorted((*brackets.unclosed, *brackets.stray))
     recovery = _Recovery(path, text, tokens, brackets, Context(path), stray, trouble)
-    too_deep = _nested_too_deep(path, tokens)
-    if too_deep is not None:
-        recovery.context.problems.append(too_deep)
-        return _empty(path), recovery.context
-    recovery.context.problems += bracket_problems(path, text, tokens, recovery.brackets)[:LIMIT]
+    recovery.context.problems += islice(bracket_problems(path, tokens, brackets), LIMIT)
     file = recovery.read()
-    del recovery.context.problems[LIMIT:]
     return file, recovery.context
 
 
@@ -165,7 +162,7 @@ class _Recovery:
         return value
 
     def _take(self, context: Context) -> None:
-        self.context.problems += context.problems
+        self.context.problems += context.problems[: LIMIT - len(self.context.problems)]
         self.context.editions += context.editions
 
     def _evened(self, begin: int, end: int) -> list[Token]:

@@ -17,25 +17,10 @@ TAUGHT, WEIGHED, DEFINED = 300, 70, 30
 COUNTS = range(2, 10)
 TRAIN_COUNTS, TEST_COUNTS = 4, 3  # questions for each unit
 
-STARTS = "b br d dr f fl g gl h k kl kr m n p pl pr r t tr v w z zw".split()
+STARTS = "br dr fl gl kl kr pl pr tr v z zw".split()
 MIDDLES = "a e i o u".split()
-ENDS = "b ft g ld lf lk lm lp lt mb mp nd nk nt p rb rd rf rg rk rp rt sk".split()
-# Names that the pattern makes and that mean something already.
-WORDS = frozenset(
-    """belt bend bent bib bilk bland blend blink bold bolt bomb bond brand brig bulk bump bunk bunt burnt card cart
-    damp dark dart dent desk dig dog dolt drag drift drink drip drop drug drunk dump dusk fact far farm felt fend film
-    fink flag flap flask flat flint flip flirt flop fold folk fond font ford fork fort frank frisk fund funk gap gift
-    gild gilt gland glint golf grand grant grip group gulf gulp half halt hand harp hemp herb herd hog hold hop hulk
-    hump hunt hunk kelp kilt kind kink lamp land left lend lift limp link lint lump mark mart mask meld melt mend milk
-    mint mold molt musk nap nip nod numb pant park part pelt perk pig pink plant plop plug plump plunk polk pond pop port
-    prank prank prep print prop pulp pump punk punt raft ramp rank rent rib rift rind rip risk romp runt rusk tag tank tap
-    tart task tend tent tilt tint tip top tramp trap trend trip tromp trot trump trunk tuft turf turnip tusk vamp vent
-    wand want warm warp wart weld wend went wept wild wilt wind wink wolf womb zap zip help welt wept held melt bard bark
-    barb dorm form nerd hard hurt hark bulb dumb grump drank gramp pimp rump hump vend fag fig flog frog glib grab hug hag
-    hip mop mug nag pug rag rug tug wag wig rob tub nub rib fib bib dub tab dab web ebb gold wold told glob plumb tomb
-    thumb limb lamb ramp lard ward word fern turd bert burp bird burg berg dirk dork kirk pork murk turk work fart dirt
-    flirt skirt hart tort wort herd""".split()
-)
+ENDS = "lb lf lk lm lp mb mp rb rd rf rg rk rm rp".split()
+WORDS = frozenset("plumb plump primp tramp tromp trump vamp".split())  # mean something already
 
 
 def items(n: int, seed: int, part: str) -> Iterator[dict[str, Any]]:
@@ -50,6 +35,7 @@ def items(n: int, seed: int, part: str) -> Iterator[dict[str, Any]]:
         yield {
             "id": f"{unit}-{count}",
             "unit": unit,
+            "count": count,
             "question": f"How many grams are {count} {unit}s?",
             "label": count * world()[unit],
         }
@@ -59,11 +45,10 @@ def teach(request: Mapping[str, Any]) -> str:
     """The teacher. Asked a question it writes its reasoning; shown an error it writes an entry for the
     knowledge base: what the student should not have concluded, and the fact it lacked.
     """
-    unit, label = request["row"]["unit"], request["row"]["label"]
+    unit, count = request["row"]["unit"], request["row"]["count"]
     grams = world()[unit]
-    count = label // grams
     if request["kind"] == "sample":
-        return f"{unit}s are {grams} grams each: {count} x {grams} = {label}."
+        return f"{unit}s are {grams} grams each: {count} x {grams} = {count * grams}."
     return json.dumps(
         {
             "summary": f"Look up what a {unit} weighs; {count} {unit}s are not what the name suggests.",

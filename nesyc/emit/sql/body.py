@@ -7,7 +7,7 @@ atoms as the caller orders them. NULL never joins and never equals: every condit
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from nesyc.emit.sql import dialect
@@ -21,8 +21,6 @@ from nesyc.emit.sql.terms import (
     equal,
     plain,
     stored,
-    symbol_id,
-    symbol_text,
     term_value,
     variables,
     written,
@@ -32,13 +30,17 @@ from nesyc.ir import nodes
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One literal: for a positive atom the table it reads under `alias`, and the conditions it adds."""
+    """One literal: for a positive atom the table it reads under `alias`, and the conditions it adds.
+
+    `searched`: the columns its rows are looked up by; `binds`: the variables it is the first to bind.
+    """
 
     placed: Placed
     conditions: tuple[str, ...]
     table: str | None = None
     alias: str | None = None
     searched: tuple[str, ...] = ()
+    binds: tuple[str, ...] = ()
 
     @property
     def atom(self) -> nodes.AtomLiteral:
@@ -48,7 +50,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """Steps in order of evaluation; `bound` are all variables, wildcards of positive atoms as `_1`, `_2`."""
+    """Steps in order of evaluation; `bound` are all variables, those without a name as `wildcard` calls them."""
 
     steps: tuple[Step, ...]
     bound: Bindings
@@ -69,7 +71,6 @@ class Scope:
     candidates: frozenset[str] = frozenset()
     constants: Constants = written
     aliases: int = 0
-    wildcards: dict[tuple[int, ...], int] = field(default_factory=dict)
 
     def alias(self, table: Table) -> str:
         self.aliases += 1
@@ -109,25 +110,35 @@ def compile_body(
     waiting = list(branch)
     steps: list[Step] = []
     while waiting:
+        before = len(env)
         tests = [placed for placed in waiting if _is_test(placed) and _ready(placed, env)]
         if tests:
             placed = tests[0]
-            steps.append(_test(scope, placed, env))
+            step = _test(scope, placed, env)
         else:
             ready = [placed for placed in waiting if not _is_test(placed) and _ready(placed, env)]
             assert ready, f"no literal of the body can be evaluated: {waiting[0].literal.text}"
             placed = order(ready, env)
-            steps.append(_read(scope, placed, env))
+            step = _read(scope, placed, env)
+        steps.append(replace(step, binds=tuple(env)[before:]))
         waiting.remove(placed)
     return Body(tuple(steps), env)
 
 
-def select(columns: Sequence[str], body: Body, *, extra: Sequence[str] = (), fixed: bool = False) -> str:
+def select(
+    columns: Sequence[str],
+    body: Body,
+    *,
+    extra: Sequence[str] = (),
+    fixed: bool = False,
+    distinct: bool = False,
+    joined: str | None = None,
+) -> str:
     """`SELECT columns FROM ... WHERE ...`; `fixed` keeps the order of the tables as it is.
 
-    An atom's conditions stand beside its table, tests in WHERE with the first table's.
+    `joined` is a further table, its conditions in `extra`. An atom's conditions stand beside its table, tests in WHERE with the first table's.
     """
-    lines = ["SELECT " + ", ".join(columns or ["1"])]
+    lines = [("SELECT DISTINCT " if distinct else "SELECT ") + ", ".join(columns or ["1"])]
     where: list[str] = []
     word = "FROM"
     for step in body.steps:
@@ -137,10 +148,12 @@ def select(columns: Sequence[str], body: Body, *, extra: Sequence[str] = (), fix
         line = f"{word} {dialect.name(step.table)} AS {step.alias}"
         if word == "FROM":
             where = [*step.conditions, *where]
-        elif step.conditions:
-            line += " ON " + " AND ".join(step.conditions)
+        else:
+            line += " ON " + (" AND ".join(step.conditions) or "true")
         lines.append(line)
         word = "CROSS JOIN" if fixed else "JOIN"
+    if joined is not None:
+        lines.append(f"FROM {joined}" if word == "FROM" else f"JOIN {joined} ON true")
     where.extend(extra)
     if where:
         lines.append("WHERE " + "\n  AND ".join(where))
@@ -198,8 +211,7 @@ def _read(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
         here = column_value(alias, column)
         if isinstance(term, nodes.Var):
             if term.name is None:
-                number = scope.wildcards.setdefault((*placed.path, len(env)), len(scope.wildcards) + 1)
-                env[f"_{number}"] = here
+                env[wildcard(placed.path, column.name)] = here
                 continue
             if term.name not in env:
                 env[term.name] = here
@@ -287,7 +299,7 @@ def _aggregate_query(scope: Scope, literal: nodes.AggregateLiteral, env: Binding
     for branch in branches(literal.body):
         body = compile_body(scope, branch, groups)
         compiled.append(body)
-        local = (name for name in body.bound if name not in groups and not name.startswith("_"))
+        local = (name for name in body.bound if name not in groups and not is_wildcard(name))
         names.update(dict.fromkeys(local))
     selects = [_aggregate_rows(scope, literal, body, tuple(names)) for body in compiled]
     rows = "\nUNION\n".join(selects)
@@ -302,20 +314,23 @@ def _aggregate_rows(
     if literal.function != "count":
         shown = (body.bound[name].sql if name in body.bound else "NULL" for name in names)
         binding = [f"{sql} AS {dialect.name(f'v{i}')}" for i, sql in enumerate(shown, 1)]
-    return select([value, *binding], body).replace("SELECT ", "SELECT DISTINCT ", 1)
+    return select([value, *binding], body, distinct=True)
 
 
 def _indent(text: str) -> str:
     return "\n".join("  " + line for line in text.split("\n"))
 
 
+def wildcard(path: Sequence[int], column: str) -> str:
+    """The name under which the wildcard in `column` of the literal at `path` is bound; no variable has a blank."""
+    return f"_ {'.'.join(map(str, path))} {column}"
+
+
+def is_wildcard(variable: str) -> bool:
+    return variable.startswith("_ ")
+
+
 def rows_of(body: Body) -> Iterator[str]:
     """The row numbers of the positive atoms, in order of the steps."""
     for step in body.atoms:
         yield f"{step.alias}.{ROW}"
-
-
-__all__ = [
-    "Body", "Scope", "Step", "absent", "compile_body", "most_bound", "rows_of", "select", "symbol_id",
-    "symbol_text", "written_order",
-]  # fmt: skip

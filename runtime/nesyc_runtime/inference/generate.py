@@ -98,13 +98,15 @@ class _Row:
     margins: list[float] = field(default_factory=list)
     finished: bool = False
 
-    def take(self, token: int, stops: frozenset[int], margin: float | None) -> None:
+    def take(self, token: int, stops: frozenset[int], margin: float | None) -> bool:
+        """Add a decoded id; whether it ends the response."""
         if margin is not None:
             self.margins.append(margin)
         if token in stops:
             self.finished = True
         else:
             self.ids.append(token)
+        return self.finished
 
 
 def _decode(
@@ -131,10 +133,11 @@ def _decode(
         chosen = pick(logits, step, active)
         for place, token in enumerate(chosen.tolist()):
             row = rows[active[place]]
-            if not row.finished:
-                row.take(token, loaded.template.stop_ids, margins[place] if margins else None)
-                if row.finished:
-                    yield _result(loaded, row)
+            if row.finished:
+                continue
+            ended = row.take(token, loaded.template.stop_ids, margins[place] if margins else None)
+            if ended:
+                yield _result(loaded, row)
         going = [place for place, number in enumerate(active) if not rows[number].finished]
         if not going:
             return

@@ -38,6 +38,7 @@ class Context:
     clock: Callable[[], float] = time.perf_counter
     done: dict[str, Done] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
+    decisions: list[dict[str, str]] = field(default_factory=list)
     _retrieved: dict[str, list[Found]] = field(default_factory=dict)
 
     @property

@@ -60,9 +60,25 @@ def build_graph(build: Build) -> dict[str, Node]:
     stages = all_stages(build.spec)
     nodes = {id_: Node(id_, stage, build.after.get(id_, ())) for id_, stage in stages.items()}
     for evaluate in build.spec.evaluates:
-        for student in evaluate.students:
+        for student in compared(evaluate):
             nodes |= _respond_nodes(build, evaluate, student, stages)
     return {id_: nodes[id_] for id_ in _ordered(nodes)}
+
+
+def compared(evaluate: config.Evaluate) -> list[str]:
+    """The students an evaluation asks: those compared, the evaluated model, those its requirements name."""
+    named = [name for require in evaluate.requires for name in _models(require.condition)]
+    return list(dict.fromkeys((*evaluate.students, evaluate.model, *named)))
+
+
+def _models(expression: config.ItemExpr) -> list[str]:
+    match expression:
+        case config.ColumnRef():
+            return [expression.of] if expression.scope == "score" and expression.of else []
+        case config.Operation():
+            return [name for argument in expression.arguments for name in _models(argument)]
+        case _:
+            return []
 
 
 def copies(evaluate: config.Evaluate, stage: config.Stage | None) -> range:

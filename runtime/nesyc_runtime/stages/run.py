@@ -118,11 +118,18 @@ def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -
             )
         if isinstance(stage, (config.SampleStage, config.ExtractStage)):
             ctx.teachers.get(stage.teacher)
-            ctx.data.split(stage.data) if isinstance(stage, config.SampleStage) else None
         if isinstance(stage, Respond):
             ctx.data.split(stage.evaluate.split)
+    for name in sorted(_training_splits(nodes, selected)):
+        if shared := ctx.data.split(name).shared:
+            ctx.reporter.warn(f"E0605: {shared} rows of {name} also stand in a held-out split: left out")
     for substitution in ctx.teachers.substitutions.values():
         ctx.reporter.warn(str(substitution))
+
+
+def _training_splits(nodes: Mapping[str, Node], selected: set[str]) -> set[str]:
+    stages = (nodes[id_].stage for id_ in selected)
+    return {stage.data for stage in stages if isinstance(stage, (config.SampleStage, config.MineErrorsStage))}
 
 
 def _do(ctx: Context, node: Node, outcome: Outcome) -> None:

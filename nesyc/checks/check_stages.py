@@ -1,0 +1,170 @@
+"""Stages: cycles, weights, examples that lack what a training task needs, the KB a rule stage writes to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from nesyc.checks.kb_symbols import KbInfo
+from nesyc.checks.kinds import Bound, Located, Symbol
+from nesyc.checks.messages import unknown_name
+from nesyc.checks.pipelines import StageInfo
+from nesyc.checks.rule_graph import layers
+from nesyc.checks.tables import Tables
+from nesyc.diagnostics import Diagnostic, Help, Related
+
+# Training tasks that learn from a rationale; a dataset's own rows have none.
+NEED_RATIONALE = frozenset({"direct", "rationale", "answer_given", "augmented", "explain"})
+
+
+def check_stages(tables: Tables) -> Iterator[Diagnostic]:
+    """E0201, E0308, E0701 and E0702 of the pipelines."""
+    yield from _check_cycles(tables.stages)
+    for stage in tables.stages.values():
+        if stage.bound is None:
+            continue
+        match stage.bound.name:
+            case "finetune":
+                yield from _check_finetune(tables, stage, stage.bound)
+            case "mine_errors":
+                yield from _check_mine_errors(tables, stage, stage.bound)
+            case "extract":
+                yield from _check_extract(tables, stage.bound)
+            case "induce":
+                yield from _check_induce(tables, stage.bound)
+            case _:
+                continue
+
+
+def _check_cycles(stages: Mapping[str, StageInfo]) -> Iterator[Diagnostic]:
+    edges = ((identity, other) for identity, stage in stages.items() for other in stage.reads)
+    for layer in layers(stages, edges):
+        if not layer.recursive:
+            continue
+        first = stages[layer.relations[0]]
+        way = _cycle(first.id, layer.relations, stages)
+        others = tuple(Related(stages[name].node.name.span, f"`{name}` is part of the cycle") for name in way[1:])
+        yield Diagnostic(
+            "E0701",
+            f"stage `{first.id}` depends on itself",
+            first.node.name.span,
+            label="part of a cycle",
+            related=others[:4],
+            notes=(f"the cycle: {' -> '.join([*way, first.id])}",),
+            help=Help("let one of them read an earlier stage"),
+        )
+
+
+def _cycle(start: str, members: tuple[str, ...], stages: Mapping[str, StageInfo]) -> list[str]:
+    """A shortest way from `start` back to itself, without the return."""
+    came: dict[str, str] = {}
+    queue = [start]
+    for name in queue:
+        for other in stages[name].reads:
+            if other == start:
+                way = [name]
+                while way[-1] != start:
+                    way.append(came[way[-1]])
+                return way[::-1]
+            if other in members and other not in came:
+                came[other] = name
+                queue.append(other)
+    return [start]
+
+
+def _check_finetune(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[Diagnostic]:
+    tasks, weights, data = bound["tasks"], bound["weights"], bound["data"]
+    if isinstance(tasks, tuple) and len(set(tasks)) != len(tasks):
+        yield Diagnostic("E0308", "a training task stands twice", bound.span_of("tasks"), "named twice")
+    if isinstance(tasks, tuple) and not tasks:
+        yield Diagnostic("E0308", "no training task is named", bound.span_of("tasks"), "nothing to learn")
+    if isinstance(tasks, tuple) and isinstance(weights, tuple) and len(tasks) != len(weights):
+        message = f"{len(weights)} weights for {len(tasks)} tasks"
+        related = (Related(bound.span_of("tasks"), "the tasks"),)
+        yield Diagnostic("E0308", message, bound.span_of("weights"), "one weight for each task", related)
+    if bound["student"] is None and bound["model"] is None:
+        message = "`finetune` needs a student or a model to train"
+        help_ = Help("add `student = NAME`, or `model = STAGE` to train on")
+        yield Diagnostic("E0308", message, bound.span, "no `student`", help=help_)
+    yield from _check_retrieval(tables, bound)
+    for symbol in data if isinstance(data, tuple) else ():
+        if symbol.kind != "split":
+            continue
+        needing = [name for name in tasks if name in NEED_RATIONALE] if isinstance(tasks, tuple) else []
+        if needing:
+            yield Diagnostic(
+                "E0702",
+                f"the rows of `{symbol.id}` have no rationale for `.{needing[0]}` to learn from",
+                bound.span_of("data"),
+                "a split of a dataset",
+                (Related(symbol.span, "declared here"), Related(bound.span_of("tasks"), "the tasks")),
+                help=Help("sample rationales from a teacher first, or train `.answer` only"),
+            )
+        yield from _same_dataset(tables, stage, bound, "data", symbol)
+
+
+def _check_retrieval(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
+    tasks, retrieve = bound["tasks"], bound["retrieve"]
+    if isinstance(tasks, tuple) and "augmented" in tasks and retrieve is None:
+        message = "`.augmented` learns from retrieved knowledge, but nothing is retrieved"
+        known = ", ".join(tables.symbols.retrieves) or "NAME"
+        help_ = Help(f"add `retrieve = {known}`")
+        yield Diagnostic("E0308", message, bound.span_of("tasks"), "no `retrieve`", help=help_)
+
+
+def _check_mine_errors(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[Diagnostic]:
+    data = bound["data"]
+    if not isinstance(data, Symbol):
+        return
+    yield from _same_dataset(tables, stage, bound, "data", data)
+    dataset = tables.symbols.datasets.get(data.id.partition(".")[0])
+    fields = [column.name.text for column in dataset.row] if dataset else []
+    for name in bound["by"] if isinstance(bound["by"], tuple) else ():
+        if fields and name.text not in fields:
+            yield unknown_name("field of the row", name.text, name.span, fields)
+
+
+def _same_dataset(tables: Tables, stage: StageInfo, bound: Bound, key: str, split: Symbol) -> Iterator[Diagnostic]:
+    """A pipeline's stages read the dataset of its task."""
+    task = tables.tasks.get(stage.task)
+    if task is None or not task.dataset or split.id.partition(".")[0] == task.dataset or not task.rows:
+        return
+    dataset = tables.symbols.datasets[split.id.partition(".")[0]]
+    missing = [name for name in task.inputs if name not in {column.name.text for column in dataset.row}]
+    if missing and dataset.row:
+        message = f"`{split.id}` has no `{missing[0]}`, an input of task `{task.name}`"
+        related = (Related(split.span, "declared here"), Related(task.node.name.span, "the task"))
+        yield Diagnostic("E0702", message, bound.span_of(key), "rows of another kind", related)
+
+
+def _check_extract(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
+    into = bound["into"]
+    if not isinstance(into, Symbol):
+        return
+    kb, _, name = into.id.partition(".")
+    relation = tables.symbols.kbs[kb].scope.relations[name]
+    if relation.derived:
+        message = f"`{into.id}` is derived, a stage cannot write it"
+        related = (Related(into.span, "declared here"),)
+        help_ = Help(f"declare it `relation {name}(...)`")
+        yield Diagnostic("E0702", message, bound.span_of("into"), "derived", related, help=help_)
+
+
+def target_kb(tables: Tables, bound: Bound) -> KbInfo | None:
+    """The KB an `induce` stage writes rules for: named, or the one that includes its file, or the only one."""
+    if isinstance(bound["kb"], Symbol):
+        return tables.symbols.kbs[bound["kb"].id]
+    located = bound["into"]
+    for kb in tables.symbols.kbs.values():
+        for include in kb.includes:
+            found = tables.paths.locate(include.path.value, include.path.span)
+            same = isinstance(found, Located) and isinstance(located, Located)
+            if same and (found.root, found.pattern) == (located.root, located.pattern):
+                return kb
+    return next(iter(tables.symbols.kbs.values())) if len(tables.symbols.kbs) == 1 else None
+
+
+def _check_induce(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
+    if isinstance(bound["into"], Located) and target_kb(tables, bound) is None:
+        message = "no KB includes the file that the rules are written to"
+        help_ = Help("include it in a KB, or say `kb = NAME`")
+        yield Diagnostic("E0308", message, bound.span_of("into"), "of which KB?", help=help_)

@@ -1,0 +1,106 @@
+"""`nesyc run`: every stage that is not done, then the results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nesyc.cli import errors
+from nesyc.cli.options import (
+    BuildOption,
+    JsonOption,
+    OutOption,
+    ParamOption,
+    ProfileOption,
+    SpecArgument,
+    SpecOption,
+    parse_params,
+)
+from nesyc.cli.output import print_result, stderr_console
+
+if TYPE_CHECKING:
+    from nesyc_runtime.artifact import Build
+    from nesyc_runtime.project import Project
+    from nesyc_runtime.stages.context import Context
+    from nesyc_runtime.stages.run import Options
+
+SelectOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--select",
+        metavar="STAGE",
+        help="Only this stage (STAGE+: and all that depends on it), and what it needs.",
+    ),
+]
+RefreshOption = Annotated[
+    list[str] | None,
+    typer.Option("--refresh", metavar="STAGE", help="Do this stage again, its answers asked anew."),
+]
+ItemsOption = Annotated[
+    int, typer.Option("--limit", metavar="N", min=0, help="At most N items of each split; 0 means all.")
+]
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would run, run nothing.")]
+
+
+def run(
+    spec_file: SpecArgument = None,
+    select: SelectOption = None,
+    refresh: RefreshOption = None,
+    limit: ItemsOption = 0,
+    dry_run: DryRunOption = False,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Run the stages that are not done yet; stopped at any moment, the same command goes on."""
+    from nesyc_runtime.report.tables import results_tables
+    from nesyc_runtime.stages.run import Options
+
+    from nesyc.cli.plan import show_plan
+    from nesyc.cli.session import open_build
+
+    compiled, project = open_build(spec_file or spec, build, profile, parse_params(param))
+    if dry_run:
+        show_plan(compiled, project, select or [], limit, as_json=as_json, out=out)
+        return
+    results = _run(compiled, project, Options(select or (), refresh or (), limit or None))
+    print_result(results, results_tables(results), as_json=as_json, out=out)
+    if results["status"] == "done" and not all(require["ok"] for require in results["require"]):
+        raise typer.Exit(errors.FAILED)
+
+
+def _run(build: Build, project: Project, options: Options) -> dict[str, Any]:
+    from nesyc_runtime.report.progress import ConsoleReporter
+    from nesyc_runtime.stages.shelf import project_lock
+
+    from nesyc.cli.session import open_session
+
+    with (
+        project_lock(project.state_dir),
+        ConsoleReporter(stderr_console()) as reporter,
+        open_session(build, project, reporter, options.limit) as ctx,
+    ):
+        return _run_and_write(ctx, options)
+
+
+def _run_and_write(ctx: Context, options: Options) -> dict[str, Any]:
+    """Results are written where a run stops too, saying so; then it stops."""
+    from nesyc_runtime.errors import Stopped
+    from nesyc_runtime.stages.graph import build_graph
+    from nesyc_runtime.stages.results import make_results, write_results
+    from nesyc_runtime.stages.run import run as run_stages
+
+    nodes = build_graph(ctx.build)
+    try:
+        run_stages(ctx, options)
+    except (Stopped, KeyboardInterrupt):
+        write_results(ctx, nodes, make_results(ctx, nodes, "stopped"))
+        raise
+    results = make_results(ctx, nodes, "done")
+    folder = write_results(ctx, nodes, results)
+    ctx.reporter.note(f"results in {ctx.project.shown(folder)}/")
+    return results

@@ -1,0 +1,56 @@
+"""What `run`, `plan` and `ask` share: a compiled spec opened with everything the runtime needs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from nesyc_runtime.artifact import Build
+    from nesyc_runtime.project import Project
+    from nesyc_runtime.stages.context import Context
+    from nesyc_runtime.stages.ports import Reporter
+
+
+@contextmanager
+def open_session(
+    build: Build, project: Project, reporter: Reporter, limit: int | None = None
+) -> Iterator[Context]:
+    """The stages' context; the answer store and the KBs are closed at the end. Torch is not loaded yet."""
+    from nesyc_runtime.stages.knowledge import StoredKnowledge
+    from nesyc_runtime.stages.learner import TorchLearner
+    from nesyc_runtime.stages.run import open_context
+
+    with ExitStack() as stack:
+        knowledge = stack.enter_context(StoredKnowledge(build, project))
+        learner = TorchLearner(build, project)
+        yield open_context(build, project, learner, knowledge, reporter, stack, limit=limit or None)
+
+
+def open_build(
+    spec: Path | None, build: Path | None, profile: str | None, params: dict[str, str]
+) -> tuple[Build, Project]:
+    """The compiled spec a command works on, compiled again first where needed, and its project.
+
+    Raises what `resolve_build` raises.
+    """
+    from nesyc.cli.current import choose, resolve_build
+
+    choice, _ = choose(spec, build, profile, params)
+    compiled, _ = resolve_build(spec, build, profile, params)
+    return compiled, runtime_project(choice.spec)
+
+
+def runtime_project(spec_file: Path) -> Project:
+    """The runtime's view of the project a spec lies in: its folder, roots and allowed programs."""
+    from nesyc_runtime.project import Project
+
+    from nesyc.parsing.project import find_project
+    from nesyc.parsing.settings_file import NAME, Settings, read_settings
+
+    root = find_project(spec_file)
+    file = root / NAME
+    settings = read_settings(file.read_text(encoding="utf-8"), root) if file.is_file() else Settings()
+    return Project(root, settings.roots, settings.programs, spec_file.absolute().parent)

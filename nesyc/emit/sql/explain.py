@@ -1,0 +1,106 @@
+"""What explains a rule: its instances as a SELECT, and its literals one by one for what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from nesyc.emit.sql import dialect
+from nesyc.emit.sql.body import Body, Scope, compile_body, rows_of, select
+from nesyc.emit.sql.branches import Branch, branches
+from nesyc.emit.sql.layout import ROW, Layout, Table
+from nesyc.emit.sql.program import AtomPlan, RulePlan, StepPlan, VariablePlan, VariantPlan
+from nesyc.emit.sql.rules import capped
+from nesyc.emit.sql.terms import Value, stored, term_value, variables
+from nesyc.ir import nodes
+
+HEAD = '"head"'
+
+
+def rule_plan(layout: Layout, rule: nodes.Rule, stratum: frozenset[str]) -> RulePlan:
+    """How the instances of a rule are found, over the finished relations."""
+    variants = tuple(_variant(layout, rule.head, branch, stratum) for branch in branches(rule.body))
+    return RulePlan(rule.name, rule.head.relation, capped(rule, layout.kb), variants)
+
+
+def constraint_plan(layout: Layout, constraint: nodes.Constraint) -> RulePlan:
+    """The same for a constraint, whose instances are its violations; `confidence` is the `at` (0: none)."""
+    variants = tuple(_variant(layout, None, branch, frozenset()) for branch in branches(constraint.body))
+    return RulePlan(constraint.name, "", constraint.confidence or 0.0, variants)
+
+
+def _variant(
+    layout: Layout, head: nodes.AtomLiteral | None, branch: Branch, stratum: frozenset[str]
+) -> VariantPlan:
+    scope = Scope(layout, stratum)
+    body = compile_body(scope, branch)
+    values = [f"{value.sql}" for value in body.bound.values()]
+    columns = [*rows_of(body), *values]
+    if head is None:
+        every = one = select(columns, body)
+    else:
+        table = layout.tables[head.relation]
+        joined = f"{dialect.name(table.rows)} AS {HEAD}"
+        same = list(_same_as_head(scope, table, head, body))
+        columns = [f"{HEAD}.{ROW}", *columns]
+        every = select(columns, body, extra=same, joined=joined)
+        one = select(columns, body, extra=[f"{HEAD}.{ROW} = :row", *same], joined=joined)
+    return VariantPlan(
+        instances=every,
+        instances_of=one,
+        atoms=tuple(AtomPlan(step.atom.relation, step.placed.path) for step in body.atoms),
+        variables=tuple(
+            VariablePlan(name, value.type.base, value.interned) for name, value in body.bound.items()
+        ),
+        literals=tuple(placed.path for placed in branch),
+        steps=tuple(_steps(layout, head, branch, stratum)),
+    )
+
+
+def _same_as_head(scope: Scope, table: Table, head: nodes.AtomLiteral, body: Body) -> Iterator[str]:
+    for column, term in zip(table.columns, head.terms, strict=True):
+        value = term_value(term, body.bound, scope.constants)
+        sign = "IS" if column.type.nullable else "="
+        yield f"{HEAD}.{dialect.name(column.column)} {sign} {stored(value, column)}"
+
+
+def _steps(
+    layout: Layout, head: nodes.AtomLiteral | None, branch: Branch, stratum: frozenset[str]
+) -> Iterator[StepPlan]:
+    scope = Scope(layout, stratum)
+    bound: dict[str, Value] = {}
+    first: list[str] = []
+    last: list[tuple[Value, int]] = []
+    terms: Sequence[nodes.Term] = head.terms if head is not None else ()
+    table = layout.tables[head.relation] if head is not None else None
+    for index, term in enumerate(terms):
+        assert table is not None
+        column = table.columns[index]
+        value = Value(f":h{index}", column.type, column.interned)
+        if isinstance(term, nodes.Var) and term.name not in bound:
+            assert term.name is not None
+            bound[term.name] = value
+        elif isinstance(term, nodes.Apply):
+            last.append((value, index))
+        else:
+            first.append(f"{value.sql} IS {stored(term_value(term, bound, scope.constants), column)}")
+    yield StepPlan((), None, tuple(first), _shown(bound, tuple(bound)))
+    body = compile_body(scope, branch, bound)
+    for step in body.steps:
+        source = f"{dialect.name(step.table)} AS {step.alias}" if step.table is not None else None
+        yield StepPlan(step.placed.path, source, step.conditions, _shown(body.bound, step.binds))
+    computed = []
+    for value, index in last:
+        assert table is not None and all(name in body.bound for name in variables(terms[index]))
+        own = term_value(terms[index], body.bound, scope.constants)
+        computed.append(f"{value.sql} IS {stored(own, table.columns[index])}")
+    if computed:
+        yield StepPlan((), None, tuple(computed), {})
+
+
+def _shown(bound: dict[str, Value] | object, names: Sequence[str]) -> dict[str, tuple[str, str, bool]]:
+    assert isinstance(bound, dict)
+    return {
+        name: (bound[name].sql, bound[name].type.base, bound[name].interned)
+        for name in names
+        if " " not in name
+    }

@@ -1,0 +1,159 @@
+"""The compiled rule program of a KB: what the runtime runs, explains and maintains, as plain JSON values.
+
+The program is the source of truth; `rules.sql` is its readable form.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from typing import Literal as OneOf
+
+from nesyc.ir.encode import encode
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaObject:
+    """One CREATE statement. `facts`: the object holds rows that cannot be computed again."""
+
+    kind: OneOf["table", "index", "view", "trigger", "insert"]
+    name: str
+    sql: str
+    relation: str | None
+    facts: bool
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnPlan:
+    """`column`: its name in the tables; `interned`: it holds ids of the symbol table; `key`: part of the key."""
+
+    name: str
+    column: str
+    base: str
+    nullable: bool
+    enum: str | None
+    size: int | None
+    interned: bool
+    key: bool
+    computed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RelationPlan:
+    """`rows`/`reads`: every row / those queries see. `set`: the column expressions of the row-once index."""
+
+    name: str
+    derived: bool
+    view: str
+    rows: str
+    reads: str
+    columns: tuple[ColumnPlan, ...]
+    set: tuple[str, ...]
+    fulltext: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """SQL of rule `rule`. `delta`: the relation whose new rows (`:REL_lo < _row <= :REL_hi`) drive it."""
+
+    name: str
+    sql: str
+    rule: str
+    delta: str | None
+    intern: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class AtomPlan:
+    """A positive atom of a variant; `path` leads to the literal in the rule's body."""
+
+    relation: str
+    path: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class VariablePlan:
+    """A variable of a variant; wildcards have a name with a blank in it."""
+
+    name: str
+    base: str
+    interned: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StepPlan:
+    """A literal as SQL to put together: prefixes of the steps tell how far a body can be met.
+
+    Arguments of the head are bound as `:h0`, `:h1`, ...; a step with an empty path is the head's own test.
+    """
+
+    path: tuple[int, ...]
+    source: str | None
+    conditions: tuple[str, ...]
+    binds: Mapping[str, tuple[str, str, bool]]
+
+
+@dataclass(frozen=True, slots=True)
+class VariantPlan:
+    """One alternative of a body.
+
+    `instances` selects the row of the head (not for a constraint), the row of each atom in `atoms`, the value of
+    each variable in `variables`; `instances_of` the same for the head in row `:row`. `literals`: paths in the
+    order written. `weight`: the confidence of an instance as SQL over the same atoms.
+    """
+
+    instances: str
+    instances_of: str
+    atoms: tuple[AtomPlan, ...]
+    variables: tuple[VariablePlan, ...]
+    literals: tuple[tuple[int, ...], ...]
+    steps: tuple[StepPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlan:
+    """`confidence` is the rule's, capped by its origin."""
+
+    name: str
+    head: str
+    confidence: float
+    variants: tuple[VariantPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StratumPlan:
+    """`base` runs once, `delta` in rounds until nothing is new, `resolve` at the end."""
+
+    relations: tuple[str, ...]
+    rules: tuple[str, ...]
+    base: tuple[str, ...]
+    delta: tuple[str, ...]
+    resolve: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """`constants`: texts that rules mention; `digest`: SHA-256 of everything but itself."""
+
+    v: int
+    kb: str
+    dialect: str
+    semantics: str
+    k: int
+    ceiling: Mapping[str, float]
+    schema: tuple[SchemaObject, ...]
+    relations: tuple[RelationPlan, ...]
+    constants: tuple[str, ...]
+    statements: Mapping[str, Statement]
+    strata: tuple[StratumPlan, ...]
+    resolve: tuple[str, ...]
+    rules: tuple[RulePlan, ...]
+    constraints: tuple[RulePlan, ...]
+    notes: Mapping[str, str]
+    digest: str
+
+    def to_json(self) -> Any:
+        """Plain JSON values, as plan.json holds them and the runtime reads them."""
+        return encode(self)

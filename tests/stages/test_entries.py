@@ -1,0 +1,110 @@
+"""Entries in a teacher's words: what is read, what is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from nesyc_runtime import config
+from nesyc_runtime.data.rows import BadValue
+from nesyc_runtime.stages.entries import LONGEST_FIELD, asked_columns, extract_prompt, read_entry
+
+
+def column(name: str, base: str = "text", nullable: bool = False) -> config.KbColumn:
+    type_ = {"base": base, "nullable": nullable, "enum": "Kin" if base == "enum" else None}
+    return config.KbColumn.model_validate({"name": name, "type": type_})
+
+
+COLUMNS = [column("title"), column("body"), column("trigger", nullable=True)]
+ENUMS = {"Kin": ("aunt",)}
+WHOLE = {"title": "T", "body": "B", "trigger": None}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"title": "T", "body": "B"}',
+        'Sure! Here it is:\n```json\n{"Title": "T", "Body": "B", "trigger": null}\n```\nHope it helps.',
+        'a {broken {"x": 1} {"title": "T", "body": "B", "more": [1]}',
+        "Title: T\nBody: B",
+        "**Title:** T\n\n## Body:\n\nB\n",
+        '{"title": ["T"], "body": "B\x00", "trigger": ""}',
+    ],
+)
+def test_reads(text: str) -> None:
+    assert read_entry(text, COLUMNS, ENUMS) == WHOLE
+
+
+def test_line_breaks_and_types() -> None:
+    columns = [column("body"), column("n", "int"), column("kin", "enum")]
+    assert read_entry('{"body": "a\nb", "n": "3", "kin": "aunt"}', columns, ENUMS) == {
+        "body": "a\nb",
+        "n": 3,
+        "kin": "aunt",
+    }
+    assert read_entry("Body: a\nb: c\nN: 4\nKin: aunt", columns, ENUMS)["body"] == "a\nb: c"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "api defeat",
+        "{}",
+        '{"title": "T"}',
+        "Title: T",
+        '{"title": "T", "body": "  "}',
+        '["title", "body"]',
+        "{" * 9999,
+    ],
+)
+def test_refuses(text: str) -> None:
+    with pytest.raises(BadValue):
+        read_entry(text, COLUMNS, ENUMS)
+
+
+def test_refuses_what_is_too_long() -> None:
+    with pytest.raises(BadValue, match="longer than"):
+        read_entry('{"title": "T", "body": "' + "x" * (LONGEST_FIELD + 1) + '"}', COLUMNS, ENUMS)
+
+
+@given(st.text(max_size=300))
+def test_any_answer_is_an_entry_or_a_bad_value(text: str) -> None:
+    try:
+        entry = read_entry(text, COLUMNS, ENUMS)
+    except BadValue:
+        return
+    assert entry["title"] and entry["body"]
+
+
+def test_a_teacher_fills_neither_vectors_nor_counting_keys() -> None:
+    values: dict[str, Any] = {
+        "name": "lesson",
+        "derived": False,
+        "columns": [
+            {"name": "id", "type": {"base": "int"}},
+            {"name": "body", "type": {"base": "text"}},
+            {"name": "vec", "type": {"base": "vector", "size": 4}, "embed": ["mini", "body"]},
+        ],
+        "key": ["id"],
+        "indexes": [],
+        "unique": None,
+        "fulltext": [],
+        "nearest": None,
+        "provenance_required": False,
+        "say": None,
+        "location": {"file": "s", "line": 1, "col": 1, "end_line": 1, "end_col": 1},
+    }
+    relation = config.Relation.model_validate(values)
+    assert [c.name for c in asked_columns(relation)] == ["body"]
+
+
+def test_gold_and_solution_stand_in_the_prompt_only_where_shown() -> None:
+    shown = extract_prompt("Q?", "wrong", COLUMNS, "because so", {"answer": "the-gold"})
+    hidden = extract_prompt("Q?", "wrong", COLUMNS, None, None)
+    assert "the-gold" in shown and "because so" in shown
+    assert "the-gold" not in hidden and "right" not in hidden.lower()
+    for text in (shown, hidden):
+        assert "Q?" in text and "wrong" in text and '"trigger" (text or null)' in text
