@@ -68,5 +68,10 @@ def _check_source(source: Bound, fields: tuple[str, ...]) -> Iterator[Diagnostic
 
 def _check_share(split: ast.Split, source: Bound | None) -> Iterator[Diagnostic]:
     """`split train = hash_split(...)` takes the share of its own name."""
-    if source is not None and source.name == "hash_split" and source.extra and split.name.text not in source.extra:
+    if (
+        source is not None
+        and source.name == "hash_split"
+        and source.extra
+        and split.name.text not in source.extra
+    ):
         yield unknown_name("part of this hash_split", split.name.text, split.name.span, source.extra)

@@ -30,9 +30,10 @@ def held_out(tables: Tables) -> dict[str, Span | None]:
     for evaluate in tables.symbols.evaluates.values():
         path = dotted(evaluate.split)
         symbol = find_symbol(tables.symbols, path, ("split",), {}) if path else None
-        if symbol is not None and symbol.kind == "split" and symbol.id.partition(".")[2] != "dev":
-            if found.get(symbol.id) is None:
-                found[symbol.id] = evaluate.split.span
+        if symbol is None or symbol.kind != "split" or symbol.id.partition(".")[2] == "dev":
+            continue
+        if found.get(symbol.id) is None:
+            found[symbol.id] = evaluate.split.span
     return found
 
 
@@ -55,7 +56,6 @@ def check_lineage(tables: Tables) -> Iterator[Diagnostic]:
         if isinstance(split, Symbol) and split.id in leaks and isinstance(tuned, Bound):
             yield _diagnostic(f"the gate of `{name}`", tuned.span_of("split"), split, leaks[split.id])
     yield from _fact_files(tables, held)
-
 
 
 def _leak(tables: Tables, split: str, held: dict[str, Span | None]) -> Leak | None:
@@ -173,7 +173,9 @@ def _diagnostic(what: str, span: Span, through: Symbol | None, leak: Leak) -> Di
     if leak.why and through is not None:
         message = f"{what} reads `{through.id}`, which reads the same file as the held-out `{leak.held.id}`"
         related.append(Related(through.span, f"`{through.id}` is declared here"))
-        help_ = Help("share one file among splits by `splits = hash_split(...)`, so that no row is in two of them")
+        help_ = Help(
+            "share one file among splits by `splits = hash_split(...)`, so that no row is in two of them"
+        )
     elif through is None:
         message = f"{what} loads facts from the file of the held-out `{leak.held.id}`"
         help_ = Help("keep test data out of the knowledge base")

@@ -43,7 +43,9 @@ def check_names(tables: Tables) -> Iterator[Diagnostic]:
         for name, node in kb.nodes.items():
             if name in TESTS:
                 message = f"`{name}` is a test of the language, no relation can have its name"
-                yield Diagnostic("E0202", message, node.name.span, label="taken", help=Help("choose another name"))
+                yield Diagnostic(
+                    "E0202", message, node.name.span, label="taken", help=Help("choose another name")
+                )
 
 
 def _known(kind: str, name: ast.Ident, table: object) -> Iterator[Diagnostic]:

@@ -16,7 +16,12 @@ from nesyc.checks.types import NUMBER, TEXT, Type
 from nesyc.diagnostics import Diagnostic, Help, Related
 from nesyc.syntax import nodes as ast
 
-IMPLICIT = {"conf": NUMBER, "status": Type("enum", enum="status"), "origin": Type("enum", enum="origin"), "owner": TEXT}
+IMPLICIT = {
+    "conf": NUMBER,
+    "status": Type("enum", enum="status"),
+    "origin": Type("enum", enum="origin"),
+    "owner": TEXT,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +128,9 @@ def _check_indexed(kb: KbInfo, target: SearchTarget) -> Iterator[Diagnostic]:
 def _check_search(search: Bound, count: int) -> Iterator[Diagnostic]:
     if count == 0 and search.name != "hybrid":
         message = f"`{search.name}` names what to search"
-        yield Diagnostic("E0308", message, search.span, "nothing to search", help=Help("write `fulltext(lesson.body)`"))
+        yield Diagnostic(
+            "E0308", message, search.span, "nothing to search", help=Help("write `fulltext(lesson.body)`")
+        )
     weights = search.values.get("weights")
     if isinstance(weights, tuple) and len(weights) != count:
         message = f"{len(weights)} weights for {count} searches"

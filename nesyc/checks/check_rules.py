@@ -19,7 +19,8 @@ def check_rules(tables: Tables) -> Iterator[Diagnostic]:
         for info in (*found.rules, *found.forbids):
             yield from info.problems
         yield from found.problems
-        for item in (*kb.rules, *kb.forbids, *kb.facts):
+        items: tuple[ast.Rule | ast.Forbid | ast.Facts, ...] = (*kb.rules, *kb.forbids, *kb.facts)
+        for item in items:
             yield from _check_annotations(item.annotations)
 
 
@@ -37,7 +38,7 @@ def _check_annotations(annotations: tuple[ast.Annotation, ...]) -> Iterator[Diag
             notes = (f"annotations are {', '.join(f'@{known}' for known in ANNOTATIONS)}",)
             yield Diagnostic("E0201", message, name.span, "unknown", (), notes)
         elif name.text == "status" and status_of((annotation,)) not in STATUSES:
-            help_ = Help("write `@status(accepted, by = \"...\")`, `@status(proposed)` or `@status(rejected)`")
+            help_ = Help('write `@status(accepted, by = "...")`, `@status(proposed)` or `@status(rejected)`')
             message = "a status is accepted, proposed, rejected or stale"
             yield Diagnostic("E0308", message, annotation.span, "no such status", help=help_)
 

@@ -41,7 +41,10 @@ def _check_key(relation: RelationInfo, node: ast.Relation) -> Iterator[Diagnosti
                 column.span,
                 label=f"may be null: {column.type}",
                 notes=("a row without its key could not be found again",),
-                help=Help(f"declare it `{name}: {column.type.required()}`", (Edit(ref.span, str(column.type.required())),)),
+                help=Help(
+                    f"declare it `{name}: {column.type.required()}`",
+                    (Edit(ref.span, str(column.type.required())),),
+                ),
             )
     if relation.derived and relation.key:
         message = f"derived relation `{relation.name}` has a key"
@@ -88,7 +91,13 @@ def _check_reference(kb: KbInfo, relation: RelationInfo, column: ast.Column) -> 
     own = relation.column(column.name.text)
     key = target.column(target.key[0]) if len(target.key) == 1 else None
     if target.derived or key is None:
-        why = "is derived" if target.derived else "has no key" if not target.key else "has a key of several columns"
+        why = (
+            "is derived"
+            if target.derived
+            else "has no key"
+            if not target.key
+            else "has a key of several columns"
+        )
         help_ = None if target.derived else Help(f"give `{target.name}` a key of one column:  key (...)")
         message = f"`{target.name}` {why}, `{column.name.text}` cannot point at it"
         yield Diagnostic("E0502", message, column.references.span, "no key to match", related, help=help_)
@@ -116,7 +125,9 @@ def _check_computed(tables: Tables, relation: RelationInfo, column: ast.Column) 
         return
     if own.type.base != "vector":
         message = f"`embed` gives a vector, `{column.name.text}` is {own.type}"
-        yield Diagnostic("E0302", message, value.span, "gives a vector", (Related(column.type.span, "declared here"),))
+        yield Diagnostic(
+            "E0302", message, value.span, "gives a vector", (Related(column.type.span, "declared here"),)
+        )
         return
     dim = tables.blocks["embedder", embedder.id]["dim"]
     if isinstance(dim, int) and own.type.size not in (None, dim):
@@ -147,7 +158,9 @@ def _check_says(tables: Tables, kb: KbInfo) -> Iterator[Diagnostic]:
         relation = kb.scope.relations.get(name)
         if relation is None:
             continue
-        yield from check_holes(tables, say.template, relation.column_names, f"column of `{name}`", relation.span)
+        yield from check_holes(
+            tables, say.template, relation.column_names, f"column of `{name}`", relation.span
+        )
 
 
 def check_holes(

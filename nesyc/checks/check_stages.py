@@ -42,7 +42,9 @@ def _check_cycles(stages: Mapping[str, StageInfo]) -> Iterator[Diagnostic]:
             continue
         first = stages[layer.relations[0]]
         way = _cycle(first.id, layer.relations, stages)
-        others = tuple(Related(stages[name].node.name.span, f"`{name}` is part of the cycle") for name in way[1:])
+        others = tuple(
+            Related(stages[name].node.name.span, f"`{name}` is part of the cycle") for name in way[1:]
+        )
         yield Diagnostic(
             "E0701",
             f"stage `{first.id}` depends on itself",
@@ -123,7 +125,9 @@ def _check_mine_errors(tables: Tables, stage: StageInfo, bound: Bound) -> Iterat
             yield unknown_name("field of the row", name.text, name.span, fields)
 
 
-def _same_dataset(tables: Tables, stage: StageInfo, bound: Bound, key: str, split: Symbol) -> Iterator[Diagnostic]:
+def _same_dataset(
+    tables: Tables, stage: StageInfo, bound: Bound, key: str, split: Symbol
+) -> Iterator[Diagnostic]:
     """A pipeline's stages read the dataset of its task."""
     task = tables.tasks.get(stage.task)
     if task is None or not task.dataset or split.id.partition(".")[0] == task.dataset or not task.rows:
@@ -157,8 +161,9 @@ def target_kb(tables: Tables, bound: Bound) -> KbInfo | None:
     for kb in tables.symbols.kbs.values():
         for include in kb.includes:
             found = tables.paths.locate(include.path.value, include.path.span)
-            same = isinstance(found, Located) and isinstance(located, Located)
-            if same and (found.root, found.pattern) == (located.root, located.pattern):
+            if not isinstance(found, Located) or not isinstance(located, Located):
+                continue
+            if (found.root, found.pattern) == (located.root, located.pattern):
                 return kb
     return next(iter(tables.symbols.kbs.values())) if len(tables.symbols.kbs) == 1 else None
 

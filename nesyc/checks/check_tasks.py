@@ -11,11 +11,11 @@ from nesyc.checks.items import ItemTypes
 from nesyc.checks.kb_symbols import check_type_ref, resolve_type
 from nesyc.checks.kinds import POISON, Bound, CallOf
 from nesyc.checks.messages import did_you_mean, duplicate, type_mismatch, unknown_name
+from nesyc.checks.rule_types import RuleTypes
 from nesyc.checks.scope import RelationInfo
 from nesyc.checks.signatures import PARSERS, TRAINING_TASKS
 from nesyc.checks.tables import Tables
 from nesyc.checks.tasks import TaskInfo
-from nesyc.checks.rule_types import RuleTypes
 from nesyc.checks.types import NUMERIC, Type, compatible
 from nesyc.diagnostics import Diagnostic, Edit, Help, Related
 from nesyc.diagnostics.span import Span
@@ -51,7 +51,9 @@ def _check_inputs(tables: Tables, task: TaskInfo) -> Iterator[Diagnostic]:
         if name not in declared:
             yield unknown_name(f"field of dataset `{task.dataset}`", name, column.name.span, declared)
         elif not compatible(own, task.rows[name]):
-            yield type_mismatch(f"{own}", f"{task.rows[name]} for `{name}`", column.type.span, declared[name].span)
+            yield type_mismatch(
+                f"{own}", f"{task.rows[name]} for `{name}`", column.type.span, declared[name].span
+            )
 
 
 def _check_prompts(tables: Tables, task: TaskInfo) -> Iterator[Diagnostic]:
@@ -153,8 +155,8 @@ def _check_claim(tables: Tables, task: TaskInfo, claim: ast.Atom) -> Iterator[Di
         if isinstance(argument, ast.Name):
             type_ = task.claim_type(argument.text)
             if type_ is None:
-                known = (*task.outputs, *task.inputs, *task.rows)
-                yield unknown_name(f"field of task `{task.name}`", argument.text, argument.span, known)
+                fields = (*task.outputs, *task.inputs, *task.rows)
+                yield unknown_name(f"field of task `{task.name}`", argument.text, argument.span, fields)
                 return
             typing.types[argument.text] = type_
     typing.check_atom(claim)
@@ -187,7 +189,9 @@ def _check_metrics(tables: Tables, task: TaskInfo) -> Iterator[Diagnostic]:
             elif place == 0 and (bound.name != "mean" or type_.base not in ("bool", "unknown")):
                 message = "the first metric is an item's verdict: a `mean` of a bool"
                 help_ = Help("begin with `metric accuracy = mean(answer == label)`")
-                items.problems.append(Diagnostic("E0602", message, metric.value.span, "no verdict", help=help_))
+                items.problems.append(
+                    Diagnostic("E0602", message, metric.value.span, "no verdict", help=help_)
+                )
         if metric.group is not None:
             items.type_of(metric.group)
         yield from items.problems

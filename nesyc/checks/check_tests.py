@@ -44,7 +44,8 @@ def given_problems(tables: Tables, test: ast.Test) -> tuple[Diagnostic, ...]:
     rules = tuple(item for item in items if isinstance(item, ast.Rule))
     facts = tuple(item for item in items if isinstance(item, ast.Facts))
     found: list[Diagnostic] = []
-    names = {rule.name.text: rule.name.span for rule in (*kb.rules, *kb.forbids)}
+    own: tuple[ast.Rule | ast.Forbid, ...] = (*kb.rules, *kb.forbids)
+    names = {rule.name.text: rule.name.span for rule in own}
     for item in items:
         if isinstance(item, (ast.Rule, ast.Forbid)):
             found.extend(analyse_rule(kb.scope, item, tables.text_of).problems)
@@ -155,13 +156,19 @@ def _check_prompt(
         message = f"`prompt` needs the input `{missing[0]}`"
         yield Diagnostic("E0308", message, call.function.span, f"no `{missing[0]} = ...`")
     if not isinstance(expected.right, ast.Text):
-        yield Diagnostic("E0302", "a prompt is text", expected.right.span, f"this is {describe(expected.right)}")
+        yield Diagnostic(
+            "E0302", "a prompt is text", expected.right.span, f"this is {describe(expected.right)}"
+        )
 
 
 def parsed_output(task: TaskInfo, call: ast.Call) -> str:
     """The output that `parse(...)` reads: `output = name`, else the first with a parser."""
     for argument in call.arguments:
-        if argument.name is not None and argument.name.text == "output" and isinstance(argument.value, ast.Name):
+        if (
+            argument.name is not None
+            and argument.name.text == "output"
+            and isinstance(argument.value, ast.Name)
+        ):
             return argument.value.text
     return task.node.parsers[0].output.text if task.node.parsers else "reasoning"
 
@@ -179,7 +186,9 @@ def _check_parse(
         yield unknown_name(f"output of task `{task.name}`", output, call.span, task.outputs)
         return
     if expected.operator == "contains":
-        yield Diagnostic("E0308", "a parsed value is compared by `==` or `!=`", expected.span, "no text to search")
+        yield Diagnostic(
+            "E0308", "a parsed value is compared by `==` or `!=`", expected.span, "no text to search"
+        )
         return
     if not isinstance(expected.right, ast.Null):
         yield from _check_constant(tables, expected.right, task.outputs[output])
@@ -189,7 +198,9 @@ def _check_constant(tables: Tables, expr: ast.Expr, wanted: Type) -> Iterator[Di
     if isinstance(expr, ast.EnumConstant):
         enum = tables.symbols.enums.get(wanted.enum or "")
         if enum is None:
-            yield Diagnostic("E0302", f"expected {wanted}, found `.{expr.name}`", expr.span, "an enum constant")
+            yield Diagnostic(
+                "E0302", f"expected {wanted}, found `.{expr.name}`", expr.span, "an enum constant"
+            )
         elif expr.name not in enum.constants:
             yield unknown_constant(enum.name, expr.name, expr.span, enum.constants, enum.span)
         return
@@ -201,10 +212,11 @@ def _check_constant(tables: Tables, expr: ast.Expr, wanted: Type) -> Iterator[Di
         case ast.Bool():
             found = BOOL
         case _:
-            yield Diagnostic("E0302", f"expected a constant, found {describe(expr)}", expr.span, "no constant")
+            yield Diagnostic(
+                "E0302", f"expected a constant, found {describe(expr)}", expr.span, "no constant"
+            )
             return
     if wanted.base == "date" and found is TEXT:
         return
     if not assignable(found, wanted):
         yield Diagnostic("E0302", f"expected {wanted}, found {found}", expr.span, f"this is {found}")
-

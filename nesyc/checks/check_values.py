@@ -53,15 +53,31 @@ def _check_method_head(method: ast.Method) -> Iterator[Diagnostic]:
 def _check_student(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
     yield from _check_base(tables, bound["base"])
     longest, new = bound["max_tokens"], bound["max_new_tokens"]
-    if isinstance(longest, int) and isinstance(new, int) and new >= longest and "max_new_tokens" in bound.spans:
+    if (
+        isinstance(longest, int)
+        and isinstance(new, int)
+        and new >= longest
+        and "max_new_tokens" in bound.spans
+    ):
         message = f"max_new_tokens = {new} leaves no room for a prompt in max_tokens = {longest}"
         span = bound.span_of("max_new_tokens")
-        yield Diagnostic("E0308", message, span, label="too long", help=Help("`max_tokens` counts prompt and response together"))
+        yield Diagnostic(
+            "E0308",
+            message,
+            span,
+            label="too long",
+            help=Help("`max_tokens` counts prompt and response together"),
+        )
 
 
 def _check_base(tables: Tables, base: object) -> Iterator[Diagnostic]:
     """A gguf file without a package is a path of the project."""
-    if isinstance(base, Bound) and base.name == "gguf" and base["package"] is None and isinstance(base["file"], str):
+    if (
+        isinstance(base, Bound)
+        and base.name == "gguf"
+        and base["package"] is None
+        and isinstance(base["file"], str)
+    ):
         found = tables.paths.locate(base["file"], base.span_of("file"))
         if isinstance(found, Diagnostic):
             yield found
@@ -80,4 +96,3 @@ def _check_fallback(tables: Tables, name: str) -> Iterator[Diagnostic]:
             return
         seen.append(current.id)
         current = tables.blocks["teacher", current.id]["fallback"]
-

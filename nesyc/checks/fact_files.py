@@ -56,7 +56,15 @@ class FactReader:
             last = self.problems.pop()
             more = f"and {self.bad_rows - MOST_PROBLEMS} more rows like this"
             self.problems.append(
-                Diagnostic(last.code, last.message, last.span, last.label, last.related, (*last.notes, more), last.help)
+                Diagnostic(
+                    last.code,
+                    last.message,
+                    last.span,
+                    last.label,
+                    last.related,
+                    (*last.notes, more),
+                    last.help,
+                )
             )
 
     def _csv(self) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -69,7 +77,9 @@ class FactReader:
                 if not row:
                     continue
                 if len(row) != len(header):
-                    self._row_problem("E0301", reader.line_num, f"{len(row)} fields, the header has {len(header)}")
+                    self._row_problem(
+                        "E0301", reader.line_num, f"{len(row)} fields, the header has {len(header)}"
+                    )
                     continue
                 yield reader.line_num, dict(zip(header, row, strict=True))
 
@@ -109,8 +119,12 @@ class FactReader:
                     self.span,
                     label=f"`{self.relation.name}` needs `{column.name}`",
                     related=related,
-                    notes=(f"its columns are {', '.join(_plain(name) for name in names[:20])}",) if names else (),
-                    help=Help(f"rename {one_of(f'`{_plain(name)}`' for name in near)} in the file") if near else None,
+                    notes=(f"its columns are {', '.join(_plain(name) for name in names[:20])}",)
+                    if names
+                    else (),
+                    help=Help(f"rename {one_of(f'`{_plain(name)}`' for name in near)} in the file")
+                    if near
+                    else None,
                 )
             )
         return not missing
@@ -131,7 +145,11 @@ class FactReader:
             self._problem(code, f"{self.shown}:{line}: {message}")
 
     def _problem(self, code: str, message: str) -> None:
-        related = (Related(self.relation.span, f"`{self.relation.name}` is declared here"),) if self.relation.span else ()
+        related = (
+            (Related(self.relation.span, f"`{self.relation.name}` is declared here"),)
+            if self.relation.span
+            else ()
+        )
         self.problems.append(Diagnostic(code, message, self.span, label="in this file", related=related))
 
 
@@ -214,5 +232,7 @@ def file_hash(path: Path) -> str:
 
 def _plain(text: str) -> str:
     """What a file wrote, safe to show: short, and without control characters."""
-    shown = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
+    shown = "".join(
+        character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text
+    )
     return shown if len(shown) <= 60 else f"{shown[:60]}..."

@@ -133,7 +133,9 @@ class _FactsReader:
         try:
             sha256 = file_hash(path)
         except OSError as error:
-            self.problems.append(Diagnostic("E0205", f"`{located.pattern}` cannot be read: {error.strerror}", span))
+            self.problems.append(
+                Diagnostic("E0205", f"`{located.pattern}` cannot be read: {error.strerror}", span)
+            )
             return
         shown = f"@{located.root}/{located.pattern}" if located.root else located.pattern
         self.files.append(
@@ -252,7 +254,11 @@ def fact_value(
             return expr.value.removeprefix(".")
         case _:
             value = _folded(expr, constants)
-            is_float = column.type.base in ("number", "usd") and isinstance(value, int) and not isinstance(value, bool)
+            is_float = (
+                column.type.base in ("number", "usd")
+                and isinstance(value, int)
+                and not isinstance(value, bool)
+            )
             return float(value) if is_float else value
 
 
@@ -290,14 +296,20 @@ def _value_problems(
         yield type_mismatch(constant.base, f"{wanted} for `{column.name}`", expr.span, column.span)
 
 
-def _not_constant(
-    expr: ast.Expr, wanted: Type, scope: RuleScope, related: tuple[Related, ...]
-) -> Diagnostic:
+def _not_constant(expr: ast.Expr, wanted: Type, scope: RuleScope, related: tuple[Related, ...]) -> Diagnostic:
     if isinstance(expr, ast.Name):
         enum = scope.enums.get(wanted.enum or "")
         mended = f".{expr.text}" if enum and expr.text in enum.constants else f'"{expr.text}"'
         help_ = Help(f"write `{mended}`", (Edit(expr.span, mended),))
-        return Diagnostic("E0302", f"a fact holds constants, `{expr.text}` is a name", expr.span, "a name", related, (), help_)
+        return Diagnostic(
+            "E0302",
+            f"a fact holds constants, `{expr.text}` is a name",
+            expr.span,
+            "a name",
+            related,
+            (),
+            help_,
+        )
     message = f"a fact holds constants, found {describe(expr)}"
     return Diagnostic("E0302", message, expr.span, "no constant", related)
 

@@ -124,11 +124,17 @@ class ItemTypes:
     def _enum_constant(self, constant: ast.EnumConstant, against: Type) -> None:
         if against.base == "unknown":
             return
-        enum = {"status": STATUSES, "origin": ORIGINS}.get(against.enum or "") or self.enums.get(against.enum or "")
+        enum = {"status": STATUSES, "origin": ORIGINS}.get(against.enum or "") or self.enums.get(
+            against.enum or ""
+        )
         if enum is None:
-            self._problem(f"cannot compare {against} with `.{constant.name}`", constant.span, "an enum constant")
+            self._problem(
+                f"cannot compare {against} with `.{constant.name}`", constant.span, "an enum constant"
+            )
         elif constant.name not in enum.constants:
-            self.problems.append(unknown_constant(enum.name, constant.name, constant.span, enum.constants, enum.span))
+            self.problems.append(
+                unknown_constant(enum.name, constant.name, constant.span, enum.constants, enum.span)
+            )
 
     def _call(self, call: ast.Call) -> Type:
         name = call.function.text

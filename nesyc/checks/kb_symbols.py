@@ -45,7 +45,9 @@ def check_type_ref(ref: ast.TypeRef, enums: Mapping[str, EnumInfo]) -> Iterator[
     if name not in enums and name not in BASES:
         yield unknown_name("type", name, ref.name.span, (*BASES, *enums))
     elif name == "vector" and (ref.size is None or ref.size < 1):
-        yield Diagnostic("E0308", "a vector type needs its length: `vector(384)`", ref.span, label="no length")
+        yield Diagnostic(
+            "E0308", "a vector type needs its length: `vector(384)`", ref.span, label="no length"
+        )
     elif name != "vector" and ref.size is not None:
         yield Diagnostic("E0308", f"`{name}` takes no size", ref.span, label="only `vector(N)` has a size")
 
@@ -138,18 +140,22 @@ def _check_option(
         elif name.text in seen:
             yield duplicate("column", name.text, name.span, seen[name.text])
         seen.setdefault(name.text, name.span)
-    choices = _CHOICES.get(type(option))
-    if choices is not None:
-        what, allowed, word = choices[0], choices[1], choices[2](option)
-        if word is not None and word.text not in allowed:
-            yield unknown_name(what, word.text, word.span, allowed)
+    what, word, allowed = _choice(option)
+    if word is not None and word.text not in allowed:
+        yield unknown_name(what, word.text, word.span, allowed)
 
 
-_CHOICES = {
-    ast.UniqueOption: ("way to resolve", ("highest_conf",), lambda option: option.resolve),
-    ast.NearestOption: ("distance", ("cosine", "dot", "l2"), lambda option: option.metric),
-    ast.ProvenanceOption: ("provenance mode", ("required", "optional"), lambda option: option.mode),
-}
+def _choice(option: ast.RelationOption) -> tuple[str, ast.Ident | None, tuple[str, ...]]:
+    """What an option's last word is, the word, and the words there are."""
+    match option:
+        case ast.UniqueOption():
+            return "way to resolve", option.resolve, ("highest_conf",)
+        case ast.NearestOption():
+            return "distance", option.metric, ("cosine", "dot", "l2")
+        case ast.ProvenanceOption():
+            return "provenance mode", option.mode, ("required", "optional")
+        case ast.ColumnsOption():
+            return "option", None, ()
 
 
 def _by_name(

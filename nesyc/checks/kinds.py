@@ -102,7 +102,21 @@ class AnyOf:
     kinds: tuple[Kind, ...]
 
 
-Kind = Scalar | Choice | Ref | Examples | ListOf | Names | Word | CallOf | Options | FilePath | Target | Raw | AnyOf
+Kind = (
+    Scalar
+    | Choice
+    | Ref
+    | Examples
+    | ListOf
+    | Names
+    | Word
+    | CallOf
+    | Options
+    | FilePath
+    | Target
+    | Raw
+    | AnyOf
+)
 
 
 @dataclass(frozen=True, slots=True)

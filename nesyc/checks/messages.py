@@ -28,7 +28,9 @@ def did_you_mean(name: str, candidates: Iterable[str], span: Span, prefix: str =
     return Help(f"did you mean {quoted}?", (Edit(span, prefix + near[0]),))
 
 
-def unknown_name(kind: str, name: str, span: Span, candidates: Iterable[str], notes: tuple[str, ...] = ()) -> Diagnostic:
+def unknown_name(
+    kind: str, name: str, span: Span, candidates: Iterable[str], notes: tuple[str, ...] = ()
+) -> Diagnostic:
     """E0201: nothing of this kind has this name."""
     known = tuple(candidates)
     return Diagnostic(
@@ -53,7 +55,9 @@ def duplicate(kind: str, name: str, span: Span, first: Span) -> Diagnostic:
     )
 
 
-def unknown_constant(enum: str, name: str, span: Span, constants: tuple[str, ...], declared: Span | None) -> Diagnostic:
+def unknown_constant(
+    enum: str, name: str, span: Span, constants: tuple[str, ...], declared: Span | None
+) -> Diagnostic:
     """E0303: the enum has no such constant."""
     related = (Related(declared, f"`{enum}` is declared here"),) if declared else ()
     known = one_of(f".{constant}" for constant in constants[:12])
@@ -68,7 +72,9 @@ def unknown_constant(enum: str, name: str, span: Span, constants: tuple[str, ...
     )
 
 
-def type_mismatch(found: str, wanted: str, span: Span, declared: Span | None, what: str = "declared here") -> Diagnostic:
+def type_mismatch(
+    found: str, wanted: str, span: Span, declared: Span | None, what: str = "declared here"
+) -> Diagnostic:
     """E0302: a value of another type than the place declares."""
     return Diagnostic(
         "E0302",

@@ -11,7 +11,18 @@ from nesyc.diagnostics import Diagnostic, Related
 from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast
 
-METHOD_KINDS = ("teacher", "student", "embedder", "split", "relation", "retrieve", "kb", "model", "examples", "errors")
+METHOD_KINDS = (
+    "teacher",
+    "student",
+    "embedder",
+    "split",
+    "relation",
+    "retrieve",
+    "kb",
+    "model",
+    "examples",
+    "errors",
+)
 METHOD_SCALARS = ("text", "int", "number", "bool", "usd")
 
 
@@ -58,7 +69,9 @@ def _bind(method: ast.Method, call: ast.Call, problems: list[Diagnostic]) -> dic
         if parameter.default is None and not parameter.type.nullable:
             related = (Related(parameter.span, "needed here"),)
             message = f"`{method.name.text}` needs `{name}`, a {parameter.type.name.text}"
-            problems.append(Diagnostic("E0308", message, call.span, label=f"no `{name} = ...`", related=related))
+            problems.append(
+                Diagnostic("E0308", message, call.span, label=f"no `{name} = ...`", related=related)
+            )
             sound = False
         given[name] = parameter.default or ast.Null(call.span)
     return given if sound else None

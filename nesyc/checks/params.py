@@ -59,7 +59,9 @@ def _without_value(param: ast.Param) -> Diagnostic:
         f"param `{name}` has no value",
         param.name.span,
         label="no value",
-        help=Help(f"give it one here, in a profile of nesyc.yaml, or on the command line: --param {name}=..."),
+        help=Help(
+            f"give it one here, in a profile of nesyc.yaml, or on the command line: --param {name}=..."
+        ),
     )
 
 

@@ -89,7 +89,9 @@ def check_method_bodies(symbols: Symbols, resolver: Resolver) -> None:
     for method in symbols.methods.values():
         calls = {stage.name.text: stage.call for stage in method.stages}
         scope = {
-            stage.name.text: Symbol(output_kind(stage.call, calls), stage.name.text, stage.name.span, is_stage=True)
+            stage.name.text: Symbol(
+                output_kind(stage.call, calls), stage.name.text, stage.name.span, is_stage=True
+            )
             for stage in method.stages
         }
         placeholders = {parameter.name.text: parameter.type.name.text for parameter in method.params}

@@ -62,7 +62,9 @@ def unknown_reference(
         for table in sorted(tables & OWNERS.keys()):
             owner = OWNERS[table]
             if path[0] in symbols.table[owner]:
-                members = [key.partition(".")[2] for key in symbols.table[table] if key.startswith(f"{path[0]}.")]
+                members = [
+                    key.partition(".")[2] for key in symbols.table[table] if key.startswith(f"{path[0]}.")
+                ]
                 return unknown_name(f"{table} of {owner} `{path[0]}`", path[1], expr.name.span, members)
         owners = [name for table in sorted(tables & OWNERS.keys()) for name in symbols.table[OWNERS[table]]]
         first = expr.of

@@ -181,5 +181,7 @@ def _through_resolve(
             label=f"the winners of `{name}` are not known yet",
             related=(Related(info.span, f"`{name}` resolves here"),) if info.span else (),
             notes=(f"the cycle: {cycle}",),
-            help=Help(f"read the candidates from a relation without `unique ... resolve`, and derive `{name}` from it"),
+            help=Help(
+                f"read the candidates from a relation without `unique ... resolve`, and derive `{name}` from it"
+            ),
         )

@@ -35,7 +35,11 @@ def _unbounded(rule: ast.Rule, argument: ast.Expr, expr: ast.Expr, needed: set[s
         expr.span,
         label="grows with every round",
         notes=(f"`{rule.head.relation.text}` reads itself here, and `{name}` has no bound",),
-        help=Help(f"give a bound:  {name} {sign} 100" if isinstance(argument, ast.Name) else "bind it to a name first"),
+        help=Help(
+            f"give a bound:  {name} {sign} 100"
+            if isinstance(argument, ast.Name)
+            else "bind it to a name first"
+        ),
     )
 
 
@@ -67,7 +71,9 @@ def _definitions(literals: Iterable[ast.Literal]) -> dict[str, list[ast.Expr]]:
     return found
 
 
-def _computations(argument: ast.Expr, definitions: dict[str, list[ast.Expr]], finite: set[str]) -> Iterator[ast.Expr]:
+def _computations(
+    argument: ast.Expr, definitions: dict[str, list[ast.Expr]], finite: set[str]
+) -> Iterator[ast.Expr]:
     """The computed terms a head value comes from, through `x = y` chains."""
     pending, seen = [argument], set()
     while pending:
@@ -86,7 +92,9 @@ def _reach(definitions: dict[str, list[ast.Expr]], loose: set[str], finite: set[
     while len(found) != size:
         size = len(found)
         for name, sources in definitions.items():
-            if name not in finite and any(other.text in found for source in sources for other in variables(source)):
+            if name not in finite and any(
+                other.text in found for source in sources for other in variables(source)
+            ):
                 found.add(name)
     return found
 

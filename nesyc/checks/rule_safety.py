@@ -50,9 +50,10 @@ def _computed(literal: ast.Comparison | ast.Or, bound: set[str]) -> set[str]:
         return {target.text} if isinstance(target, ast.Name) else set()
     found = set()
     for target, source in ((literal.left, literal.right), (literal.right, literal.left)):
-        if isinstance(target, ast.Name) and all(name.text in bound for name in variables(source)):
-            if not isinstance(source, ast.Wildcard):
-                found.add(target.text)
+        if not isinstance(target, ast.Name) or isinstance(source, ast.Wildcard):
+            continue
+        if all(name.text in bound for name in variables(source)):
+            found.add(target.text)
     return found
 
 
@@ -107,7 +108,9 @@ class Safety:
             elif (aggregate := aggregate_of(literal)) is not None:
                 yield aggregate
 
-    def _check_aggregate(self, aggregate: ast.Aggregate, bound: set[str], outside: set[str]) -> Iterator[Diagnostic]:
+    def _check_aggregate(
+        self, aggregate: ast.Aggregate, bound: set[str], outside: set[str]
+    ) -> Iterator[Diagnostic]:
         names = [*variables(aggregate.term), *body_variables(aggregate.body)]
         for name in names:
             if name.text in outside and name.text not in bound and self._first(name.text):
@@ -145,13 +148,16 @@ class Safety:
             help=self._bind_first(name),
         )
 
-    def _unbound(self, name: ast.Name, in_head: bool, body: tuple[ast.Literal, ...] | None = None) -> Diagnostic:
+    def _unbound(
+        self, name: ast.Name, in_head: bool, body: tuple[ast.Literal, ...] | None = None
+    ) -> Diagnostic:
+        no_notes: tuple[str, ...] = ()
         under_not = _under_not(self.body if body is None else body, name.text)
         if under_not is not None:
             return self._only_negated(under_not)
         if in_head:
             message = f"head variable `{name.text}` is not bound in the body"
-            label, notes = "has no value", ()
+            label, notes = "has no value", no_notes
             if any(other.text == name.text for other in body_variables(self.body)):
                 notes = (f"nothing in the body gives `{name.text}` a value in every case",)
         else:
@@ -160,7 +166,7 @@ class Safety:
         return Diagnostic("E0401", message, name.span, label, (), notes, self._bind_first(name))
 
     def _only_negated(self, name: ast.Name) -> Diagnostic:
-        elsewhere = [other for other in self._names_elsewhere(name)]
+        elsewhere = list(self._names_elsewhere(name))
         if elsewhere:
             help_ = self._bind_first(name)
         else:
@@ -269,7 +275,9 @@ def check_nullable(
             label=what,
             related=(Related(source.span, "comes from a nullable column"),),
             notes=("null joins nothing and equals nothing",),
-            help=Help(f"guard it:  known({text})", (Edit(Span(place.span.file, end, end), f", known({text})"),)),
+            help=Help(
+                f"guard it:  known({text})", (Edit(Span(place.span.file, end, end), f", known({text})"),)
+            ),
         )
 
 
@@ -323,4 +331,3 @@ def _body_occurrences(
                     yield from ((name, False, "aggregated here") for name in variables(aggregate.term))
                 for side in (literal.left, literal.right):
                     yield from ((name, False, "compared here") for name in variables(side))
-

@@ -264,7 +264,7 @@ class RuleTypes:
         elif wanted.base == "date" and isinstance(expr, ast.Text):
             if not is_date(expr.value):
                 message = f'"{expr.value}" is no date'
-                help_ = Help("write it as year-month-day: `\"2026-01-31\"`")
+                help_ = Help('write it as year-month-day: `"2026-01-31"`')
                 self.problems.append(Diagnostic("E0302", message, expr.span, label="not a date", help=help_))
         elif found.base == "null" and not nulls:
             return
@@ -281,7 +281,9 @@ class RuleTypes:
                 self.problems.append(unknown_constant(enum.name, word, expr.span, enum.constants, enum.span))
             return
         known = expr.value in enum.constants
-        related = (Related(column.span, f"column `{column.name}` is {wanted}"),) if column and column.span else ()
+        related = (
+            (Related(column.span, f"column `{column.name}` is {wanted}"),) if column and column.span else ()
+        )
         help_ = Help(f"write `.{expr.value}`", (Edit(expr.span, f".{expr.value}"),)) if known else None
         message = f"expected a value of {enum.name}, found text"
         self.problems.append(Diagnostic("E0302", message, expr.span, "this is text", related, help=help_))
@@ -289,7 +291,11 @@ class RuleTypes:
     def _enum_constant(self, expr: ast.EnumConstant, wanted: Type, column: ColumnInfo | None) -> None:
         enum = self.scope.enums.get(wanted.enum or "")
         if enum is None:
-            related = (Related(column.span, f"column `{column.name}` is {wanted}"),) if column and column.span else ()
+            related = (
+                (Related(column.span, f"column `{column.name}` is {wanted}"),)
+                if column and column.span
+                else ()
+            )
             message = f"expected {wanted}, found the enum constant `.{expr.name}`"
             self.problems.append(Diagnostic("E0302", message, expr.span, "an enum constant", related))
         elif expr.name not in enum.constants:
@@ -345,7 +351,7 @@ class RuleTypes:
             self.problems.append(unknown_name("function", name, call.function.span, TEXT_FUNCTIONS, notes))
             return UNKNOWN
         wanted, result = known
-        if wanted is not None and len(wanted) != len(call.arguments) or not call.arguments:
+        if (wanted is not None and len(wanted) != len(call.arguments)) or not call.arguments:
             count = len(wanted) if wanted else 1
             message = f"`{name}` takes {count} argument{'s' * (count != 1)}, found {len(call.arguments)}"
             self.problems.append(Diagnostic("E0301", message, call.span, label="wrong number of arguments"))
@@ -369,12 +375,16 @@ class RuleTypes:
             self._compare(literal, result, self._result_type(aggregate))
             return
         left, right = literal.left, literal.right
-        if isinstance(left, ast.EnumConstant) or (isinstance(left, ast.Text) and not isinstance(right, ast.Text)):
+        if isinstance(left, ast.EnumConstant) or (
+            isinstance(left, ast.Text) and not isinstance(right, ast.Text)
+        ):
             left, right = right, left
         self._compare(literal, right, self.term(left))
 
     def _compare(self, literal: ast.Comparison, right: ast.Expr, left: Type) -> None:
-        if isinstance(right, ast.Text) and left.base in ("enum", "date") or isinstance(right, ast.EnumConstant):
+        if (isinstance(right, ast.Text) and left.base in ("enum", "date")) or isinstance(
+            right, ast.EnumConstant
+        ):
             if left.base == "unknown":
                 return
             self.constant(right, left, None)
@@ -397,14 +407,18 @@ class RuleTypes:
         self.check_body(aggregate.body)
         if isinstance(aggregate.term, ast.Wildcard):
             self.problems.append(
-                Diagnostic("E0302", "an aggregate names what it ranges over", aggregate.term.span, label="any value")
+                Diagnostic(
+                    "E0302", "an aggregate names what it ranges over", aggregate.term.span, label="any value"
+                )
             )
             return
         found = self.term(aggregate.term)
         function = aggregate.function
         allowed = NUMERIC if function in ("sum", "avg") else ORDERED
         if function != "count" and found.base not in allowed | {"unknown"}:
-            message = f"`{function}` needs {'numbers' if function in ('sum', 'avg') else 'values with an order'}"
+            message = (
+                f"`{function}` needs {'numbers' if function in ('sum', 'avg') else 'values with an order'}"
+            )
             self.problems.append(
                 Diagnostic("E0302", f"{message}, this is {found}", aggregate.term.span, label=f"{found}")
             )
@@ -427,5 +441,3 @@ def _comparisons(literals: Iterable[ast.Literal]) -> Iterable[ast.Comparison]:
             yield literal
         elif isinstance(literal, ast.Or):
             yield from _comparisons(literal.branches)
-
-

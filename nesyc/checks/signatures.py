@@ -57,7 +57,12 @@ def _adapter(name: str) -> Signature:
     targets = AnyOf((Choice(("all_linear",)), ListOf(TEXT)))
     return Signature(
         name,
-        (P("rank", COUNT, 8), P("alpha", COUNT, None), P("dropout", SHARE, 0.0), P("targets", targets, "all_linear")),
+        (
+            P("rank", COUNT, 8),
+            P("alpha", COUNT, None),
+            P("dropout", SHARE, 0.0),
+            P("targets", targets, "all_linear"),
+        ),
     )
 
 
@@ -83,9 +88,7 @@ _CALLS = (
     Signature("env", (P("name", TEXT),), positional=1),
     _server("openai_compatible"),
     _server("vllm"),
-    Signature(
-        "recorded", (P("path", FilePath()), P("join", Names()), P("text", Word())), positional=1
-    ),
+    Signature("recorded", (P("path", FilePath()), P("join", Names()), P("text", Word())), positional=1),
     Signature("program", (P("target", Target()),), positional=1),
     Signature("usd_per_million", (P("input", USD), P("output", USD))),
     Signature(
@@ -148,7 +151,7 @@ _CALLS = (
         (P("human", CONFIDENCE, 1.0), P("teacher", CONFIDENCE, 1.0), P("unreviewed", CONFIDENCE, 1.0)),
     ),
     Signature("embed", (P("embedder", Ref(("embedder",))), P("column", Word())), positional=2),
-    Signature("confidence", (P("below", AnyOf((CallOf(("tuned",)), Scalar("number", minimum=0, maximum=100)))),)),
+    Signature("confidence", (P("below", AnyOf((CallOf(("tuned",)), SHARE))),)),
     Signature("tuned", (P("split", SPLIT),), positional=1),
     Signature("tokens", (P("n", COUNT),), positional=1),
     Signature(

@@ -154,9 +154,7 @@ def hash_split_of(dataset: ast.Dataset) -> ast.Call | None:
     return None
 
 
-def _splits(
-    datasets: Mapping[str, ast.Dataset], problems: list[Diagnostic]
-) -> Iterator[tuple[str, Symbol]]:
+def _splits(datasets: Mapping[str, ast.Dataset], problems: list[Diagnostic]) -> Iterator[tuple[str, Symbol]]:
     for dataset in datasets.values():
         names = [split.name for split in dataset.splits]
         call = hash_split_of(dataset)

@@ -50,9 +50,7 @@ class Tables:
         return Resolver(self.symbols, self.paths, self.params)
 
 
-def build_tables(
-    loaded: Loaded, profile: Mapping[str, object], params: Mapping[str, object]
-) -> Tables:
+def build_tables(loaded: Loaded, profile: Mapping[str, object], params: Mapping[str, object]) -> Tables:
     """Everything that is learned before the checks run. What is wrong with it is kept in the tables."""
     symbols = build_symbols(loaded.files)
     paths = Paths(loaded.project.root, loaded.project.roots)

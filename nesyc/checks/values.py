@@ -132,7 +132,9 @@ class Resolver:
         self, signature: Signature, argument: ast.Argument, rest: list[Any], in_stage: bool
     ) -> None:
         if signature.rest is not None:
-            rest.append(self.value(signature.rest, argument.value, f"an argument of `{signature.name}`", in_stage))
+            rest.append(
+                self.value(signature.rest, argument.value, f"an argument of `{signature.name}`", in_stage)
+            )
             return
         names = [parameter.name for parameter in signature.parameters]
         takes = f"it takes {one_of(f'`{name}`' for name in names)}" if names else "it takes no arguments"
@@ -201,7 +203,9 @@ class Resolver:
             case ListOf():
                 if not isinstance(expr, ast.ListOf):
                     return self._wrong(expr, f"a list `[...]` for {what}")
-                items = tuple(self.value(kind.item, item, f"an item of {what}", in_stage) for item in expr.items)
+                items = tuple(
+                    self.value(kind.item, item, f"an item of {what}", in_stage) for item in expr.items
+                )
                 return POISON if POISON in items else items
             case Names():
                 return self._names(expr, what)
@@ -269,7 +273,9 @@ class Resolver:
                 help_ = Help(f'quote it if it is text: `"{expr.text}"`', (Edit(expr.span, f'"{expr.text}"'),))
                 return Diagnostic(problem.code, problem.message, problem.span, problem.label, (), (), help_)
             return problem
-        return type_mismatch(article(found.kind), base, expr.span, found.span, f"`{expr.text}` is declared here")
+        return type_mismatch(
+            article(found.kind), base, expr.span, found.span, f"`{expr.text}` is declared here"
+        )
 
     def _in_range(self, kind: Scalar, constant: Constant, what: str) -> Any:
         value = constant.value
@@ -373,7 +379,9 @@ class Resolver:
             if isinstance(expr, ast.Name) and expr.text in by_name:
                 help_ = Help(f"write `{expr.text}(...)`")
                 message = f"`{expr.text}` is called with its arguments"
-                self.problems.append(Diagnostic("E0308", message, expr.span, label="no arguments", help=help_))
+                self.problems.append(
+                    Diagnostic("E0308", message, expr.span, label="no arguments", help=help_)
+                )
                 return POISON
             return self._wrong(expr, f"{wanted} for {what}")
         name = expr.function.text
@@ -381,9 +389,13 @@ class Resolver:
             return self.call(CALLS[by_name[name]], expr)
         if name in FUNCTIONS:
             message = f"{what} takes {wanted}, not `{name}(...)`"
-            self.problems.append(Diagnostic("E0308", message, expr.function.span, label="another kind of call"))
+            self.problems.append(
+                Diagnostic("E0308", message, expr.function.span, label="another kind of call")
+            )
         else:
-            self.problems.append(unknown_name("function", name, expr.function.span, by_name, (f"{what} takes {wanted}",)))
+            self.problems.append(
+                unknown_name("function", name, expr.function.span, by_name, (f"{what} takes {wanted}",))
+            )
         return POISON
 
     def _options(self, expr: ast.Expr, what: str) -> Any:
@@ -392,7 +404,9 @@ class Resolver:
         values: dict[str, Any] = {}
         for entry in expr.entries:
             if isinstance(entry.value, (ast.EnumConstant, ast.Null)):
-                values[entry.key.text] = entry.value.name if isinstance(entry.value, ast.EnumConstant) else None
+                values[entry.key.text] = (
+                    entry.value.name if isinstance(entry.value, ast.EnumConstant) else None
+                )
                 continue
             constant = self.constant(entry.value, f"`{entry.key.text}`", "a plain value")
             values[entry.key.text] = constant if constant is POISON else constant.value

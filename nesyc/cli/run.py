@@ -21,6 +21,7 @@ from nesyc.cli.output import print_result, stderr_console
 
 if TYPE_CHECKING:
     from nesyc_runtime.artifact import Build
+    from nesyc_runtime.errors import Stopped
     from nesyc_runtime.project import Project
     from nesyc_runtime.stages.context import Context
     from nesyc_runtime.stages.run import Options
@@ -67,13 +68,17 @@ def run(
     if dry_run:
         show_plan(compiled, project, select or [], limit, as_json=as_json, out=out)
         return
-    results = _run(compiled, project, Options(select or (), refresh or (), limit or None))
+    results, stop = _run(compiled, project, Options(select or (), refresh or (), limit or None))
     print_result(results, results_tables(results), as_json=as_json, out=out)
-    if results["status"] == "done" and not all(require["ok"] for require in results["require"]):
+    if stop is not None:
+        raise stop
+    if not all(require["ok"] for require in results["require"]):
         raise typer.Exit(errors.FAILED)
 
 
-def _run(build: Build, project: Project, options: Options) -> dict[str, Any]:
+def _run(
+    build: Build, project: Project, options: Options
+) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
     from nesyc_runtime.report.progress import ConsoleReporter
     from nesyc_runtime.stages.shelf import project_lock
 
@@ -87,8 +92,10 @@ def _run(build: Build, project: Project, options: Options) -> dict[str, Any]:
         return _run_and_write(ctx, options)
 
 
-def _run_and_write(ctx: Context, options: Options) -> dict[str, Any]:
-    """Results are written where a run stops too, saying so; then it stops."""
+def _run_and_write(
+    ctx: Context, options: Options
+) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
+    """Results are written where a run stops too, saying so; what stopped it comes with them."""
     from nesyc_runtime.errors import Stopped
     from nesyc_runtime.stages.graph import build_graph
     from nesyc_runtime.stages.results import make_results, write_results
@@ -97,10 +104,10 @@ def _run_and_write(ctx: Context, options: Options) -> dict[str, Any]:
     nodes = build_graph(ctx.build)
     try:
         run_stages(ctx, options)
-    except (Stopped, KeyboardInterrupt):
-        write_results(ctx, nodes, make_results(ctx, nodes, "stopped"))
-        raise
-    results = make_results(ctx, nodes, "done")
+        stop = None
+    except (Stopped, KeyboardInterrupt) as error:
+        stop = error
+    results = make_results(ctx, nodes, "done" if stop is None else "stopped")
     folder = write_results(ctx, nodes, results)
     ctx.reporter.note(f"results in {ctx.project.shown(folder)}/")
-    return results
+    return results, stop

@@ -324,12 +324,18 @@ class GenerateSource:
 
 @dataclass(frozen=True, slots=True)
 class HubSource:
-    """`hf_dataset("org/name", split = "train", config = ..., revision = ...)`"""
+    """`hf_dataset("org/name", split = "train", config = ..., revision = ...)`
+
+    `configs` are several configurations read one after another, in place of `config`; `config_as` is the
+    field that takes a row's configuration.
+    """
 
     name: str
     split: str
     config: str | None = None
     revision: str | None = None
+    configs: tuple[str, ...] = ()
+    config_as: str | None = None
     kind: OneOf["hub"] = "hub"
 
 
@@ -641,6 +647,7 @@ class SampleStage:
     temperature: float | None
     review: OneOf["optional", "required"]
     location: Location
+    limit: int | None = None
     kind: OneOf["sample"] = "sample"
 
 
@@ -776,7 +783,7 @@ class Requirement:
 
 @dataclass(frozen=True, slots=True)
 class Evaluate:
-    """`students`: ids in the order compared (a student's name is the untrained base). `splits`: held-out ids.
+    """`task`: what is answered; `students`: ids in the order compared (a student's name is the untrained base). `splits`: held-out ids.
 
     `format`/`retrieve` override what the model was trained on; None keeps it.
     """
@@ -793,6 +800,7 @@ class Evaluate:
     retrieve: str | None
     limit: int | None
     location: Location
+    task: str = ""
 
 
 # --- tests -------------------------------------------------------------------------------------

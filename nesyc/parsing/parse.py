@@ -51,8 +51,10 @@ def parse_file(path: str, text: str) -> Parsed:
     context = Context(path)
     try:
         file: nodes.File = run("file", tokens, context)
-    except (Stuck, TooDeep):
-        file, context = recover_file(path, text, tokens)
+    except Stuck as stuck:
+        file, context = recover_file(path, text, tokens, stuck.index)
+    except TooDeep:
+        file, context = recover_file(path, text, tokens, len(tokens))
     found = (*problems, *context.problems, *check_edition(file, context.editions, text))
     whole = nodes.File(
         path, file.edition, file.fragment_of, file.declarations, file.fragment_items, Span(path, 0, len(text))

@@ -23,8 +23,8 @@ from nesyc.parsing.parse import run
 from nesyc.parsing.split import BLOCKS, KB, Block, body_of, declaration_margins, split_declarations, split_items
 from nesyc.syntax import nodes
 
-def recover_file(path: str, text: str, tokens: list[Token]) -> tuple[nodes.File, Context]:
-    """What can be read of the tokens, and a context with everything that was wrong."""
+def recover_file(path: str, text: str, tokens: list[Token], stuck: int) -> tuple[nodes.File, Context]:
+    """What can be read of the tokens, which do not parse beyond `stuck`, and all that was wrong."""
     too_deep = _nested_too_deep(path, tokens)
     if too_deep is not None:
         context = Context(path)
@@ -33,7 +33,7 @@ def recover_file(path: str, text: str, tokens: list[Token]) -> tuple[nodes.File,
     brackets = match_brackets(text, tokens, declaration_margins(text, tokens))
     stray = frozenset(brackets.stray)
     trouble = sorted((*brackets.unclosed, *brackets.stray))
-    recovery = _Recovery(path, text, tokens, brackets, Context(path), stray, trouble)
+    recovery = _Recovery(path, text, tokens, brackets, Context(path), stray, trouble, stuck)
     recovery.context.problems += islice(bracket_problems(path, tokens, brackets), LIMIT)
     file = recovery.read()
     return file, recovery.context
@@ -66,6 +66,7 @@ class _Recovery:
     stray: frozenset[int]
     trouble: list[int]
     """Where brackets are reported, in order: a piece that fails there has been explained already."""
+    stuck: int
 
     def read(self) -> nodes.File:
         """All declarations that can be read; of a fragment, all items."""
@@ -99,10 +100,11 @@ class _Recovery:
         return found if isinstance(found, nodes.File) else _empty(self.path)
 
     def _declaration(self, begin: int, end: int) -> list[nodes.Declaration]:
-        tokens = self._evened(begin, end)
+        if begin <= self.stuck < end and self.tokens[begin].kind in BLOCKS:
+            return self._piecewise(begin, end)
         silent = Context(self.path)
         try:
-            value = run("declaration", tokens, silent)
+            value = run("declaration", self._evened(begin, end), silent)
         except (Stuck, TooDeep):
             return self._piecewise(begin, end)
         self._take(silent)

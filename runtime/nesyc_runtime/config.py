@@ -306,12 +306,18 @@ class GenerateSource(Model):
 
 
 class HubSource(Model):
-    """`hf_dataset("org/name", split = "train", config = ..., revision = ...)`"""
+    """`hf_dataset("org/name", split = "train", config = ..., revision = ...)`
+
+    `configs` are several configurations read one after another, in place of `config`; `config_as` is the
+    field that takes a row's configuration.
+    """
 
     name: str
     split: str
     config: str | None = None
     revision: str | None = None
+    configs: tuple[str, ...] = ()
+    config_as: str | None = None
     kind: OneOf["hub"] = "hub"
 
 
@@ -604,6 +610,7 @@ class SampleStage(Model):
     temperature: float | None
     review: OneOf["optional", "required"]
     location: Location
+    limit: int | None = None
     kind: OneOf["sample"] = "sample"
 
 
@@ -733,7 +740,7 @@ class Requirement(Model):
 
 
 class Evaluate(Model):
-    """`students`: ids in the order compared (a student's name is the untrained base). `splits`: held-out ids.
+    """`task`: what is answered; `students`: ids in the order compared (a student's name is the untrained base). `splits`: held-out ids.
 
     `format`/`retrieve` override what the model was trained on; None keeps it.
     """
@@ -750,6 +757,7 @@ class Evaluate(Model):
     retrieve: str | None
     limit: int | None
     location: Location
+    task: str = ""
 
 
 # --- tests -------------------------------------------------------------------------------------

@@ -56,7 +56,7 @@ def edit(name: str, change: Callable[[str], str]) -> Callable[[Path], None]:
         (edit("plan.json", lambda text: text[:-5]), "cannot be read"),
         (edit("plan.json", lambda text: "[1]"), "not a file of a compiled spec"),
         (edit("plan.json", lambda text: text.replace('"v": 1', '"v": 7', 1)), "has version 7"),
-        (edit("plan.json", lambda text: text.replace('"lr"', '"rate"', 1)), "rate"),
+        (edit("plan.json", lambda text: text.replace('"lr"', '"rate"', 1)), "finetune.lr"),
         (edit("plan.json", lambda text: text.replace('"stages": [', '"stagez": [', 1)), "stage"),
         (edit("config.yaml", lambda text: "teachers: [}"), "cannot be read"),
         (edit("config.yaml", lambda text: "params: {}"), "enums"),

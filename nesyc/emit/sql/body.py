@@ -309,7 +309,9 @@ def _aggregate_query(scope: Scope, literal: nodes.AggregateLiteral, env: Binding
 def _aggregate_rows(
     scope: Scope, literal: nodes.AggregateLiteral, body: Body, names: Sequence[str]
 ) -> str:
-    value = f"{plain(term_value(literal.term, body.bound, scope.constants))} AS value"
+    term = term_value(literal.term, body.bound, scope.constants)
+    # equal texts have equal ids, so ids do for counting
+    value = f"{term.sql if literal.function == 'count' else plain(term)} AS value"
     binding: list[str] = []
     if literal.function != "count":
         shown = (body.bound[name].sql if name in body.bound else "NULL" for name in names)

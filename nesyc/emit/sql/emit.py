@@ -45,7 +45,7 @@ def emit_program(kb: nodes.Kb) -> Program:
         semantics=kb.semantics.kind,
         k=kb.semantics.k,
         ceiling=encode(kb.ceiling),
-        schema=schema_objects(layout, _searches(compiled)),
+        tables=schema_objects(layout, _searches(compiled)),
         relations=tuple(_relation_plan(table) for table in layout.tables.values()),
         constants=tuple(sorted(set(_constants(kb)))),
         statements=statements,

@@ -20,7 +20,7 @@ LEAVES = "nesyc.leaf"
 
 ROW = "_row"
 IMPLICIT = ("conf", "origin", "status", "owner")
-HIDDEN = (ROW, *IMPLICIT, "written", "line", "provenance")
+HIDDEN = (ROW, *IMPLICIT, "written", "line", "provenance", "rowid", "oid", "_rowid_")
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,7 +143,7 @@ class Program:
     semantics: str
     k: int
     ceiling: Mapping[str, float]
-    schema: tuple[SchemaObject, ...]
+    tables: tuple[SchemaObject, ...]
     relations: tuple[RelationPlan, ...]
     constants: tuple[str, ...]
     statements: Mapping[str, Statement]

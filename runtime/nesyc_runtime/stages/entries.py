@@ -69,13 +69,14 @@ def read_entry(
 
     Raises `BadValue` where neither gives every column that may not be null.
     """
+    problems = []
     for fields in (*_objects(text), _labelled(text, columns)):
         given = {_plain(str(name)): value for name, value in fields.items()}
         try:
             return {column.name: _typed(column, given, enums) for column in columns}
         except BadValue as error:
-            problem = error
-    raise problem
+            problems.append(error)
+    raise problems[0]
 
 
 def _typed(column: config.KbColumn, given: Mapping[str, Any], enums: Mapping[str, tuple[str, ...]]) -> Any:

@@ -26,6 +26,14 @@ NOT_CONTENT = frozenset(
 )
 
 
+def version_of(package: str) -> str:
+    """The version of an installed package; "unknown" for one that is only on the path."""
+    try:
+        return importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return "unknown"
+
+
 def stage_key(inputs: Mapping[str, Any]) -> str:
     return digest(inputs)
 
@@ -76,7 +84,7 @@ def _common(ctx: Context, kind: str, task: str) -> Inputs:
     return {
         "kind": kind,
         f"task {task}": task_digest(ctx.task(task)),
-        "nesyc": importlib.metadata.version("nesyc"),
+        "nesyc": version_of("nesyc"),
     }
 
 
@@ -121,7 +129,7 @@ def finetune_inputs(ctx: Context, stage: config.FinetuneStage, copy: int) -> Inp
         **_student(ctx, stage.student),
         "training module": file_digest(ctx.build.train_module(stage)),
         "examples": [ctx.keys[name] for name in stage.examples],
-        "torch": importlib.metadata.version("torch"),
+        "torch": version_of("torch"),
     }
     if stage.model != stage.student:
         inputs |= _model(ctx, stage.model)
@@ -138,7 +146,7 @@ def _retrieved_for_training(ctx: Context, stage: config.FinetuneStage) -> Any:
     if not _all_done(ctx, stage.retrieve) or any(name not in ctx.done for name in stage.examples):
         return [ctx.keys.get(writer.id) for writer in ctx.writers(retrieve.kb)]
     found = ctx.found(stage.retrieve, training_items(ctx, stage), training=True)
-    return digest([[result.text, list(result.hits)] for result in found])
+    return digest([result.text for result in found])
 
 
 def _all_done(ctx: Context, retrieve: str) -> bool:

@@ -144,6 +144,7 @@ def _do(ctx: Context, node: Node, outcome: Outcome) -> None:
         outcome.ran.append(node.id)
     else:
         _charge(ctx, node, done)
+        ctx.reporter.note(f"{shown_name(ctx, node)}: done before")
     if isinstance(node.stage, config.ExtractStage):
         entries = read_entries(done.folder / "entries.jsonl")
         ctx.knowledge.write(node.stage, str(done.info["run"]), entries)

@@ -96,7 +96,7 @@ async def call(client: httpx.AsyncClient, server: Server, body: Mapping[str, Any
     except httpx.TimeoutException:
         raise Retry(f"no answer within {server.timeout:g} s") from None
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise Retry(server.scrub(f"{type(error).__name__}: {error}")) from None
+        raise Retry(server.scrub(f"{type(error).__name__} {error}".strip())) from None
     _check_status(server, response, content)
     return _parse(content)
 

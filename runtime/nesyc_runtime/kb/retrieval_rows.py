@@ -1,0 +1,149 @@
+"""Rows of a KB as retrieval needs them: typed values, the sentence `say` makes, whose questions they came from."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nesyc_runtime import config
+from nesyc_runtime.inference.prompts import HOLE, value_text
+from nesyc_runtime.kb.program import RelationPlan
+from nesyc_runtime.kb.store import Store
+
+SYMBOLS, CLAIMS = '"nesyc.symbol"', '"nesyc.claim"'
+REJECTED = "rejected"
+# Of a derived fact: its confidence is capped by the origins of what it stands on, so it needs no status of its own.
+DERIVED = {"origin": "derived", "status": "accepted", "owner": "rules"}
+
+
+@dataclass(frozen=True, slots=True)
+class KbRow:
+    """`values` by column, `implicit` its conf, origin, status, owner; `vectors` hold float32 as bytes.
+
+    `sentence` is what `say` makes of it, None without `say`; `sources` the keys (`words.input_key`) of the
+    items it was drawn from.
+    """
+
+    relation: str
+    derived: bool
+    key: tuple[Any, ...]
+    values: Mapping[str, Any]
+    implicit: Mapping[str, Any]
+    vectors: Mapping[str, bytes]
+    sentence: str | None
+    sources: frozenset[str]
+
+    def fact(self) -> dict[str, Any]:
+        """The FACT object of the contracts."""
+        args = [
+            list(memoryview(self.vectors[name]).cast("f")) if name in self.vectors else value
+            for name, value in self.values.items()
+        ]
+        return {"relation": self.relation, "args": args, "text": self.sentence}
+
+
+def read_rows(store: Store, name: str, where: Mapping[str, Any] | None = None) -> Iterator[KbRow]:
+    """The rows that queries see of relation `name`, or of those the ones with the values `where` by column.
+
+    Rejected rows are never among them. Raises `UserError` for an unknown relation.
+    """
+    plan, relation = store.relation(name), store.declared[name]
+    weighted = store.program.semantics != "boolean"
+    sources = _sources(store, plan) if not relation.derived else {}
+    sql, bound = _select(plan, where or {}, weighted=weighted)
+    for record in store.execute(sql, bound):
+        row = _row(relation, plan, record, sources)
+        if row.implicit["status"] != REJECTED:
+            yield row
+
+
+def sentence(template: str, values: Mapping[str, Any]) -> str:
+    """A `say` template with its `{column}` holes filled; a brace inside a value stays a brace."""
+    return HOLE.sub(lambda hole: value_text(values[hole[1]]) if hole[1] in values else hole[0], template)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _select(plan: RelationPlan, where: Mapping[str, Any], *, weighted: bool) -> tuple[str, list[Any]]:
+    shown, joins, conditions, bound = ["r._row"], [], [], []
+
+    def text_of(column: str, alias: str) -> str:
+        joins.append(f"LEFT JOIN {SYMBOLS} AS {alias} ON {alias}.id = r.{quoted(column)}")
+        return f"{alias}.text"
+
+    for number, column in enumerate(plan.columns):
+        plain = f"r.{quoted(column.column)}"
+        shown.append(text_of(column.column, f"s{number}") if column.interned else plain)
+        if column.name in where:
+            value = f"(SELECT id FROM {SYMBOLS} WHERE text = ?)" if column.interned else "?"
+            given = where[column.name]
+            conditions.append(f"{plain} IS NULL" if given is None else f"{plain} = {value}")
+            bound += [] if given is None else [given]
+    shown.append("r.conf" if weighted or not plan.derived else "1.0")
+    if not plan.derived:
+        shown += [text_of(name, f"i_{name}") for name in ("origin", "status", "owner")]
+    filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"SELECT {', '.join(shown)} FROM {quoted(plan.reads)} AS r {' '.join(joins)}{filtered} ORDER BY r._row"  # noqa: S608
+    return sql, bound
+
+
+def _row(
+    relation: config.Relation,
+    plan: RelationPlan,
+    record: tuple[Any, ...],
+    sources: Mapping[int, frozenset[str]],
+) -> KbRow:
+    columns = plan.columns
+    values: dict[str, Any] = {}
+    vectors: dict[str, bytes] = {}
+    for column, value in zip(columns, record[1:], strict=False):
+        if column.base == "vector" and value is not None:
+            vectors[column.name] = value
+        values[column.name] = None if column.base == "vector" else _value(column.base, value)
+    conf, *implicit = record[1 + len(columns) :]
+    names = ("origin", "status", "owner")
+    shown = dict(zip(names, implicit, strict=True)) if implicit else DERIVED
+    key = relation.key or tuple(name for name in values if name not in vectors)
+    return KbRow(
+        relation.name,
+        relation.derived,
+        tuple(values[name] for name in key),
+        values,
+        {"conf": conf, **shown},
+        vectors,
+        sentence(relation.say, values) if relation.say is not None else None,
+        sources.get(record[0], frozenset()),
+    )
+
+
+def _value(base: str, value: Any) -> Any:
+    return bool(value) if base == "bool" and value is not None else value
+
+
+def _sources(store: Store, plan: RelationPlan) -> dict[int, frozenset[str]]:
+    """By row, the keys of the items that any of its owners drew it from."""
+    found: dict[int, set[str]] = defaultdict(set)
+    own = f"SELECT _row, provenance FROM {quoted(plan.rows)} WHERE provenance IS NOT NULL"  # noqa: S608
+    claimed = f"SELECT row, provenance FROM {CLAIMS} WHERE relation = ? AND provenance IS NOT NULL"  # noqa: S608
+    records: Iterable[tuple[int, str]] = [
+        *store.execute(own),
+        *store.execute(claimed, (plan.name,)),
+    ]
+    for row, provenance in records:
+        found[row].update(provenance_inputs(provenance))
+    return {row: frozenset(keys) for row, keys in found.items()}
+
+
+def provenance_inputs(provenance: str) -> list[str]:
+    """The keys of its sources' inputs; none where the text is no provenance of a stage."""
+    try:
+        value = json.loads(provenance)
+    except (ValueError, RecursionError):
+        return []
+    inputs = value.get("inputs") if isinstance(value, dict) else None
+    return [key for key in inputs if isinstance(key, str)] if isinstance(inputs, list) else []

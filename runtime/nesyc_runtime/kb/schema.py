@@ -1,0 +1,135 @@
+"""Bringing the tables of a store up to date with the compiled schema, without losing a row that was written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+from collections.abc import Iterable
+
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.program import Program, SchemaObject
+
+DROP_ORDER = ("trigger", "view", "index", "table")
+
+
+def apply_schema(connection: sqlite3.Connection, program: Program) -> None:
+    """Create what is missing and rebuild what can be computed again, in one transaction.
+
+    A table of facts whose columns changed is rebuilt where its rows all come from the source (the next
+    synchronisation fills it) or fit the new columns. Raises `UserError` (E0506) where written rows would be lost.
+    """
+    wanted = _digest(program.tables)
+    if _state(connection, "schema") == wanted:
+        return
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        if _state(connection, "schema") != wanted:
+            _migrate(connection, program)
+            _set_state(connection, "schema", wanted)
+            _set_state(connection, "objects", json.dumps([[o.kind, o.name] for o in program.tables]))
+            connection.execute("DELETE FROM \"nesyc.state\" WHERE key IN ('evaluated', 'source')")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.rollback()
+        raise
+
+
+def _migrate(connection: sqlite3.Connection, program: Program) -> None:
+    present = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall())
+    owned = json.loads(_state(connection, "objects") or "[]")
+    wanted = {item.name: item for item in program.tables}
+    kept_tables = {
+        name for name, item in wanted.items() if item.facts and item.kind == "table" and present.get(name) == item.sql
+    }
+    changed: list[tuple[SchemaObject, str]] = []
+    for kind in DROP_ORDER:
+        for own_kind, name in owned:
+            if own_kind != kind or name not in present or name in kept_tables:
+                continue
+            item = wanted.get(name)
+            if kind == "table" and name.endswith(".rows") and _has_owner(connection, name):
+                _refuse_loss(connection, name, item)
+                if item is not None and _rows_to_keep(connection, name):
+                    aside = f"temp.{_quote(name + '.before')}"
+                    connection.execute(f"CREATE TABLE {aside} AS SELECT * FROM {_quote(name)}")  # noqa: S608
+                    changed.append((item, aside))
+            connection.execute(f"DROP {kind.upper()} IF EXISTS {_quote(name)}")
+    for item in program.tables:
+        if item.kind == "insert":
+            connection.execute(item.sql)
+        elif item.name not in kept_tables:
+            connection.execute(item.sql)
+            for new, aside in changed:
+                if new.name == item.name:
+                    _copy(connection, aside, item.name)
+    for item in program.tables:
+        if item.kind == "table" and item.sql.startswith("CREATE VIRTUAL TABLE"):
+            table = _quote(item.name)
+            connection.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
+
+
+def _has_owner(connection: sqlite3.Connection, table: str) -> bool:
+    return "owner" in _columns(connection, table)
+
+
+def _rows_to_keep(connection: sqlite3.Connection, table: str) -> int:
+    """How many rows others than the source wrote."""
+    count = connection.execute(
+        f'SELECT count(*) FROM {_quote(table)} JOIN "nesyc.symbol" ON id = owner WHERE text NOT LIKE \'source:%\''  # noqa: S608
+    ).fetchone()
+    return int(count[0])
+
+
+def _refuse_loss(connection: sqlite3.Connection, table: str, item: SchemaObject | None) -> None:
+    rows = _rows_to_keep(connection, table)
+    if not rows:
+        return
+    relation = table.removesuffix(".rows")
+    help = "keep the old columns, or give the new ones a nullable type (`T?`)"
+    if item is None:
+        raise UserError(f"E0506: relation `{relation}` is gone and holds {rows} written rows", help)
+    old = _columns(connection, table)
+    connection.execute("SAVEPOINT shape")
+    connection.execute(item.sql.replace(_quote(table), '"nesyc.shape"', 1))
+    new = _columns(connection, "nesyc.shape")
+    required = {
+        row[1] for row in connection.execute('PRAGMA table_info("nesyc.shape")') if row[3] and not row[5]
+    }
+    connection.execute("ROLLBACK TO shape")
+    connection.execute("RELEASE shape")
+    lost = [name for name in old if new.get(name) != old[name]]
+    if lost or required - set(old):
+        what = f"columns {', '.join(lost)} changed" if lost else f"columns {', '.join(sorted(required - set(old)))} are new"
+        raise UserError(f"E0506: relation `{relation}` holds {rows} written rows, and its {what}", help)
+
+
+def _copy(connection: sqlite3.Connection, old: str, new: str) -> None:
+    found = connection.execute(f"SELECT * FROM {old} LIMIT 0")  # noqa: S608
+    shared = ", ".join(_quote(column[0]) for column in found.description)
+    connection.execute(f"INSERT INTO {_quote(new)} ({shared}) SELECT {shared} FROM {old}")  # noqa: S608
+    connection.execute(f"DROP TABLE {old}")
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
+    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({_quote(table)})")}
+
+
+def _digest(tables: Iterable[SchemaObject]) -> str:
+    text = json.dumps([[item.kind, item.name, item.sql] for item in tables])
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _state(connection: sqlite3.Connection, key: str) -> str | None:
+    if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'nesyc.state'").fetchone():
+        return None
+    row = connection.execute('SELECT value FROM "nesyc.state" WHERE key = ?', (key,)).fetchone()
+    return None if row is None else str(row[0])
+
+
+def _set_state(connection: sqlite3.Connection, key: str, value: str) -> None:
+    connection.execute('INSERT OR REPLACE INTO "nesyc.state" (key, value) VALUES (?, ?)', (key, value))
+
+
+def _quote(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

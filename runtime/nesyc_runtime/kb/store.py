@@ -1,0 +1,211 @@
+"""A knowledge base in one SQLite file: its connection, its tables, its texts, its transactions.
+
+Every change is one transaction begun with BEGIN IMMEDIATE, so a crash leaves the state before or after it, and a
+second process waits its turn.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from nesyc_runtime import config, patterns
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import printable
+from nesyc_runtime.kb.program import Program, RelationPlan
+from nesyc_runtime.kb.schema import apply_schema
+
+BUSY_SECONDS = 60.0
+
+
+class Store:
+    """An open knowledge base. Not for use by several threads at once; other processes may have it open too."""
+
+    def __init__(self, connection: sqlite3.Connection, kb: config.Kb, program: Program, path: Path | None) -> None:
+        self.connection = connection
+        self.kb = kb
+        self.program = program
+        self.path = path
+        self._ids: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+        self._depth = 0
+
+    @cached_property
+    def enums(self) -> Mapping[str, tuple[str, ...]]:
+        return {enum.name: enum.constants for enum in self.kb.enums}
+
+    @cached_property
+    def declared(self) -> Mapping[str, config.Relation]:
+        return {relation.name: relation for relation in self.kb.relations}
+
+    def relation(self, name: str) -> RelationPlan:
+        """The plan of a relation; raises `UserError` for an unknown name."""
+        plan = self.program.by_name.get(name)
+        if plan is None:
+            raise UserError(
+                f"the KB `{self.kb.name}` has no relation `{printable(name, 60)}`",
+                f"it has {', '.join(sorted(self.program.by_name))}",
+            )
+        return plan
+
+    def execute(self, sql: str, parameters: Mapping[str, Any] | Iterable[Any] = ()) -> sqlite3.Cursor:
+        values = parameters if isinstance(parameters, Mapping) else tuple(parameters)
+        return self.connection.execute(sql, values)
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """A transaction; one inside another is part of it."""
+        if self._depth:
+            yield
+            return
+        self.execute("BEGIN IMMEDIATE")
+        self._depth = 1
+        try:
+            yield
+        except BaseException:
+            self.connection.rollback()
+            self._ids.clear()
+            self._texts.clear()
+            raise
+        else:
+            self.execute("COMMIT")
+        finally:
+            self._depth = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Several reads of one state, whatever other processes write meanwhile."""
+        if self._depth or self.connection.in_transaction:
+            yield
+            return
+        self.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self.connection.rollback()
+
+    def state(self, key: str) -> str | None:
+        row = self.execute('SELECT value FROM "nesyc.state" WHERE key = ?', (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def set_state(self, key: str, value: str) -> None:
+        self.execute('INSERT OR REPLACE INTO "nesyc.state" (key, value) VALUES (?, ?)', (key, value))
+
+    def facts_changed(self) -> None:
+        """Count a change of stored rows: what was evaluated before it is out of date."""
+        self.set_state("facts", str(int(self.state("facts") or 0) + 1))
+
+    def symbol(self, text: str) -> int:
+        """The id of a text, given one now where it has none; call inside `writing`."""
+        found = self.find_symbol(text)
+        if found is None:
+            cursor = self.execute('INSERT INTO "nesyc.symbol" (text) VALUES (?)', (text,))
+            assert cursor.lastrowid is not None
+            found = self._ids[text] = cursor.lastrowid
+        return found
+
+    @property
+    def known_symbols(self) -> Mapping[str, int]:
+        """Texts whose id was looked up in this session."""
+        return self._ids
+
+    def find_symbol(self, text: str) -> int | None:
+        """The id of a text, None where no row has ever held it."""
+        if text not in self._ids:
+            row = self.execute('SELECT id FROM "nesyc.symbol" WHERE text = ?', (text,)).fetchone()
+            if row is None:
+                return None
+            self._ids[text] = int(row[0])
+        return self._ids[text]
+
+    def text(self, symbol: int) -> str:
+        if symbol not in self._texts:
+            row = self.execute('SELECT text FROM "nesyc.symbol" WHERE id = ?', (symbol,)).fetchone()
+            self._texts[symbol] = str(row[0])
+        return self._texts[symbol]
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def open_store(path: Path | None, kb: config.Kb, program: object) -> Store:
+    """Open, or create, the store of `kb` at `path` (None: in memory) and bring its tables up to date.
+
+    `program` is the compiled rule program as JSON values. Raises `UserError` where the file is no store or a changed
+    schema would lose stored rows (E0506).
+    """
+    try:
+        plan = program if isinstance(program, Program) else Program.model_validate(program)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"the rule program of `{kb.name}` cannot be read: {place}: {first['msg']}",
+            "compile it again with `nesyc compile`",
+        ) from None
+    connection = _connect(path)
+    store = Store(connection, kb, plan, path)
+    try:
+        apply_schema(connection, plan)
+    except sqlite3.DatabaseError as error:
+        connection.close()
+        raise _not_a_store(path, error) from None
+    except BaseException:
+        connection.close()
+        raise
+    return store
+
+
+def _connect(path: Path | None) -> sqlite3.Connection:
+    try:
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(
+            str(path) if path is not None else ":memory:",
+            timeout=BUSY_SECONDS,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        _add_functions(connection)
+        if path is not None:
+            connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute("PRAGMA temp_store = MEMORY")
+    except (sqlite3.Error, OSError) as error:
+        raise _not_a_store(path, error) from None
+    return connection
+
+
+def _not_a_store(path: Path | None, error: Exception) -> UserError:
+    where = path.name if path is not None else "in memory"
+    if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+        return UserError(f"the knowledge base {where} is locked by another process", "wait for it, or end it")
+    return UserError(
+        f"the knowledge base {where} cannot be opened: {error}",
+        "name another file under `store`, or move this one away: what a run wrote is lost with it",
+    )
+
+
+def _add_functions(connection: sqlite3.Connection) -> None:
+    """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain."""
+    options = {"deterministic": True}
+    connection.create_function("lower", 1, lambda text: None if text is None else str(text).lower(), **options)
+    connection.create_function("upper", 1, lambda text: None if text is None else str(text).upper(), **options)
+    connection.create_function("regexp", 2, _regexp, **options)
+
+
+def _regexp(pattern: str | None, text: str | None) -> int | None:
+    return None if pattern is None or text is None else int(patterns.matches(str(pattern), str(text)))

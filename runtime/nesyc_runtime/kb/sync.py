@@ -1,0 +1,287 @@
+"""Making the source's rows in the store equal to the text: other owners' rows are not touched.
+
+Rows stream through a temporary table, so memory stays flat, and what differs is found by SQL; only rows that another
+owner holds too are looked at one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import printable
+from nesyc_runtime.hashing import digest
+from nesyc_runtime.kb.facts import SourceRow, file_facts, source_facts
+from nesyc_runtime.kb.program import RelationPlan
+from nesyc_runtime.kb.rows import FIELDS, Claim, column_list, hold, quote, release
+from nesyc_runtime.kb.store import Store
+
+BATCH = 5000
+NEW = 'temp."nesyc.new"'
+SOURCE = "source:%"
+
+
+def sync_source(store: Store, paths: Mapping[int, Path] | None = None) -> bool:
+    """Make the rows that the source owns equal to the facts of the KB; gives whether anything changed.
+
+    `paths[i]` is the file of `kb.fact_files[i]`. Nothing is read where facts, files and ceiling are those of the
+    last time. Raises `UserError` for rows that do not fit their relation, with file and line.
+    """
+    wanted = digest(
+        [
+            [fact.model_dump(mode="json") for fact in store.kb.facts],
+            [file.model_dump(mode="json") for file in store.kb.fact_files],
+            store.kb.ceiling.model_dump(),
+        ]
+    )
+    if store.state("source") == wanted:
+        return False
+    with store.writing():
+        changed = _recap(store)
+        for relation in store.program.relations:
+            if not relation.derived:
+                changed |= _sync_relation(store, relation, _rows(store, relation, paths or {}))
+        if changed:
+            _check_references(store)
+            store.facts_changed()
+        store.set_state("source", wanted)
+    return changed
+
+
+def _rows(store: Store, relation: RelationPlan, paths: Mapping[int, Path]) -> Iterator[SourceRow]:
+    facts = (fact for fact in store.kb.facts if fact.relation == relation.name)
+    yield from source_facts(facts, relation, store.enums)
+    for index, file in enumerate(store.kb.fact_files):
+        if file.relation == relation.name:
+            yield from file_facts(file, paths[index], relation, store.enums)
+
+
+def _recap(store: Store) -> bool:
+    """Apply a changed ceiling to every row."""
+    changed = False
+    for relation in store.program.relations:
+        if relation.derived:
+            continue
+        for origin, cap in store.program.ceiling.items():
+            cursor = store.execute(
+                f"UPDATE {quote(relation.rows)} SET conf = min(written, ?) "  # noqa: S608
+                "WHERE origin = ? AND conf <> min(written, ?)",
+                (cap, store.symbol(origin), cap),
+            )
+            changed |= cursor.rowcount > 0
+    return changed
+
+
+def _sync_relation(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> bool:
+    _stage(store, relation, rows)
+    same = " AND ".join(
+        f"n.{quote(c.column)} IS r.{quote(c.column)}" for c in relation.columns if not c.computed
+    )
+    table = quote(relation.rows)
+    changed = _release_gone(store, relation, table, same)
+    changed |= _hold_shared(store, relation, table, same)
+    changed |= _update(store, relation, table, same)
+    changed |= _insert(store, relation, table, same)
+    store.execute(f"DROP TABLE {NEW}")
+    return changed
+
+
+def _stage(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> None:
+    """All rows of the source in a temporary table, as the relation holds them, each once.
+
+    Raises `UserError` (E0503) where two rows have one key.
+    """
+    store.execute(f"DROP TABLE IF EXISTS {NEW}")
+    columns = column_list(relation)
+    store.execute(
+        f"CREATE TABLE {NEW} (number INTEGER PRIMARY KEY, {columns}, "
+        "written REAL, origin INTEGER, status INTEGER, owner INTEGER, line INTEGER, provenance TEXT)"
+    )
+    marks = ", ".join("?" * (len(relation.columns) + 6))
+    sql = f"INSERT INTO {NEW} ({columns}, {FIELDS}) VALUES ({marks})"  # noqa: S608
+    accepted = store.symbol("accepted")
+    while batch := list(islice(rows, BATCH)):
+        _intern(store, (t for row in batch for t in _texts(relation, row)))
+        ids = store.find_symbol
+        store.connection.executemany(
+            sql,
+            (
+                (
+                    *(ids(v) if c.interned and v is not None else v for c, v in zip(relation.columns, row.values, strict=True)),
+                    row.conf, ids(row.origin), accepted, ids(row.owner), row.line, None,
+                )
+                for row in batch
+            ),
+        )  # fmt: skip
+    values = ", ".join(quote(c.column) for c in relation.columns if not c.computed)
+    store.execute(
+        f"DELETE FROM {NEW} WHERE number NOT IN (SELECT number FROM ("  # noqa: S608
+        f"SELECT number, row_number() OVER (PARTITION BY {values} ORDER BY written DESC, number) AS n FROM {NEW}"
+        ") WHERE n = 1)"
+    )
+    _check_keys(store, relation)
+    store.execute(f'CREATE INDEX temp."nesyc.new.key" ON "nesyc.new" ({", ".join(_key(relation) or [values])})')
+
+
+def _texts(relation: RelationPlan, row: SourceRow) -> Iterator[str]:
+    for column, value in zip(relation.columns, row.values, strict=True):
+        if column.interned and value is not None:
+            yield value
+    yield row.origin
+    yield row.owner
+
+
+def _intern(store: Store, texts: Iterable[str]) -> None:
+    """Give ids to texts in one go; what is known already is not asked for again."""
+    fresh = [text for text in dict.fromkeys(texts) if text not in store.known_symbols]
+    store.connection.executemany(
+        'INSERT OR IGNORE INTO "nesyc.symbol" (text) VALUES (?)', ((text,) for text in fresh)
+    )
+
+
+def _key(relation: RelationPlan) -> list[str]:
+    return [quote(column.column) for column in relation.columns if column.key]
+
+
+def _check_keys(store: Store, relation: RelationPlan) -> None:
+    key = ", ".join(_key(relation))
+    if not key:
+        return
+    twice = store.execute(
+        f"SELECT min(number), {key} FROM {NEW} GROUP BY {key} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"  # noqa: S608
+    ).fetchone()
+    if twice is None:
+        return
+    same = " AND ".join(f"{column} = ?" for column in _key(relation))
+    rows = store.execute(f"SELECT owner, line FROM {NEW} WHERE {same} ORDER BY number LIMIT 2", twice[1:]).fetchall()  # noqa: S608
+    earlier, later = (_place(store, owner, line) for owner, line in rows)
+    names = ", ".join(column.name for column in relation.columns if column.key)
+    raise UserError(
+        f"{later}: E0503: a second row of `{relation.name}` with the key ({names}) of {earlier}",
+        "remove one of the two",
+    )
+
+
+def _equal(left: str, right: str, relation: RelationPlan) -> str:
+    return " AND ".join(f"{left}.{column} = {right}.{column}" for column in _key(relation))
+
+
+def _place(store: Store, owner: int, line: int | None) -> str:
+    return f"{store.text(owner).partition(':')[2]}:{line}"
+
+
+def _release_gone(store: Store, relation: RelationPlan, table: str, same: str) -> bool:
+    """Rows, and claims on others' rows, that the source no longer has."""
+    gone = f"owner IN (SELECT id FROM \"nesyc.symbol\" WHERE text LIKE '{SOURCE}') AND NOT EXISTS (SELECT 1 FROM {NEW} AS n WHERE {same})"
+    shared = store.execute(
+        f'SELECT r._row, r.owner FROM {table} AS r JOIN "nesyc.claim" AS c ON c.relation = ? AND c.row = r._row '  # noqa: S608
+        f"WHERE r.{gone} GROUP BY r._row",
+        (relation.name,),
+    ).fetchall()
+    claims = store.execute(
+        f'SELECT c.row, c.owner FROM "nesyc.claim" AS c JOIN {table} AS r ON r._row = c.row '  # noqa: S608
+        f"WHERE c.relation = ? AND c.{gone}",
+        (relation.name,),
+    ).fetchall()
+    for row, owner in (*shared, *claims):
+        release(store, relation, row, store.text(owner))
+    cursor = store.execute(f"DELETE FROM {table} AS r WHERE r.{gone}")  # noqa: S608
+    return bool(shared or claims or cursor.rowcount > 0)
+
+
+def _hold_shared(store: Store, relation: RelationPlan, table: str, same: str) -> bool:
+    """Rows of the source that others hold as well."""
+    others = "r.owner NOT IN (SELECT id FROM \"nesyc.symbol\" WHERE text LIKE 'source:%')"
+    claimed = 'EXISTS (SELECT 1 FROM "nesyc.claim" AS c WHERE c.relation = ? AND c.row = r._row)'
+    columns = ", ".join(f"n.{quote(column.column)}" for column in relation.columns)
+    found = store.execute(
+        f"SELECT {columns}, n.written, n.origin, n.owner, n.line FROM {NEW} AS n JOIN {table} AS r ON {same} "  # noqa: S608
+        f"WHERE {others} OR {claimed} ORDER BY n.number",
+        (relation.name,),
+    ).fetchall()
+    changed = False
+    for *stored, written, origin, owner, line in found:
+        claim = Claim(store.text(owner), written, store.text(origin), line=line)
+        changed |= hold(store, relation, stored, claim)
+    return changed
+
+
+def _update(store: Store, relation: RelationPlan, table: str, same: str) -> bool:
+    """Rows that only the source holds and whose confidence or place changed."""
+    claimed = 'EXISTS (SELECT 1 FROM "nesyc.claim" AS c WHERE c.relation = ? AND c.row = r._row)'
+    cursor = store.execute(
+        f"UPDATE {table} AS r SET written = n.written, origin = n.origin, owner = n.owner, line = n.line, "  # noqa: S608
+        f"conf = min(n.written, {_caps(store, 'n.origin')}) FROM {NEW} AS n "
+        f"WHERE {same} AND r.owner IN (SELECT id FROM \"nesyc.symbol\" WHERE text LIKE 'source:%') "
+        f"AND (n.written, n.origin, n.owner, n.line) IS NOT (r.written, r.origin, r.owner, r.line) "
+        f"AND NOT {claimed}",
+        (relation.name,),
+    )
+    return cursor.rowcount > 0
+
+
+def _insert(store: Store, relation: RelationPlan, table: str, same: str) -> bool:
+    columns = column_list(relation)
+    if key := _key(relation):
+        clash = store.execute(
+            f"SELECT n.owner, n.line, r.owner FROM {NEW} AS n JOIN {table} AS r ON {_equal('n', 'r', relation)} "  # noqa: S608
+            f"WHERE NOT ({same}) ORDER BY n.number LIMIT 1"
+        ).fetchone()
+        if clash is not None:
+            owner = printable(store.text(clash[2]), 80)
+            raise UserError(
+                f"{_place(store, clash[0], clash[1])}: E0503: `{relation.name}` already has a row with this key "
+                f"({', '.join(key)}), written by {owner}",
+                "give the fact another key, or reject the other row",
+            )
+    cursor = store.execute(
+        f"INSERT INTO {table} ({columns}, conf, {FIELDS}) "  # noqa: S608
+        f"SELECT {columns}, min(written, {_caps(store, 'origin')}), {FIELDS} FROM {NEW} AS n "
+        f"WHERE NOT EXISTS (SELECT 1 FROM {table} AS r WHERE {same}) ORDER BY number"
+    )
+    return cursor.rowcount > 0
+
+
+def _caps(store: Store, column: str) -> str:
+    cases = " ".join(
+        f"WHEN {store.symbol(origin)} THEN {float(cap)!r}" for origin, cap in store.program.ceiling.items()
+    )
+    return f"CASE {column} {cases} END"
+
+
+def _check_references(store: Store) -> None:
+    """E0502: a value that points at a key no row has, or E0303: an enum constant that is no longer declared."""
+    for relation in store.program.relations:
+        if relation.derived:
+            continue
+        broken = store.execute(f"PRAGMA foreign_key_check({quote(relation.rows)})").fetchone()
+        if broken is not None:
+            _refuse_reference(store, relation, broken)
+
+
+def _refuse_reference(store: Store, relation: RelationPlan, broken: Sequence[Any]) -> None:
+    _, row, parent, number = broken
+    keys = store.execute(f"PRAGMA foreign_key_list({quote(relation.rows)})").fetchall()
+    source = next(key[3] for key in keys if key[0] == number)
+    column = next(c for c in relation.columns if c.column == source)
+    value, owner, line = store.execute(
+        f"SELECT {quote(source)}, owner, line FROM {quote(relation.rows)} WHERE _row = ?",  # noqa: S608
+        (row,),
+    ).fetchone()
+    text = printable(json.dumps(store.text(value) if column.interned else value, ensure_ascii=False), 60)
+    target = str(parent).removesuffix(".rows").removesuffix(".enum")
+    code = "E0303" if str(parent).endswith(".enum") else "E0502"
+    raise UserError(
+        f"{_place(store, owner, line)}: {code}: `{relation.name}.{column.name}` is {text}, which `{target}` does not have",
+        f"add it to `{target}`, or mend the fact",
+    )
+
+
+def source_paths(store: Store, find: Callable[[config.Path], Path]) -> dict[int, Path]:
+    """The file of each fact file; `find` is a project's `file`."""
+    return {index: find(file.path) for index, file in enumerate(store.kb.fact_files)}

@@ -1,0 +1,59 @@
+"""Words as retrieval sees them, and the one normal form by which two inputs count as the same question."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from nesyc_runtime.hashing import canonical_json
+
+LONGEST_QUERY = 512  # words: what comes after says little new and costs time
+
+_WORD = re.compile(r"[^\W_]+")
+
+# English words that say nothing about what a text is about.
+STOP_WORDS = frozenset(
+    """
+    a about after again all am an and any are as at be because been before being between both but by can could did do
+    does doing down during each few for from further had has have having he her here hers him his how i if in into is
+    it its itself just may me more most my no nor not now of off on once only or other our out over own same she
+    should so some such than that the their them then there these they this those through to too under until up very
+    was we were what when where which while who whom whose why will with would you your
+    """.split()
+)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in order: runs of letters and digits, in one case, without accents.
+
+    >>> words("How many Zörps: 3.5?")
+    ['how', 'many', 'zorps', '3', '5']
+    """
+    if not text.isascii():
+        text = "".join(
+            sign for sign in unicodedata.normalize("NFKD", text) if not unicodedata.combining(sign)
+        )
+    return _WORD.findall(text.casefold())
+
+
+def query_words(text: str) -> list[str]:
+    """The distinct words a question is searched by, in order: stop words only where it has no other."""
+    found = list(dict.fromkeys(words(text)))[:LONGEST_QUERY]
+    return [word for word in found if word not in STOP_WORDS] or found
+
+
+def normal_text(text: str) -> str:
+    """A text in one case, with single spaces between its words and none around it."""
+    return " ".join(text.casefold().split())
+
+
+def input_key(inputs: Mapping[str, Any]) -> str:
+    """What makes two items the same question: their inputs, with texts compared as `normal_text` gives them.
+
+    KB entries keep the keys of the items they were drawn from; by it retrieval holds an item's own entries out.
+    """
+    return canonical_json(
+        {name: normal_text(value) if isinstance(value, str) else value for name, value in inputs.items()}
+    )
