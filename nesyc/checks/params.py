@@ -10,7 +10,7 @@ from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantErro
 from nesyc.checks.kb_symbols import check_type_ref
 from nesyc.checks.messages import type_mismatch, unknown_name
 from nesyc.checks.scope import EnumInfo
-from nesyc.checks.types import is_date
+from nesyc.checks.types import BASES, is_date
 from nesyc.checks.values import describe, fits
 from nesyc.diagnostics import Diagnostic, Help
 from nesyc.diagnostics.span import Span
@@ -38,6 +38,9 @@ def resolve_params(
     for name, param in params.items():
         problems.extend(check_type_ref(param.type, enums))
         base = param.type.name.text
+        if base not in BASES and base not in enums:
+            constants[name] = Constant("unknown", None, param.span, known=False)
+            continue
         if name in given:
             value = _convert(given[name], base, param, enums, "--param", problems)
         elif name in profile:

@@ -152,6 +152,8 @@ class RuleTypes:
         term = self._quiet(aggregate.term)
         if term is None:
             return None
+        if term.base not in (NUMERIC if aggregate.function in ("sum", "avg") else ORDERED):
+            return UNKNOWN
         return NUMBER if aggregate.function == "avg" else term.required()
 
     # --- checking -------------------------------------------------------------------------------

@@ -450,7 +450,7 @@ def noun(kind: str) -> str:
 
 def fits(found: str, wanted: str) -> bool:
     """Whether a constant of base type `found` may stand where `wanted` is."""
-    if found == wanted:
+    if found in (wanted, "unknown"):
         return True
     return wanted in ("number", "usd") and found in ("int", "number", "usd")
 

@@ -24,10 +24,13 @@ class Block:
 
     start: str
     keywords: frozenset[str]
+    settings: bool = True
+    """Whether `key = value` is an item too."""
 
 
+_FILE = Block("declaration", DECLARATIONS, settings=False)
 _SETTINGS = Block("setting_part", frozenset())
-_STAGES = Block("stage_part", frozenset({"STAGE"}))
+_STAGES = Block("stage_part", frozenset({"STAGE"}), settings=False)
 KB = Block("kb_part", frozenset({"RELATION", "DERIVED", "FACTS", "RULE", "FORBID", "SAY", "INCLUDE", "ALLOW"}))
 BLOCKS = {
     **dict.fromkeys(("TEACHER", "STUDENT", "EMBEDDER", "RETRIEVE", "ANSWER"), _SETTINGS),
@@ -36,7 +39,7 @@ BLOCKS = {
     "TASK": Block("task_part", frozenset({"INPUT", "OUTPUT", "PROMPT", "PARSE", "CLAIM", "METRIC"})),
     "KB": KB,
     "EVALUATE": Block("evaluate_part", frozenset({"REPORT", "COMPARE", "REQUIRE"})),
-    "TEST": Block("test_part", frozenset({"GIVEN", "EXPECT"})),
+    "TEST": Block("test_part", frozenset({"GIVEN", "EXPECT"}), settings=False),
 }
 # Items that end with `;`: what looks like a setting inside is a comparison.
 SENTENCES = frozenset({"RULE", "FORBID", "EXPECT", "GIVEN"})
@@ -67,7 +70,7 @@ def split_declarations(text: str, tokens: Sequence[Token], brackets: Brackets) -
     """The ranges of `tokens` that are one declaration each; together they are all tokens."""
     begin = 0
     for place in _outermost(tokens, 0, len(tokens), brackets):
-        if place > begin and _begins(text, tokens, place, begin, DECLARATIONS, declaration=True):
+        if place > begin and _begins(text, tokens, place, begin, _FILE, declaration=True):
             yield begin, place
             begin = place
     if begin < len(tokens):
@@ -88,7 +91,7 @@ def split_items(
         if annotated and token.kind in SENTENCES | {"FACTS"}:
             annotated = False  # the item that the annotations stand before
         elif after_end or (token.text == "@" and not annotated) or (
-            not annotated and _begins(text, tokens, place, start, block.keywords, declaration=False)
+            not annotated and _begins(text, tokens, place, start, block, declaration=False)
         ):
             yield start, place
             start, annotated = place, token.text == "@"
@@ -115,13 +118,14 @@ def _outermost(tokens: Sequence[Token], begin: int, end: int, brackets: Brackets
 
 
 def _begins(
-    text: str, tokens: Sequence[Token], place: int, start: int, keywords: frozenset[str], *, declaration: bool
+    text: str, tokens: Sequence[Token], place: int, start: int, block: Block, *, declaration: bool
 ) -> bool:
     """Whether an item, after the one that began at `start`, begins at `place`."""
     token, previous = tokens[place], tokens[place - 1]
     following = tokens[place + 1] if place + 1 < len(tokens) else None
     if not is_word(token) or following is None or place == start + 1:
         return False
+    keywords = block.keywords
     sentence = tokens[start].kind in SENTENCES
     if previous.kind in _OPEN_ENDED or (previous.kind == "COMMA" and (sentence or declaration)):
         # A keyword at the head of a line begins an item even where the one before is cut short.
@@ -132,9 +136,10 @@ def _begins(
         return is_word(following) or following.kind == ("LPAR" if token.kind == "ALLOW" else "STRING")
     if token.kind in keywords and (is_word(following) or following.kind in ("STRING", "BLOCK", "LPAR", "DOT")):
         return True
-    if not declaration and not sentence and following.kind == "EQUAL":
+    settings = block.settings and not sentence
+    if settings and following.kind == "EQUAL":
         return token.kind not in ("WITH", "GROUP") or begins_line(text, token)
-    if not declaration and not sentence and following.kind in ("COLON", "SAME"):
+    if settings and following.kind in ("COLON", "SAME"):
         return begins_line(text, token)  # a setting with the wrong sign
     # Two words in a row, where no keyword is known: a misspelt one.
     return token.kind == "NAME" and is_word(following) and begins_line(text, token)

@@ -67,6 +67,13 @@ class Field(Model):
     key: bool = False
 
 
+class Path(Model):
+    """`root` is "" for the project folder, else a root of nesyc.yaml; `pattern` is relative, may hold `*`."""
+
+    root: str
+    pattern: str
+
+
 # --- rules -------------------------------------------------------------------------------------
 
 
@@ -275,13 +282,6 @@ class Kb(Model):
 
 
 # --- data --------------------------------------------------------------------------------------
-
-
-class Path(Model):
-    """`root` is "" for the project folder, else a root of nesyc.yaml; `pattern` is relative, may hold `*`."""
-
-    root: str
-    pattern: str
 
 
 class FileSource(Model):

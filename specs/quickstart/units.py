@@ -48,7 +48,7 @@ def teach(request: Mapping[str, Any]) -> str:
     unit, count = request["row"]["unit"], request["row"]["count"]
     grams = world()[unit]
     if request["kind"] == "sample":
-        return f"{unit}s are {grams} grams each: {count} x {grams} = {count * grams}."
+        return f"{grams} grams each: {count} x {grams} = {count * grams}."
     return json.dumps(
         {
             "summary": f"Look up what a {unit} weighs; {count} {unit}s are not what the name suggests.",

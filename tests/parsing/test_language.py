@@ -6,7 +6,7 @@ import pytest
 
 from nesyc.parsing import parse_fact, parse_file, parse_query
 from nesyc.syntax import nodes
-from tests.parsing.conftest import without_spans
+from tests.parsing.trees import without_spans
 
 SOUND = {
     "hash split": 'dataset d { splits = hash_split(json("@bench/bbh/*.json", at = "examples", file_as = "task"),'

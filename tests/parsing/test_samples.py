@@ -10,7 +10,7 @@ from nesyc.diagnostics import SourceMap
 from nesyc.parsing import parse_file
 from nesyc.syntax import nodes
 from nesyc.syntax.dump import dump
-from tests.parsing.conftest import kb_items, without_spans
+from tests.parsing.trees import kb_items, without_spans
 
 GOLDEN = Path(__file__).resolve().parent.parent / "golden" / "ast"
 

@@ -7,7 +7,7 @@ import pytest
 from nesyc.parsing import parse_file
 from nesyc.parsing.tables import load_tables
 from nesyc.syntax import nodes
-from tests.parsing.conftest import walk
+from tests.parsing.trees import walk
 
 RESERVED = {"and", "or", "not", "true", "false", "null"}
 KEYWORDS = sorted(word for word in load_tables().words if word.isalpha() and word not in RESERVED)

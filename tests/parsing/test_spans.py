@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nesyc.parsing import parse_file
 from nesyc.syntax import nodes
-from tests.parsing.conftest import kb_items, walk, without_spans
+from tests.parsing.trees import kb_items, walk, without_spans
 
 
 def test_names_and_constants_cover_their_text(sample: tuple[str, str]) -> None:

@@ -84,6 +84,15 @@ def test_training_items_do_not_see_their_own_entries(world: World) -> None:
             assert f"of {lesson.inputs['n']} " not in lesson.retrieved
 
 
+def test_own_entries_are_held_out_of_training_only(world: World) -> None:
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        run(ctx, Options())
+        asked = ctx.knowledge.asked  # type: ignore[attr-defined]
+    assert {id_ for training, id_ in asked if training} == {f"q{n}" for n in range(20) if n % 5 != 4}
+    assert {id_ for training, id_ in asked if not training} == {f"q{n}" for n in range(1000, 1006)}
+
+
 def change_setting(stage: str, **values: Any) -> Callable[[World], None]:
     return lambda world: find_stage(world.values, stage).update(values)
 

@@ -353,7 +353,7 @@ class FileKnowledge:
 
     def __init__(self, file: Path) -> None:
         self._file = file
-        self.retrievals = 0
+        self.asked: set[tuple[bool, str]] = set()
 
     def prepare(self) -> None:
         pass
@@ -367,7 +367,7 @@ class FileKnowledge:
         return {"written": len(entries)}
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
-        self.retrievals += 1
+        self.asked |= {(training, item.id) for item in items}
         entries = [entry for stored in self._read().values() for entry in stored]
         found = []
         for item in items:

@@ -80,7 +80,7 @@ def _select(plan: RelationPlan, where: Mapping[str, Any], *, weighted: bool) -> 
         plain = f"r.{quoted(column.column)}"
         shown.append(text_of(column.column, f"s{number}") if column.interned else plain)
         if column.name in where:
-            value = f"(SELECT id FROM {SYMBOLS} WHERE text = ?)" if column.interned else "?"
+            value = f"(SELECT id FROM {SYMBOLS} WHERE text = ?)" if column.interned else "?"  # noqa: S608
             given = where[column.name]
             conditions.append(f"{plain} IS NULL" if given is None else f"{plain} = {value}")
             bound += [] if given is None else [given]

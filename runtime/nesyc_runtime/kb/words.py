@@ -14,15 +14,14 @@ LONGEST_QUERY = 512  # words: what comes after says little new and costs time
 _WORD = re.compile(r"[^\W_]+")
 
 # English words that say nothing about what a text is about.
-STOP_WORDS = frozenset(
-    """
-    a about after again all am an and any are as at be because been before being between both but by can could did do
-    does doing down during each few for from further had has have having he her here hers him his how i if in into is
-    it its itself just may me more most my no nor not now of off on once only or other our out over own same she
-    should so some such than that the their them then there these they this those through to too under until up very
-    was we were what when where which while who whom whose why will with would you your
-    """.split()
-)
+_STOP = """
+a about after again all am an and any are as at be because been before being between both but by can could did do does
+doing during each few for from further had has have having he her here hers him his how i if in into is it its itself
+just may me more most my no nor not now of off on once only or other our out over own same she should so some such
+than that the their them then there these they this those through to too under until up very was we were what when
+where which while who whom whose why will with would you your
+"""
+STOP_WORDS = frozenset(_STOP.split())
 
 
 def words(text: str) -> list[str]:

@@ -36,7 +36,7 @@ def lessons_of(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Exa
     """One lesson for each distinct rationale of each item."""
     task = ctx.task(stage.task)
     items = _items(ctx, stage, examples)
-    found = ctx.found(stage.retrieve, items, training=False) if stage.retrieve is not None else None
+    found = ctx.found(stage.retrieve, items, training=True) if stage.retrieve is not None else None
     return [
         Lesson(
             example.id,

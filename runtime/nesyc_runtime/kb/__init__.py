@@ -1,0 +1,1 @@
+"""The knowledge base at run time: storage, evaluation, queries, explanations, retrieval."""

@@ -1,0 +1,110 @@
+"""Whatever the text: no exception, spans inside it, and time that grows with its length only."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from nesyc.diagnostics import SourceMap, render_text, to_json
+from nesyc.parsing import parse_file
+from nesyc.syntax.dump import dump
+from tests.parsing.conftest import SAMPLE_FILES, SAMPLES
+from tests.parsing.trees import walk
+
+TEXTS = [(SAMPLES / name).read_text(encoding="utf-8") for name in SAMPLE_FILES]
+SCRAPS = ["{", "}", "(", ")", "[", "]", '"', '"""', "'", ";", ":", ":-", "=", "==", ",", ".", "..", "#", "//", "\n", "@",
+          "\\", "\0", "\ud800", "é", "\u202e", "\r", "\ufeff", "rule ", "kb x {", "not ", "_", "1e9999", "-", " "]  # fmt: skip
+ROUNDS = 7000 if os.environ.get("NESYC_FUZZ") else 60
+
+
+def _sound(text: str) -> None:
+    parsed = parse_file("a.nesy", text)
+    for node in walk(parsed.file):
+        assert 0 <= node.span.start <= node.span.end <= len(text)
+    for found in parsed.diagnostics:
+        places = [found.span, *(related.span for related in found.related)]
+        assert all(0 <= place.start <= place.end <= len(text) for place in places)
+    sources = SourceMap({"a.nesy": text})
+    render_text(parsed.diagnostics, sources).encode("utf-8")
+    to_json(parsed.diagnostics, sources)
+    dump(parsed.file, sources)
+
+
+@given(st.text(max_size=300))
+def test_any_text(text: str) -> None:
+    _sound(text)
+
+
+@given(st.lists(st.sampled_from(SCRAPS), max_size=60).map("".join))
+def test_any_scraps(text: str) -> None:
+    _sound(text)
+
+
+@settings(max_examples=ROUNDS, deadline=None)
+@given(st.randoms(use_true_random=False), st.sampled_from(TEXTS), st.integers(1, 8))
+def test_mutated_samples(chance: random.Random, text: str, changes: int) -> None:
+    for _ in range(changes):
+        start = chance.randrange(len(text) + 1)
+        end = min(len(text), start + chance.choice([0, 0, 1, 1, 3, 30]))
+        moved = chance.randrange(len(text) + 1)
+        new = chance.choice([chance.choice(SCRAPS), "", text[moved : moved + chance.choice([1, 10, 80])]])
+        text = text[:start] + new + text[end:]
+    _sound(text)
+
+
+HARD = {
+    "open": lambda n: "(" * n,
+    "close": lambda n: ")" * n,
+    "alternating": lambda n: "(}" * n,
+    "blocks": lambda n: "kb x {\n" * n,
+    "rules": lambda n: "nesy 1 kb x {" + "rule a: " * n,
+    "keywords": lambda n: "rule " * n,
+    "quotes": lambda n: '"' * n,
+    "text blocks": lambda n: '"""\n}\n' * n,
+    "open strings": lambda n: '"a\n' * n,
+    "escapes": lambda n: 'nesy 1 include "' + "\\q" * n + '"',
+    "signs": lambda n: "nesy 1 param x: int = " + "-" * n + "1",
+    "sum": lambda n: "nesy 1 param x: int = " + "a + " * n + "1",
+    "members": lambda n: "nesy 1 param x: int = a" + ".a" * n,
+    "comments": lambda n: "// a\n" * n,
+    "bad settings": lambda n: "nesy 1 kb x {\n" + "a : 1\n" * n + "}",
+    "bad declarations": lambda n: "nesy 1\n" + "param : \n" * n,
+    "annotations": lambda n: "nesy 1 kb x {" + "@a " * n + "}",
+    "one long line": lambda n: "nesy 1 enum A {" + " a" * n + " 1 }",
+    "nul": lambda n: "\0" * n,
+    "facts": lambda n: "nesy 1 kb x { facts p {" + '("a") ' * n + "} ! }",
+}
+
+
+@pytest.mark.parametrize("shape", HARD)
+def test_time_grows_with_the_length(shape: str) -> None:
+    """Four times the text takes at most seven times as long (quadratic would be sixteen)."""
+    size = 4000
+    make = HARD[shape]
+
+    def seconds(n: int) -> float:
+        text = make(n)
+        best = 9e9
+        for _ in range(3):
+            start = time.process_time()
+            found = parse_file("a.nesy", text).diagnostics
+            render_text(found, SourceMap({"a.nesy": text}))
+            best = min(best, time.process_time() - start)
+        return best
+
+    assert seconds(4 * size) < 7 * seconds(size) + 0.1
+
+
+@pytest.mark.parametrize("opener", ["(", "[", "{ a = ", "f(", "not (", "-(", "1 + ("])
+def test_deep_nesting_is_a_diagnostic(opener: str) -> None:
+    closer = "".join({"(": ")", "[": "]", "{": "}"}[sign] for sign in opener if sign in "([{")
+    for depth, sound in ((40, True), (400, False), (20_000, False)):
+        text = f"nesy 1\nparam x: int = {opener * depth}1{closer * depth}\nparam y: int\n"
+        parsed = parse_file("a.nesy", text)
+        assert (parsed.diagnostics == ()) == sound
+        dump(parsed.file)  # recursive, as the passes over the tree are
