@@ -129,7 +129,10 @@ def _made_from(checked: Checked, profile: str | None, params: Mapping[str, str])
         "profile": profile,
         "params_given": dict(sorted(params.items())),
         "params": dict(checked.spec.params),
-        "sources": {name: digest(text.encode("utf-8", "surrogatepass")) for name, text in sorted(checked.loaded.texts.items())},
+        "sources": {
+            name: digest(text.encode("utf-8", "surrogatepass"))
+            for name, text in sorted(checked.loaded.texts.items())
+        },
         "fact_files": dict(sorted(facts.items())),
     }
 

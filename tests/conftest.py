@@ -12,7 +12,9 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write golden files from what the code gives now")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write golden files from what the code gives now"
+    )
 
 
 @pytest.fixture
@@ -23,7 +25,9 @@ def golden(request: pytest.FixtureRequest) -> Callable[[Path, str], None]:
         if request.config.getoption("--update-golden"):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8", newline="\n")
-        assert path.is_file(), f"no golden file {path.name}: run pytest --update-golden and read what it writes"
+        assert path.is_file(), (
+            f"no golden file {path.name}: run pytest --update-golden and read what it writes"
+        )
         assert text == path.read_text(encoding="utf-8")
 
     return compare

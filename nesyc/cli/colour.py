@@ -38,7 +38,11 @@ def _styled(line: str) -> list[tuple[str, str]]:
         colour = "red" if "^" in match[2] else "cyan"
         return [(match[1], "blue"), (match[2] + match[3] + end, colour)]
     if match := _REMARK.fullmatch(body):
-        return [(match[1], "blue"), (match[2], "bold green" if match[2] == "help" else "bold"), (match[3] + end, "")]
+        return [
+            (match[1], "blue"),
+            (match[2], "bold green" if match[2] == "help" else "bold"),
+            (match[3] + end, ""),
+        ]
     gutter, bar, rest = body.partition("│")
     if bar and not gutter.strip("0123456789 "):
         return [(gutter + bar, "blue"), (rest + end, "")]

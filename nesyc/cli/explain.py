@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from nesyc.diagnostics.codes import Code
 
 CodeArgument = Annotated[
-    str | None, typer.Argument(metavar="[CODE]", help="Such as E0402; without one, all are listed.", show_default=False)
+    str | None,
+    typer.Argument(metavar="[CODE]", help="Such as E0402; without one, all are listed.", show_default=False),
 ]
 
 

@@ -33,9 +33,7 @@ OutOption = Annotated[
 KbOption = Annotated[
     str | None, typer.Option("--kb", metavar="NAME", help="Which KB, where a spec has several.")
 ]
-LimitOption = Annotated[
-    int, typer.Option("--limit", metavar="N", min=0, help="At most N rows; 0 means all.")
-]
+LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="At most N rows; 0 means all.")]
 
 
 def parse_params(items: list[str] | None) -> dict[str, str]:

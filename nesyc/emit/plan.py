@@ -18,7 +18,12 @@ def emit_plan(spec: nodes.Spec, programs: Mapping[str, Any]) -> str:
         "spec": spec.name,
         "path": spec.path,
         "pipelines": [
-            {"name": p.name, "task": p.task, "location": encode(p.location), "stages": [s.id for s in p.stages]}
+            {
+                "name": p.name,
+                "task": p.task,
+                "location": encode(p.location),
+                "stages": [s.id for s in p.stages],
+            }
             for p in spec.pipelines
         ],
         "stages": [{**encode(stage), "after": list(stage_inputs(spec, stage))} for stage in stages],

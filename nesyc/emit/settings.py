@@ -9,7 +9,17 @@ import yaml
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 
-SECTIONS = ("params", "enums", "teachers", "students", "embedders", "datasets", "tasks", "retrieves", "answers")
+SECTIONS = (
+    "params",
+    "enums",
+    "teachers",
+    "students",
+    "embedders",
+    "datasets",
+    "tasks",
+    "retrieves",
+    "answers",
+)
 
 
 class _Dumper(yaml.SafeDumper):

@@ -15,9 +15,18 @@ from nesyc.parsing.tables import Tables, load_tables
 FEW = 4
 LITERAL = frozenset({"NAME", "NUMBER", "STRING", "BLOCK", "LSQB", "LPAR", "LBRACE", "DOT", "MINUS", "NOT",
                      "TRUE", "FALSE", "NULL", "UNDERSCORE"})  # fmt: skip
-OPERATORS = frozenset({"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "SAME", "DIFFERENT", "ORDER", "AND", "OR", "DOT"})
+OPERATORS = frozenset(
+    {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "SAME", "DIFFERENT", "ORDER", "AND", "OR", "DOT"}
+)
 RESERVED = frozenset({"AND", "OR", "NOT", "TRUE", "FALSE", "NULL", "UNDERSCORE"})
-CLASSES = {"NAME": "a name", "NUMBER": "a number", "STRING": "a string", "BLOCK": "a string", "ORDER": "`<`", END: ""}
+CLASSES = {
+    "NAME": "a name",
+    "NUMBER": "a number",
+    "STRING": "a string",
+    "BLOCK": "a string",
+    "ORDER": "`<`",
+    END: "",
+}
 PIECES = {
     "declaration": "declaration",
     "setting_part": "setting",
@@ -39,7 +48,9 @@ def explain(error: Stuck | TooDeep, start: str, tokens: Sequence[Token], file: s
     place = error.index
     tables = load_tables()
     possible = accepted(tables, start, tokens[:place])
-    slip = find_slip(tokens, place, possible, file, text) or _unknown_item(start, tokens, place, possible, file)
+    slip = find_slip(tokens, place, possible, file, text) or _unknown_item(
+        start, tokens, place, possible, file
+    )
     if slip is not None:
         return slip
     if END in possible:
@@ -51,7 +62,9 @@ def explain(error: Stuck | TooDeep, start: str, tokens: Sequence[Token], file: s
     notes: tuple[str, ...] = ()
     if token.kind in RESERVED and "NAME" in possible:
         notes = (f"`{token.text}` is a reserved word and names nothing",)
-    wanted = f"expected {expected}, found {found_text(token)}" if expected else f"unexpected {found_text(token)}"
+    wanted = (
+        f"expected {expected}, found {found_text(token)}" if expected else f"unexpected {found_text(token)}"
+    )
     return Diagnostic("E0101", wanted, Span(file, token.start, token.end), "unexpected", notes=notes)
 
 
@@ -84,11 +97,15 @@ def _unknown_item(
         help = Help("a setting is written `key = value`")
     else:
         help = Help("expected " + ", ".join(f"`{word}`" for word in keywords))
-    return Diagnostic("E0101", f"{found_text(first)} begins no {PIECES[start]}", span, "unexpected", help=help)
+    return Diagnostic(
+        "E0101", f"{found_text(first)} begins no {PIECES[start]}", span, "unexpected", help=help
+    )
 
 
 def _could_follow(token: Token) -> bool:
-    return token.kind not in ("COLON", "SAME", "EQUAL") and (token.text[0].isalnum() or token.text[0] in '_("{.')
+    return token.kind not in ("COLON", "SAME", "EQUAL") and (
+        token.text[0].isalnum() or token.text[0] in '_("{.'
+    )
 
 
 def _keywords(start: str) -> frozenset[str]:
@@ -129,7 +146,9 @@ def describe(possible: Mapping[str, int], tables: Tables) -> str:
 
 def _without_plain_words(kinds: dict[str, int], tables: Tables) -> dict[str, int]:
     """Leave out the keywords that could only stand here as names: all they do is become one."""
-    naming = {-1 - place for place, made in enumerate(tables.productions) if made.builder in ("word", "guarded")}
+    naming = {
+        -1 - place for place, made in enumerate(tables.productions) if made.builder in ("word", "guarded")
+    }
     words = {name for word, name in tables.words.items() if word[0].isalpha()}
     return {
         kind: state

@@ -96,7 +96,9 @@ def parse(
     raise AssertionError("the end of the input is accepted or refused")
 
 
-def _children(places: tuple[int | None, ...], melted: frozenset[int], values: list[Any], base: int) -> list[Any]:
+def _children(
+    places: tuple[int | None, ...], melted: frozenset[int], values: list[Any], base: int
+) -> list[Any]:
     if not melted:
         return [None if place is None else values[base + place] for place in places]
     children: list[Any] = []

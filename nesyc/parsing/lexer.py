@@ -50,7 +50,9 @@ def tokenize(text: str, start: int = 0, end: int | None = None) -> list[Token]:
 @cache
 def _scanner() -> re.Pattern[str]:
     tables = load_tables()
-    signs = sorted((word for word in tables.words if not word[0].isalpha() and word != "_"), key=len, reverse=True)
+    signs = sorted(
+        (word for word in tables.words if not word[0].isalpha() and word != "_"), key=len, reverse=True
+    )
     # The order decides: a block before a string, `:-` before `:`, `->` before `-`.
     groups = {}
     for name, pattern in tables.patterns.items():

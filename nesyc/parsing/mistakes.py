@@ -149,7 +149,9 @@ def _merged(problems: list[Diagnostic]) -> list[Diagnostic]:
         if touches and problem.message.startswith("unexpected character"):
             first = merged.pop()
             span = Span(first.span.file, first.span.start, problem.span.end)
-            merged.append(Diagnostic("E0101", "unexpected characters", span, "these belong to no word of the language"))
+            merged.append(
+                Diagnostic("E0101", "unexpected characters", span, "these belong to no word of the language")
+            )
         else:
             merged.append(problem)
     return merged

@@ -20,7 +20,14 @@ def locate(path: Text, root: Path, roots: Mapping[str, Path]) -> tuple[str, Path
     leaves the project folder or its root, symbolic links resolved.
     """
     text = path.value
-    if not text or "\0" in text or "\\" in text or ":" in text or posixpath.isabs(text) or text.startswith("~"):
+    if (
+        not text
+        or "\0" in text
+        or "\\" in text
+        or ":" in text
+        or posixpath.isabs(text)
+        or text.startswith("~")
+    ):
         return _outside(path, "a path is relative to the file that names it, with `/` between folders")
     origin = path.span.file
     if not text.startswith("@"):
@@ -40,7 +47,9 @@ def locate(path: Text, root: Path, roots: Mapping[str, Path]) -> tuple[str, Path
     except (OSError, RuntimeError, ValueError):  # a loop of links, or a name no file can have
         inside = False
     if not inside:
-        return _outside(path, f"a symbolic link leads out of {'its root' if prefix else 'the project folder'}")
+        return _outside(
+            path, f"a symbolic link leads out of {'its root' if prefix else 'the project folder'}"
+        )
     return prefix + rest, base / rest
 
 
@@ -50,11 +59,15 @@ def read_source(name: str, file: Path, at: Span) -> str | Diagnostic:
         if not file.is_file():
             return _missing(name, file, at)
         if file.stat().st_size > MAX_SIZE:
-            return Diagnostic("E0205", f"`{name}` is too large to be a spec", at, f"more than {MAX_SIZE >> 20} MB")
+            return Diagnostic(
+                "E0205", f"`{name}` is too large to be a spec", at, f"more than {MAX_SIZE >> 20} MB"
+            )
         return file.read_bytes().decode("utf-8")
     except UnicodeDecodeError as error:
         message = f"`{name}` is not UTF-8 text"
-        return Diagnostic("E0205", message, at, f"byte {error.start} fits no character", help=Help("save it as UTF-8"))
+        return Diagnostic(
+            "E0205", message, at, f"byte {error.start} fits no character", help=Help("save it as UTF-8")
+        )
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "this is no file name"
         return Diagnostic("E0205", f"`{name}` cannot be read", at, reason.lower())

@@ -128,9 +128,7 @@ class _Loader:
         for inner, kb in _includes(parsed.file):
             self._follow(inner, kb, chain)
 
-    def _unreadable(
-        self, name: str, file: Path, problem: Diagnostic, include: nodes.Include | None
-    ) -> None:
+    def _unreadable(self, name: str, file: Path, problem: Diagnostic, include: nodes.Include | None) -> None:
         if include is not None and not file.exists():
             self.missing.append((name, problem))
             return
@@ -138,7 +136,9 @@ class _Loader:
         if include is None:
             self.files[name] = nodes.File(name, None, None, (), (), Span(name, 0, 0))
 
-    def _follow(self, include: nodes.Include, kb: nodes.Ident | None, chain: tuple[nodes.Include, ...]) -> None:
+    def _follow(
+        self, include: nodes.Include, kb: nodes.Ident | None, chain: tuple[nodes.Include, ...]
+    ) -> None:
         found = locate(include.path, self.root, self.settings.roots)
         if isinstance(found, Diagnostic):
             if not self._root_is_unset(include.path.value):
@@ -227,7 +227,9 @@ def _check_fragment(
             f"`{file.path}` is included in KB `{kb.text}`, but it is no fragment of it",
             include.path.span,
             "only a fragment can stand here",
-            help=Help(f"begin that file with `nesy 1` and `fragment of {kb.text}`, or include it outside the KB"),
+            help=Help(
+                f"begin that file with `nesy 1` and `fragment of {kb.text}`, or include it outside the KB"
+            ),
         )
 
 

@@ -20,8 +20,17 @@ from nesyc.parsing.expected import explain
 from nesyc.parsing.lalr import DEPTH, Stuck, TooDeep
 from nesyc.parsing.lexer import Token
 from nesyc.parsing.parse import run
-from nesyc.parsing.split import BLOCKS, KB, Block, body_of, declaration_margins, split_declarations, split_items
+from nesyc.parsing.split import (
+    BLOCKS,
+    KB,
+    Block,
+    body_of,
+    declaration_margins,
+    split_declarations,
+    split_items,
+)
 from nesyc.syntax import nodes
+
 
 def recover_file(path: str, text: str, tokens: list[Token], stuck: int) -> tuple[nodes.File, Context]:
     """What can be read of the tokens, which do not parse beyond `stuck`, and all that was wrong."""
@@ -50,7 +59,9 @@ def _nested_too_deep(path: str, tokens: Sequence[Token]) -> Diagnostic | None:
             depth += 1
             if depth > DEPTH:
                 span = Span(path, token.start, token.end)
-                return Diagnostic("E0101", f"more than {DEPTH} brackets are open here", span, "nested too deep")
+                return Diagnostic(
+                    "E0101", f"more than {DEPTH} brackets are open here", span, "nested too deep"
+                )
         elif depth and token.text in (")", "]", "}"):
             depth -= 1
     return None

@@ -116,7 +116,9 @@ def _entries(node: Node | None, settings: Settings, what: str) -> Iterator[tuple
         if key.id != "scalar":
             settings.problems.append(_wrong(what, "plain keys", key))
         elif key.value in seen:
-            settings.problems.append(Diagnostic("E0202", f"key `{key.value}` stands twice in {what}", _span(key)))
+            settings.problems.append(
+                Diagnostic("E0202", f"key `{key.value}` stands twice in {what}", _span(key))
+            )
         else:
             seen[key.value] = _span(key)
             yield key, value

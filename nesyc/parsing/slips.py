@@ -29,7 +29,9 @@ def _slip(message: str, file: str, first: Token, last: Token, label: str, write:
     return Diagnostic("E0101", message, span, label, help=Help(why, (Edit(span, write),)))
 
 
-def _colon_for_equal(tokens: Sequence[Token], place: int, possible: Container[str], file: str) -> Diagnostic | None:
+def _colon_for_equal(
+    tokens: Sequence[Token], place: int, possible: Container[str], file: str
+) -> Diagnostic | None:
     if place >= len(tokens) or tokens[place].kind != "COLON" or "EQUAL" not in possible:
         return None
     token = tokens[place]
@@ -37,7 +39,9 @@ def _colon_for_equal(tokens: Sequence[Token], place: int, possible: Container[st
     return _slip("expected `=`, found `:`", file, token, token, "this gives a type", "=", why)
 
 
-def _equal_for_colon(tokens: Sequence[Token], place: int, possible: Container[str], file: str) -> Diagnostic | None:
+def _equal_for_colon(
+    tokens: Sequence[Token], place: int, possible: Container[str], file: str
+) -> Diagnostic | None:
     if place >= len(tokens) or tokens[place].kind != "EQUAL" or "COLON" not in possible:
         return None
     token = tokens[place]
@@ -46,14 +50,20 @@ def _equal_for_colon(tokens: Sequence[Token], place: int, possible: Container[st
     return _slip("expected `:`, found `=`", file, token, token, "expected `:`", ":", why)
 
 
-def _same_for_equal(tokens: Sequence[Token], place: int, possible: Container[str], file: str) -> Diagnostic | None:
+def _same_for_equal(
+    tokens: Sequence[Token], place: int, possible: Container[str], file: str
+) -> Diagnostic | None:
     if place >= len(tokens) or tokens[place].kind != "SAME" or "EQUAL" not in possible:
         return None
     token = tokens[place]
-    return _slip("expected `=`, found `==`", file, token, token, "this compares", "=", "`=` gives a value: write `=`")
+    return _slip(
+        "expected `=`, found `==`", file, token, token, "this compares", "=", "`=` gives a value: write `=`"
+    )
 
 
-def _equal_for_same(tokens: Sequence[Token], place: int, possible: Container[str], file: str) -> Diagnostic | None:
+def _equal_for_same(
+    tokens: Sequence[Token], place: int, possible: Container[str], file: str
+) -> Diagnostic | None:
     if place >= len(tokens) or tokens[place].kind != "EQUAL" or "SAME" not in possible:
         return None
     token = tokens[place]
@@ -61,14 +71,18 @@ def _equal_for_same(tokens: Sequence[Token], place: int, possible: Container[str
     return _slip("`=` does not compare here", file, token, token, "this gives a value", "==", why)
 
 
-def _no_implies(tokens: Sequence[Token], place: int, possible: Container[str], file: str) -> Diagnostic | None:
+def _no_implies(
+    tokens: Sequence[Token], place: int, possible: Container[str], file: str
+) -> Diagnostic | None:
     """`<-`, `:`, `=`, `if` or nothing between head and body; a head alone."""
     if "IMPLIES" not in possible:
         return None
     if place >= len(tokens) or tokens[place].kind in ("SEMICOLON", "DOT"):
         end = tokens[place - 1].end
         help = Help("write `:-` and what must hold; what always holds stands in `facts NAME { (...) }`")
-        return Diagnostic("E0101", "this rule has no body", Span(file, end, end), "`:-` is missing here", help=help)
+        return Diagnostic(
+            "E0101", "this rule has no body", Span(file, end, end), "`:-` is missing here", help=help
+        )
     token = last = tokens[place]
     following = tokens[place + 1] if place + 1 < len(tokens) else token
     if token.text == "<" and following.text in ("-", "->") and following.start == token.end:
@@ -77,7 +91,9 @@ def _no_implies(tokens: Sequence[Token], place: int, possible: Container[str], f
         where = Span(file, tokens[place - 1].end, tokens[place - 1].end)
         help = Help("write `:-` between the head of a rule and its body", (Edit(where, " :-"),))
         message = f"expected `:-`, found `{token.text[:40]}`"
-        return Diagnostic("E0101", message, Span(file, token.start, token.end), "the body begins here", help=help)
+        return Diagnostic(
+            "E0101", message, Span(file, token.start, token.end), "the body begins here", help=help
+        )
     return _slip("expected `:-` between head and body", file, token, last, "not this", ":-", "write `:-`")
 
 
@@ -102,7 +118,11 @@ def _missing_semicolon(
     at = Span(file, end, end)
     what = "an expectation" if tokens[0].kind == "EXPECT" else "a rule"
     return Diagnostic(
-        "E0101", "expected `;`", at, "`;` is missing here", help=Help(f"{what} ends with `;`", (Edit(at, ";"),))
+        "E0101",
+        "expected `;`",
+        at,
+        "`;` is missing here",
+        help=Help(f"{what} ends with `;`", (Edit(at, ";"),)),
     )
 
 

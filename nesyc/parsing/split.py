@@ -31,7 +31,9 @@ class Block:
 _FILE = Block("declaration", DECLARATIONS, settings=False)
 _SETTINGS = Block("setting_part", frozenset())
 _STAGES = Block("stage_part", frozenset({"STAGE"}), settings=False)
-KB = Block("kb_part", frozenset({"RELATION", "DERIVED", "FACTS", "RULE", "FORBID", "SAY", "INCLUDE", "ALLOW"}))
+KB = Block(
+    "kb_part", frozenset({"RELATION", "DERIVED", "FACTS", "RULE", "FORBID", "SAY", "INCLUDE", "ALLOW"})
+)
 BLOCKS = {
     **dict.fromkeys(("TEACHER", "STUDENT", "EMBEDDER", "RETRIEVE", "ANSWER"), _SETTINGS),
     **dict.fromkeys(("METHOD", "PIPELINE"), _STAGES),
@@ -90,8 +92,10 @@ def split_items(
         after_end = tokens[place - 1].kind == "SEMICOLON" and token.kind != "SEMICOLON"
         if annotated and token.kind in SENTENCES | {"FACTS"}:
             annotated = False  # the item that the annotations stand before
-        elif after_end or (token.text == "@" and not annotated) or (
-            not annotated and _begins(text, tokens, place, start, block, declaration=False)
+        elif (
+            after_end
+            or (token.text == "@" and not annotated)
+            or (not annotated and _begins(text, tokens, place, start, block, declaration=False))
         ):
             yield start, place
             start, annotated = place, token.text == "@"
@@ -134,7 +138,9 @@ def _begins(
         if token.kind in ("INCLUDE", "ALLOW") and indent_of(text, token):
             return False  # of a KB whose block is not closed
         return is_word(following) or following.kind == ("LPAR" if token.kind == "ALLOW" else "STRING")
-    if token.kind in keywords and (is_word(following) or following.kind in ("STRING", "BLOCK", "LPAR", "DOT")):
+    if token.kind in keywords and (
+        is_word(following) or following.kind in ("STRING", "BLOCK", "LPAR", "DOT")
+    ):
         return True
     settings = block.settings and not sentence
     if settings and following.kind == "EQUAL":

@@ -17,7 +17,7 @@ from typing import Any
 
 from nesyc.parsing import cache as files
 
-FORMAT = 1
+FORMAT = 2
 STARTS = (
     "file",
     "declaration",
@@ -76,9 +76,7 @@ def load_tables() -> Tables:
     """The tables, from the cache where it holds those of this very grammar, Lark and Python."""
     grammar = grammar_path().read_bytes()
     python = ".".join(map(str, sys.version_info[:2]))
-    key = hashlib.sha256(
-        b"\0".join((grammar, f"{FORMAT} {version('lark')} {python}".encode()))
-    ).hexdigest()
+    key = hashlib.sha256(b"\0".join((grammar, f"{FORMAT} {version('lark')} {python}".encode()))).hexdigest()
     name = f"tables-{key[:24]}.json"
     stored = files.read(name)
     if stored is not None:
@@ -105,28 +103,50 @@ def _compute(grammar: str) -> dict[str, Any]:
             return iter(())
 
     # `strict` refuses a grammar with a conflict, where Lark would otherwise choose in silence.
-    parser = Lark(grammar, parser="lalr", lexer=NoLexer, strict=True, start=list(STARTS), maybe_placeholders=True)
+    parser = Lark(
+        grammar, parser="lalr", lexer=NoLexer, strict=True, start=list(STARTS), maybe_placeholders=True
+    )
     data, memo = parser.memo_serialize([TerminalDef, Rule])
     table = data["parser"]["parser"]
     numbers = {item["@"]: place for place, item in enumerate(data["rules"])}
-    rows = [
-        {
+    graph = {
+        state: {
             table["tokens"][token]: -1 - numbers[target["@"]] if reduces else target
-            for token, (reduces, target) in actions.items()
+            for token, (reduces, target) in sorted(actions.items(), key=lambda item: table["tokens"][item[0]])
         }
-        for _, actions in sorted(table["states"].items())
-    ]
+        for state, actions in table["states"].items()
+    }
+    rows, order = _numbered(graph, [table["start_states"][start] for start in STARTS])
     symbols = sorted({symbol for row in rows for symbol in row})
     places = {symbol: place for place, symbol in enumerate(symbols)}
     return {
         "symbols": symbols,
         "rows": [[part for symbol, to in row.items() for part in (places[symbol], to)] for row in rows],
         "productions": [_production(memo[item["@"]]) for item in data["rules"]],
-        "starts": table["start_states"],
-        "ends": table["end_states"],
+        "starts": {start: order[table["start_states"][start]] for start in STARTS},
+        "ends": {start: order[table["end_states"][start]] for start in STARTS},
         **_terminals([memo[item["@"]] for item in data["parser"]["lexer_conf"]["terminals"]]),
         "ignored": list(data["parser"]["lexer_conf"]["ignore"]),
     }
+
+
+def _numbered(graph: dict[int, dict[str, int]], starts: list[int]) -> tuple[list[dict[str, int]], dict[int, int]]:
+    """The states in the order they are reached from `starts`, and each one's new number.
+
+    Lark numbers them in the order of its sets, which differs from run to run.
+    """
+    order = {state: place for place, state in enumerate(dict.fromkeys(starts))}
+    reached = list(order)
+    for state in reached:
+        for target in graph[state].values():
+            if target >= 0 and target not in order:
+                order[target] = len(order)
+                reached.append(target)
+    rows = [
+        {symbol: order[target] if target >= 0 else target for symbol, target in graph[state].items()}
+        for state in reached
+    ]
+    return rows, order
 
 
 def _terminals(defined: list[dict[str, Any]]) -> dict[str, Any]:
@@ -165,7 +185,9 @@ def _production(rule: dict[str, Any]) -> list[Any]:
 def _decode(data: dict[str, Any]) -> Tables:
     symbols = data["symbols"]
     return Tables(
-        rows=tuple({symbols[s]: to for s, to in zip(row[::2], row[1::2], strict=True)} for row in data["rows"]),
+        rows=tuple(
+            {symbols[s]: to for s, to in zip(row[::2], row[1::2], strict=True)} for row in data["rows"]
+        ),
         productions=tuple(
             Production(origin, builder, size, tuple(children), frozenset(melted))
             for origin, builder, size, children, melted in data["productions"]

@@ -113,7 +113,9 @@ def _expand(root: Path, pattern: str) -> list[Path]:
             names.add(plain)
     magic = glob.has_magic(pattern) or "{" in pattern
     return [
-        root / name for name in sorted(names) if (root / name).is_file() or (not magic and (root / name).exists())
+        root / name
+        for name in sorted(names)
+        if (root / name).is_file() or (not magic and (root / name).exists())
     ]
 
 
@@ -125,5 +127,7 @@ def expand_braces(pattern: str) -> list[str]:
         return [pattern]
     rests = expand_braces(pattern[closed + 1 :])
     return [
-        pattern[:opened] + choice + rest for choice in pattern[opened + 1 : closed].split(",") for rest in rests
+        pattern[:opened] + choice + rest
+        for choice in pattern[opened + 1 : closed].split(",")
+        for rest in rests
     ]

@@ -111,7 +111,18 @@ def _atoms(body: Sequence[ir.BodyLiteral]) -> list[ir.AtomLiteral]:
     return found
 
 
-KIN_NAMES = ("father", "mother", "son", "daughter", "brother", "sister", "uncle", "aunt", "grandfather", "grandmother")
+KIN_NAMES = (
+    "father",
+    "mother",
+    "son",
+    "daughter",
+    "brother",
+    "sister",
+    "uncle",
+    "aunt",
+    "grandfather",
+    "grandmother",
+)
 KIN = ir.Type("enum", enum="Kin")
 
 

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    done = subprocess.run([str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [str(part) for part in command], cwd=cwd, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, f"{command}\n{done.stdout}\n{done.stderr}"
     return done.stdout
 
@@ -35,11 +37,28 @@ def test_installed_wheel_checks_a_shipped_spec(wheel: Path, tmp_path: Path) -> N
     home = tmp_path / "env"
     venv.create(home, with_pip=True)
     python = home / "bin" / "python"
-    run(python, "-m", "pip", "install", "--quiet", "--constraint", ROOT / "constraints.txt", wheel, cwd=tmp_path)
+    run(
+        python,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--constraint",
+        ROOT / "constraints.txt",
+        wheel,
+        cwd=tmp_path,
+    )
     installed = run(python, "-m", "pip", "list", "--format=freeze", cwd=tmp_path).lower()
     assert "torch" not in installed
     assert "transformers" not in installed
-    specs = Path(run(python, "-c", "import nesyc, pathlib; print(pathlib.Path(nesyc.__file__).parent / 'specs')", cwd=tmp_path).strip())
+    specs = Path(
+        run(
+            python,
+            "-c",
+            "import nesyc, pathlib; print(pathlib.Path(nesyc.__file__).parent / 'specs')",
+            cwd=tmp_path,
+        ).strip()
+    )
     assert (specs.parent / "grammar" / "nesy.lark").is_file()
     run(home / "bin" / "nesyc", "check", specs / "quickstart.nesy", cwd=tmp_path)
     run(home / "bin" / "nesyc", "--version", cwd=tmp_path)

@@ -24,7 +24,7 @@ SOUND = {
     "resolve": "kb k { derived d(a: text, b: int) { unique (a) resolve highest_conf, unique (b) } }",
     "allow": 'allow(W0401, "generated") kb k { allow(W0403, "they differ in conf") }',
     "annotated": "kb k { @learned(by = big, seen = [1, 2]) @status(proposed) facts p { (1) } @checked forbid f: p(_); }",
-    "nullable": "kb k { relation r(a: text?, b: vector(3)?, c: usd = 0.5, d: text -> p key = \"x\") }",
+    "nullable": 'kb k { relation r(a: text?, b: vector(3)?, c: usd = 0.5, d: text -> p key = "x") }',
     "given": 'test "t" for k { given facts p { (1) 0.5, (2) } given rule a: p(x) :- q(x); given forbid f: p(_); expect p(1); }',
     "expect": 'test "t" { expect not p(_) by r; expect p(1) conf 0.5 .. 1; expect error E0402; expect 1 + 1 == 2;'
     ' expect prompt(a = "b") contains "c"; expect why(p(1)) != null; }',
@@ -84,7 +84,9 @@ def test_query_and_fact() -> None:
     assert fact.diagnostics == () and fact.atom is not None and fact.atom.relation.text == "kin"
 
 
-@pytest.mark.parametrize("text", ["", "kin(", "kin(a) kin(b)", "kin(a = 1)", "'x'", "not", "kin(a),", "\0", "p(" * 500])
+@pytest.mark.parametrize(
+    "text", ["", "kin(", "kin(a) kin(b)", "kin(a = 1)", "'x'", "not", "kin(a),", "\0", "p(" * 500]
+)
 def test_a_bad_query_or_fact_is_a_diagnostic(text: str) -> None:
     query, fact = parse_query(text), parse_fact(text)
     assert query.diagnostics and query.literals == ()

@@ -83,12 +83,12 @@ SLIPS = {
 
 @pytest.mark.parametrize("item", SLIPS)
 def test_slips_are_told_apart_and_hide_nothing_else(item: str) -> None:
-    text = f"nesy 1\nkb k {{\n  {item}\n  say p = \"x\"\n  rule last: p(a) :- q(a) ;\n}}\nparam x: int\n"
+    text = f'nesy 1\nkb k {{\n  {item}\n  say p = "x"\n  rule last: p(a) :- q(a) ;\n}}\nparam x: int\n'
     parsed = parse_file("a.nesy", text)
     code, message = SLIPS[item]
-    assert [(found.code, found.message.startswith(message)) for found in parsed.diagnostics] == [(code, True)], (
-        parsed.diagnostics
-    )
+    assert [(found.code, found.message.startswith(message)) for found in parsed.diagnostics] == [
+        (code, True)
+    ], parsed.diagnostics
     assert 3 in {text.count("\n", 0, parsed.diagnostics[0].span.start) + 1}
     names = [type(declaration).__name__ for declaration in parsed.file.declarations]
     assert names == ["Kb", "Param"]
@@ -99,7 +99,7 @@ def test_slips_are_told_apart_and_hide_nothing_else(item: str) -> None:
 def test_the_edits_of_a_help_mend_the_text() -> None:
     mended = 0
     for item in SLIPS:
-        text = f"nesy 1\nkb k {{\n  {item}\n  say p = \"x\"\n}}\n"
+        text = f'nesy 1\nkb k {{\n  {item}\n  say p = "x"\n}}\n'
         (found,) = parse_file("a.nesy", text).diagnostics
         if found.help is None or not found.help.edits:
             continue

@@ -39,6 +39,8 @@ def test_what_stands_in_kinship(sample_text: str) -> None:
 def test_comments_line_ends_and_commas_mean_nothing(sample_text: str) -> None:
     file = without_spans(parse_file("a.nesy", sample_text).file)
     assert without_spans(parse_file("a.nesy", sample_text.replace("\n", "\r\n")).file) == file
-    commas = sample_text.replace("max_tokens = 1024\n", "max_tokens = 1024,\n").replace("father mother son", "father, mother, son")
+    commas = sample_text.replace("max_tokens = 1024\n", "max_tokens = 1024,\n").replace(
+        "father mother son", "father, mother, son"
+    )
     assert commas != sample_text
     assert without_spans(parse_file("a.nesy", commas).file) == file

@@ -48,9 +48,7 @@ def test_the_parser_builds_what_lark_builds(sample: tuple[str, str]) -> None:
     def _plain(child: Any) -> Any:
         return child.text if hasattr(child, "kind") else child
 
-    builders = [
-        None if made.builder in ("", "_") else builder(made.builder) for made in ours.productions
-    ]
+    builders = [None if made.builder in ("", "_") else builder(made.builder) for made in ours.productions]
     found = parse(ours, "file", tokenize(text), builders, None, "a.nesy")
     assert found == _tree(lark.parse(text, start="file"))
 

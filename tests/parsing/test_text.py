@@ -53,11 +53,15 @@ def test_a_block_is_dedented_as_python_does(lines: list[str], indent: int) -> No
     body = "\n".join(" " * indent + line for line in lines)
     node, _ = _text('"""\n' + body + "\n" + " " * indent + '"""')
     expected = textwrap.dedent(body)
-    assert [line.rstrip() for line in node.value.split("\n")] == [line.rstrip() for line in expected.split("\n")]
+    assert [line.rstrip() for line in node.value.split("\n")] == [
+        line.rstrip() for line in expected.split("\n")
+    ]
 
 
 PIECES = st.lists(
-    st.sampled_from(["a", " ", "{x}", "é", "😀", r"\n", r"\"", r"\\", r"\u0041", "\n", "\n  ", "\r\n", "#", "''"]),
+    st.sampled_from(
+        ["a", " ", "{x}", "é", "😀", r"\n", r"\"", r"\\", r"\u0041", "\n", "\n  ", "\r\n", "#", "''"]
+    ),
     max_size=14,
 )
 

@@ -7,9 +7,9 @@ CODES = (
         "E0201",
         "unknown name",
         "Nothing of the wanted kind is declared under this name, in this file or in those it includes.",
-        "embedder mini { base = hf(\"sentence-transformers/all-MiniLM-L6-v2\"), dim = 384 }\nkb notes {\n"
+        'embedder mini { base = hf("sentence-transformers/all-MiniLM-L6-v2"), dim = 384 }\nkb notes {\n'
         "  relation note(id: int, body: text, vec: vector(384) = embed(minni, body)) { key (id) }\n}",
-        "embedder mini { base = hf(\"sentence-transformers/all-MiniLM-L6-v2\"), dim = 384 }\nkb notes {\n"
+        'embedder mini { base = hf("sentence-transformers/all-MiniLM-L6-v2"), dim = 384 }\nkb notes {\n'
         "  relation note(id: int, body: text, vec: vector(384) = embed(mini, body)) { key (id) }\n}",
     ),
     Code(

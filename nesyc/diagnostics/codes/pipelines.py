@@ -54,7 +54,7 @@ CODES = (
         "E0802",
         "provenance missing",
         "A relation with `provenance required` takes only rows that say where they come from.",
-        'kb notes {\n  relation note(id: int, body: text) { key (id) provenance required }\n'
+        "kb notes {\n  relation note(id: int, body: text) { key (id) provenance required }\n"
         '  facts note { (1, "metres are longer than feet") }\n}',
         "kb notes {\n  relation note(id: int, body: text) { key (id) provenance required }\n"
         '  @source(title = "a textbook", page = 12)\n  facts note { (1, "metres are longer than feet") }\n}',

@@ -16,7 +16,7 @@ CODES = (
     Code(
         "E0302",
         "type mismatch",
-        "A value has another type than its place. Types are not converted in silence: `3` is no text and `\"3\"` "
+        'A value has another type than its place. Types are not converted in silence: `3` is no text and `"3"` '
         "no number.",
         'kb family {\n  relation age(name: text, years: int)\n  facts age { ("ann", "41") }\n}',
         'kb family {\n  relation age(name: text, years: int)\n  facts age { ("ann", 41) }\n}',
@@ -26,9 +26,9 @@ CODES = (
         "unknown enum value",
         "An enum has exactly the constants it declares. Written with a dot, `.fater` is this error; a bare name in "
         "a rule would be a variable that matches anything.",
-        _KIN + '  relation parent(child: text, parent: text, role: Kin)\n'
+        _KIN + "  relation parent(child: text, parent: text, role: Kin)\n"
         '  facts parent { ("ann", "bob", .fater) }\n}',
-        _KIN + '  relation parent(child: text, parent: text, role: Kin)\n'
+        _KIN + "  relation parent(child: text, parent: text, role: Kin)\n"
         '  facts parent { ("ann", "bob", .father) }\n}',
     ),
     Code(

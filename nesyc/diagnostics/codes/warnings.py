@@ -23,7 +23,8 @@ CODES = (
         "W0403",
         "rule implied by another of the same signature",
         "Whatever this rule derives, another one derives too, with no less confidence.",
-        _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n  rule again: kin(a, b) :- parent(a, b), a != b;\n}",
+        _FAMILY
+        + "  rule up: kin(a, b) :- parent(a, b);\n  rule again: kin(a, b) :- parent(a, b), a != b;\n}",
         _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n}",
     ),
     Code(
@@ -41,6 +42,7 @@ CODES = (
         "SQLite evaluates this recursion as a loop of statements rather than as one: the result is the same, large "
         "ones take longer.",
         _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), kin(b, c);\n}",
-        _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), parent(b, c);\n}",
+        _FAMILY
+        + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), parent(b, c);\n}",
     ),
 )

@@ -95,7 +95,8 @@ def most_bound(ready: Sequence[Placed], bound: Mapping[str, Value]) -> Placed:
     def known(placed: Placed) -> tuple[bool, float]:
         terms = _atom(placed).terms
         found = sum(
-            not (isinstance(term, nodes.Var) and (term.name is None or term.name not in bound)) for term in terms
+            not (isinstance(term, nodes.Var) and (term.name is None or term.name not in bound))
+            for term in terms
         )
         return found > 0, found / len(terms)
 
@@ -306,9 +307,7 @@ def _aggregate_query(scope: Scope, literal: nodes.AggregateLiteral, env: Binding
     return f"SELECT {literal.function}(value) FROM (\n{_indent(rows)}\n)"
 
 
-def _aggregate_rows(
-    scope: Scope, literal: nodes.AggregateLiteral, body: Body, names: Sequence[str]
-) -> str:
+def _aggregate_rows(scope: Scope, literal: nodes.AggregateLiteral, body: Body, names: Sequence[str]) -> str:
     term = term_value(literal.term, body.bound, scope.constants)
     # equal texts have equal ids, so ids do for counting
     value = f"{term.sql if literal.function == 'count' else plain(term)} AS value"

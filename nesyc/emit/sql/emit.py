@@ -107,7 +107,9 @@ def _resolve(layout: Layout, table: Table) -> Iterator[Statement]:
     for column in table.columns:
         source = name(column.column)
         if column.type.base == "enum" and column.type.enum in layout.enums:
-            order.append(f"(SELECT place FROM {name(layout.enums[column.type.enum])} WHERE symbol = {source})")
+            order.append(
+                f"(SELECT place FROM {name(layout.enums[column.type.enum])} WHERE symbol = {source})"
+            )
         else:
             order.append(symbol_text(source) if column.interned else source)
     groups = ", ".join(name(table.column(column).column) for column in unique.columns)

@@ -57,7 +57,8 @@ def emit_query(kb: nodes.Kb, literals: Sequence[nodes.BodyLiteral], columns: Seq
     shown = [tuple(_shown(body, columns)) for body in bodies]
     weights = [combined(kb.semantics.kind, None, body) for body in bodies]
     simple = [
-        select([*values, f"{weight} AS conf"], body) for values, weight, body in zip(shown, weights, bodies, strict=True)
+        select([*values, f"{weight} AS conf"], body)
+        for values, weight, body in zip(shown, weights, bodies, strict=True)
     ]
     names = [f"c{index}" for index in range(len(columns))]
     union = "\nUNION ALL\n".join(simple)
@@ -66,7 +67,9 @@ def emit_query(kb: nodes.Kb, literals: Sequence[nodes.BodyLiteral], columns: Seq
     return Query(
         f"SELECT {answers} FROM (\n{union}\n) {ending}",
         tuple(
-            BranchQuery(select([*values, *rows_of(body)], body), tuple(step.atom.relation for step in body.atoms))
+            BranchQuery(
+                select([*values, *rows_of(body)], body), tuple(step.atom.relation for step in body.atoms)
+            )
             for values, body in zip(shown, bodies, strict=True)
         ),
         tuple(columns),

@@ -75,7 +75,11 @@ def _statements(
     ranges = tuple(_ranges(body, branch, new, stratum)) if new is not None else ()
     relation = None if new is None else _relation(new)
     for index, (value, column) in enumerate(zip(values, table.columns, strict=True)):
-        if column.interned and not value.interned and isinstance(rule.head.terms[index], (nodes.Var, nodes.Apply)):
+        if (
+            column.interned
+            and not value.interned
+            and isinstance(rule.head.terms[index], (nodes.Var, nodes.Apply))
+        ):
             rows = select([plain(value)], body, extra=(*ranges, f"{value.sql} IS NOT NULL"),
                           fixed=new is not None, distinct=True)  # fmt: skip
             sql = f"INSERT OR IGNORE INTO {dialect.name(SYMBOLS)} (text)\n{rows}"

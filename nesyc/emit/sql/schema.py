@@ -34,10 +34,16 @@ def schema_objects(layout: Layout, searches: Sequence[Search]) -> tuple[SchemaOb
 
 def _common(layout: Layout) -> Iterator[SchemaObject]:
     def table(title: str, columns: str, facts: bool, note: str) -> SchemaObject:
-        return SchemaObject("table", title, f"CREATE TABLE {name(title)} (\n{columns}\n) STRICT", None, facts, note)
+        return SchemaObject(
+            "table", title, f"CREATE TABLE {name(title)} (\n{columns}\n) STRICT", None, facts, note
+        )
 
-    yield table(SYMBOLS, "  id INTEGER PRIMARY KEY,\n  text TEXT NOT NULL UNIQUE", True, "Every text that joins.")
-    yield table(STATE, "  key TEXT PRIMARY KEY,\n  value TEXT NOT NULL", True, "What was loaded and evaluated last.")
+    yield table(
+        SYMBOLS, "  id INTEGER PRIMARY KEY,\n  text TEXT NOT NULL UNIQUE", True, "Every text that joins."
+    )
+    yield table(
+        STATE, "  key TEXT PRIMARY KEY,\n  value TEXT NOT NULL", True, "What was loaded and evaluated last."
+    )
     claims = (
         "  relation TEXT NOT NULL,\n  row INTEGER NOT NULL,\n  owner INTEGER NOT NULL,\n  written REAL NOT NULL,\n"
         "  origin INTEGER NOT NULL,\n  status INTEGER NOT NULL,\n  line INTEGER,\n  provenance TEXT,\n"
@@ -50,13 +56,17 @@ def _common(layout: Layout) -> Iterator[SchemaObject]:
     )
     yield table(REJECTED, rejected, True, "Facts a person rejected (as JSON): no stage writes them again.")
     if layout.kb.semantics.kind == "top_proofs":
-        leaves = "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL,\n  conf REAL NOT NULL,\n  cap REAL NOT NULL"
+        leaves = (
+            "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL,\n  conf REAL NOT NULL,\n  cap REAL NOT NULL"
+        )
         yield table(LEAVES, leaves, False, "Facts and rule instances that proofs of derived facts stand on.")
         proofs = (
             "  relation TEXT NOT NULL,\n  row INTEGER NOT NULL,\n  rank INTEGER NOT NULL,\n  rule TEXT NOT NULL,\n"
             "  value REAL NOT NULL,\n  leaves TEXT NOT NULL,\n  PRIMARY KEY (relation, row, rank)"
         )
-        yield table(PROOFS, proofs, False, f"The {layout.kb.semantics.k} best leaf sets of each derived fact.")
+        yield table(
+            PROOFS, proofs, False, f"The {layout.kb.semantics.k} best leaf sets of each derived fact."
+        )
 
 
 def _enums(layout: Layout) -> Iterator[SchemaObject]:
@@ -66,7 +76,9 @@ def _enums(layout: Layout) -> Iterator[SchemaObject]:
             f"CREATE TABLE {name(title)} (\n"
             f"  symbol INTEGER PRIMARY KEY REFERENCES {name(SYMBOLS)}(id),\n  place INTEGER NOT NULL UNIQUE\n) STRICT"
         )
-        note = f"enum {enum.name} ({enum.location.file}:{enum.location.line}), constants in order of declaration"
+        note = (
+            f"enum {enum.name} ({enum.location.file}:{enum.location.line}), constants in order of declaration"
+        )
         yield SchemaObject("table", title, sql, None, False, note)
         texts = ", ".join(f"({dialect.text_literal(text)})" for text in enum.constants)
         if not texts:
@@ -86,7 +98,9 @@ def _relation(layout: Layout, table: Table, searches: Sequence[Search]) -> Itera
     place = f"{relation.location.file}:{relation.location.line}"
     facts = not relation.derived
     note = f"{'derived' if relation.derived else 'relation'} {relation.name} ({place})"
-    yield SchemaObject("table", table.rows, _rows_table(layout, table, table.rows), relation.name, facts, note)
+    yield SchemaObject(
+        "table", table.rows, _rows_table(layout, table, table.rows), relation.name, facts, note
+    )
     yield from _indexes(table, table.rows, searches)
     if table.resolved:
         yield SchemaObject("table", table.reads, _rows_table(layout, table, table.reads), relation.name, False,
@@ -215,7 +229,11 @@ def _fulltext(table: Table) -> Iterator[SchemaObject]:
     old = ", ".join(f"old.{name(column)}" for column in names)
     add = f"INSERT INTO {name(title)} (rowid, {columns}) VALUES (new.{ROW}, {new});"
     drop = f"INSERT INTO {name(title)} ({name(title)}, rowid, {columns}) VALUES ('delete', old.{ROW}, {old});"
-    for event, body in (("INSERT", add), ("DELETE", drop), (f"UPDATE OF {ROW}, {columns}", f"{drop}\n  {add}")):
+    for event, body in (
+        ("INSERT", add),
+        ("DELETE", drop),
+        (f"UPDATE OF {ROW}, {columns}", f"{drop}\n  {add}"),
+    ):
         trigger = f"{title}.{event.split()[0].lower()}"
         sql = f"CREATE TRIGGER {name(trigger)} AFTER {event} ON {rows} BEGIN\n  {body}\nEND"
         yield SchemaObject("trigger", trigger, sql, table.name, False)

@@ -51,7 +51,8 @@ def generate(
     limit = max_new_tokens or loaded.student.max_new_tokens
     was_training = loaded.model.training
     loaded.model.eval()
-    room = max(1, loaded.student.max_tokens - 1)
+    longest = loaded.student.max_tokens
+    room = max(longest - limit, longest // 4)
     encoded = [loaded.template.prompt_ids(prompt, room) for prompt in prompts]
     order = sorted(range(len(prompts)), key=lambda i: (len(encoded[i]), i))
     try:

@@ -77,7 +77,9 @@ def _stratum(store: Store, stratum: StratumPlan) -> int:
     high = _last_rows(store, stratum)
     rounds = 1
     while high != low:
-        ranges = {f"{name}_lo": row for name, row in low.items()} | {f"{name}_hi": row for name, row in high.items()}
+        ranges = {f"{name}_lo": row for name, row in low.items()} | {
+            f"{name}_hi": row for name, row in high.items()
+        }
         for name in stratum.delta:
             driver = statements[name].delta
             assert driver is not None
@@ -90,7 +92,9 @@ def _stratum(store: Store, stratum: StratumPlan) -> int:
 
 def _last_rows(store: Store, stratum: StratumPlan) -> dict[str, int]:
     return {
-        name: store.execute(f"SELECT ifnull(max(_row), 0) FROM {quote(store.relation(name).rows)}").fetchone()[0]  # noqa: S608
+        name: store.execute(
+            f"SELECT ifnull(max(_row), 0) FROM {quote(store.relation(name).rows)}"
+        ).fetchone()[0]  # noqa: S608
         for name in stratum.relations
     }
 

@@ -34,10 +34,14 @@ def source_facts(facts: Iterable[config.Fact], relation: RelationPlan, enums: En
         given = list(fact.values)
         columns = [c for c in relation.columns if not c.computed or len(given) == len(relation.columns)]
         if len(given) != len(columns):
-            raise UserError(f"{place}: E0301: `{relation.name}` has {len(columns)} columns, found {len(given)} values")
+            raise UserError(
+                f"{place}: E0301: `{relation.name}` has {len(columns)} columns, found {len(given)} values"
+            )
         by_name = {column.name: value for column, value in zip(columns, given, strict=True)}
         values = typed(by_name, relation.columns, enums, place)
-        yield SourceRow(values, fact.confidence, fact.origin, f"source:{fact.location.file}", fact.location.line)
+        yield SourceRow(
+            values, fact.confidence, fact.origin, f"source:{fact.location.file}", fact.location.line
+        )
 
 
 def file_facts(
@@ -59,14 +63,18 @@ def file_facts(
         yield SourceRow(values, file.confidence, "human", f"source:{shown}", line_of(record.place))
 
 
-def typed(values: Mapping[str, Any], columns: Sequence[ColumnPlan], enums: Enums, place: str) -> tuple[Any, ...]:
+def typed(
+    values: Mapping[str, Any], columns: Sequence[ColumnPlan], enums: Enums, place: str
+) -> tuple[Any, ...]:
     """The values of a row in column order; raises `UserError` naming place and column."""
     row = []
     for column in columns:
         try:
             row.append(to_column(values.get(column.name), column, enums))
         except BadValue as error:
-            raise UserError(f"{place}: E0302: column `{column.name}` {error}", "mend the row, or leave it out") from None
+            raise UserError(
+                f"{place}: E0302: column `{column.name}` {error}", "mend the row, or leave it out"
+            ) from None
     return tuple(row)
 
 
@@ -77,9 +85,7 @@ def line_of(place: str) -> int:
     return int(place.rpartition(":")[2])
 
 
-def _records(
-    file: config.FactFile, path: Path, shown: str, relation: RelationPlan
-) -> Iterator[Record]:
+def _records(file: config.FactFile, path: Path, shown: str, relation: RelationPlan) -> Iterator[Record]:
     if file.format == "triples":
         return _triples(path, shown, relation)
     return read_file(path, shown, file.format)
@@ -97,7 +103,9 @@ def _triples(path: Path, shown: str, relation: RelationPlan) -> Iterator[Record]
                 if cells == [""]:
                     continue
                 if len(cells) != 3:
-                    raise UserError(f"{shown}:{number}: found {len(cells)} cells, expected head, relation, tail")
+                    raise UserError(
+                        f"{shown}:{number}: found {len(cells)} cells, expected head, relation, tail"
+                    )
                 yield Record(dict(zip(names, cells, strict=True)), f"{shown}:{number}")
     except UnicodeDecodeError as error:
         raise UserError(f"{shown}: not UTF-8 text (byte {error.start})", "save the file as UTF-8") from None

@@ -184,7 +184,9 @@ class ProofSets:
 def _named_rows(store: Store, plan: RelationPlan) -> Iterator[tuple[int, tuple[str, float, float]]]:
     columns = [column for column in plan.columns if not column.computed]
     listed = ", ".join(quote(column.column) for column in columns)
-    for row, conf, origin, *values in store.execute(f"SELECT _row, conf, origin, {listed} FROM {quote(plan.reads)}"):  # noqa: S608
+    for row, conf, origin, *values in store.execute(
+        f"SELECT _row, conf, origin, {listed} FROM {quote(plan.reads)}"
+    ):  # noqa: S608
         texts = [
             store.text(value) if column.interned and value is not None else value
             for column, value in zip(columns, values, strict=True)

@@ -95,7 +95,9 @@ def release(store: Store, relation: RelationPlan, row: int, owner: str) -> None:
 def owned_rows(store: Store, relation: RelationPlan, owner: str) -> list[int]:
     symbol = store.find_symbol(owner)
     rows = store.execute(f"SELECT _row FROM {quote(relation.rows)} WHERE owner = ?", (symbol,))  # noqa: S608
-    more = store.execute('SELECT row FROM "nesyc.claim" WHERE relation = ? AND owner = ?', (relation.name, symbol))
+    more = store.execute(
+        'SELECT row FROM "nesyc.claim" WHERE relation = ? AND owner = ?', (relation.name, symbol)
+    )
     return sorted({row[0] for row in rows} | {row[0] for row in more})
 
 
@@ -157,7 +159,9 @@ def _insert(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: 
             for column, value in zip(relation.columns, stored, strict=True)
             if column.key
         ]
-        shown = ", ".join(f"{name} = {printable(str(value), 60)}" for name, value in zip(key, given, strict=True))
+        shown = ", ".join(
+            f"{name} = {printable(str(value), 60)}" for name, value in zip(key, given, strict=True)
+        )
         raise UserError(
             f"E0503: `{relation.name}` already has a row with {shown}", "change one of the two, or remove it"
         ) from None

@@ -36,11 +36,15 @@ def apply_schema(connection: sqlite3.Connection, program: Program) -> None:
 
 
 def _migrate(connection: sqlite3.Connection, program: Program) -> None:
-    present = dict(connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall())
+    present = dict(
+        connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
+    )
     owned = json.loads(_state(connection, "objects") or "[]")
     wanted = {item.name: item for item in program.tables}
     kept_tables = {
-        name for name, item in wanted.items() if item.facts and item.kind == "table" and present.get(name) == item.sql
+        name
+        for name, item in wanted.items()
+        if item.facts and item.kind == "table" and present.get(name) == item.sql
     }
     changed: list[tuple[SchemaObject, str]] = []
     for kind in DROP_ORDER:
@@ -76,7 +80,7 @@ def _has_owner(connection: sqlite3.Connection, table: str) -> bool:
 def _rows_to_keep(connection: sqlite3.Connection, table: str) -> int:
     """How many rows others than the source wrote."""
     count = connection.execute(
-        f'SELECT count(*) FROM {_quote(table)} JOIN "nesyc.symbol" ON id = owner WHERE text NOT LIKE \'source:%\''  # noqa: S608
+        f"SELECT count(*) FROM {_quote(table)} JOIN \"nesyc.symbol\" ON id = owner WHERE text NOT LIKE 'source:%'"  # noqa: S608
     ).fetchone()
     return int(count[0])
 
@@ -100,7 +104,11 @@ def _refuse_loss(connection: sqlite3.Connection, table: str, item: SchemaObject 
     connection.execute("RELEASE shape")
     lost = [name for name in old if new.get(name) != old[name]]
     if lost or required - set(old):
-        what = f"columns {', '.join(lost)} changed" if lost else f"columns {', '.join(sorted(required - set(old)))} are new"
+        what = (
+            f"columns {', '.join(lost)} changed"
+            if lost
+            else f"columns {', '.join(sorted(required - set(old)))} are new"
+        )
         raise UserError(f"E0506: relation `{relation}` holds {rows} written rows, and its {what}", help)
 
 

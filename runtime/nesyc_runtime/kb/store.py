@@ -28,7 +28,9 @@ KNOWN = 200_000  # texts whose ids are kept at hand; loading a large file stays 
 class Store:
     """An open knowledge base. Not for use by several threads at once; other processes may have it open too."""
 
-    def __init__(self, connection: sqlite3.Connection, kb: config.Kb, program: Program, path: Path | None) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, kb: config.Kb, program: Program, path: Path | None
+    ) -> None:
         self.connection = connection
         self.kb = kb
         self.program = program
@@ -206,8 +208,12 @@ def _not_a_store(path: Path | None, error: Exception) -> UserError:
 def _add_functions(connection: sqlite3.Connection) -> None:
     """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain."""
     options = {"deterministic": True}
-    connection.create_function("lower", 1, lambda text: None if text is None else str(text).lower(), **options)
-    connection.create_function("upper", 1, lambda text: None if text is None else str(text).upper(), **options)
+    connection.create_function(
+        "lower", 1, lambda text: None if text is None else str(text).lower(), **options
+    )
+    connection.create_function(
+        "upper", 1, lambda text: None if text is None else str(text).upper(), **options
+    )
     connection.create_function("regexp", 2, _regexp, **options)
 
 

@@ -125,7 +125,9 @@ def _stage(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> N
         ") WHERE n = 1)"
     )
     _check_keys(store, relation)
-    store.execute(f'CREATE INDEX temp."nesyc.new.key" ON "nesyc.new" ({", ".join(_key(relation) or [values])})')
+    store.execute(
+        f'CREATE INDEX temp."nesyc.new.key" ON "nesyc.new" ({", ".join(_key(relation) or [values])})'
+    )
 
 
 def _texts(relation: RelationPlan, row: SourceRow) -> Iterator[str]:
@@ -158,7 +160,9 @@ def _check_keys(store: Store, relation: RelationPlan) -> None:
     if twice is None:
         return
     same = " AND ".join(f"{column} = ?" for column in _key(relation))
-    rows = store.execute(f"SELECT owner, line FROM {NEW} WHERE {same} ORDER BY number LIMIT 2", twice[1:]).fetchall()  # noqa: S608
+    rows = store.execute(
+        f"SELECT owner, line FROM {NEW} WHERE {same} ORDER BY number LIMIT 2", twice[1:]
+    ).fetchall()  # noqa: S608
     earlier, later = (_place(store, owner, line) for owner, line in rows)
     names = ", ".join(column.name for column in relation.columns if column.key)
     raise UserError(

@@ -71,7 +71,8 @@ def _encode(
     excess = len(prompt) + len(response) - max_tokens
     if excess > 0 and pair.training_task == "augmented" and row.retrieved:
         cut["knowledge"] += 1
-        prompt = template.prompt_ids(_shorter_knowledge(task, row, pair, template, excess).prompt)
+        pair = _shorter_knowledge(task, row, pair, template, excess)
+        prompt = template.prompt_ids(pair.prompt)
     if len(prompt) + len(response) > max_tokens:
         cut["prompt"] += 1
         prompt = template.prompt_ids(pair.prompt, max(max_tokens - len(response), max_tokens // 4))

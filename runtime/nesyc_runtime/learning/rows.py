@@ -28,7 +28,7 @@ class TrainingRow:
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """One training task of one row. `prompt_without` is the prompt with `retrieved` left out."""
+    """What one training task shows for one row, and the response it wants."""
 
     row_id: str
     training_task: TrainingTask
