@@ -48,11 +48,11 @@ def make_task(
     return config.Task(**{**settings, **more})
 
 
-def make_student(adapter: str = "full", **more: Any) -> config.Student:
+def make_student(adapter: str = "full", dropout: float = 0.0, **more: Any) -> config.Student:
     settings: dict[str, Any] = {
         "name": "small",
         "base": config.Base(kind="scratch", architecture={"layers": 2, "width": 32, "heads": 2}),
-        "adapter": config.Adapter(kind=adapter, rank=4, alpha=8),  # type: ignore[arg-type]
+        "adapter": config.Adapter(kind=adapter, rank=4, alpha=8, dropout=dropout),  # type: ignore[arg-type]
         "max_tokens": 128,
         "max_new_tokens": 12,
         "template": "auto",

@@ -13,7 +13,7 @@ from typing import Any
 
 from nesyc.checks.messages import one_of
 from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
-from nesyc.checks.types import is_date
+from nesyc.checks.types import fits_integer, is_date
 from nesyc.diagnostics import Diagnostic, Help, Related, near_names
 from nesyc.diagnostics.span import Span
 
@@ -191,8 +191,8 @@ def convert(value: Any, column: ColumnInfo, enums: Mapping[str, EnumInfo]) -> An
 
 def _integer(value: Any) -> int:
     try:
-        if not isinstance(value, (bool, float)):
-            return int(value)
+        if not isinstance(value, (bool, float)) and fits_integer(found := int(value)):
+            return found
     except (TypeError, ValueError):
         pass
     raise BadValueError("E0302", f"`{_plain(str(value))}` is not int")

@@ -14,7 +14,7 @@ from nesyc.checks.messages import confidence_range, type_mismatch, unknown_name
 from nesyc.checks.rule_types import RuleTypes
 from nesyc.checks.scope import ColumnInfo, RelationInfo, RuleScope
 from nesyc.checks.signatures import FACT_LOADERS
-from nesyc.checks.types import NULL, Type, assignable, is_date
+from nesyc.checks.types import NULL, Type, assignable, fits_integer, is_date
 from nesyc.checks.values import Resolver, describe
 from nesyc.diagnostics import Diagnostic, Edit, Help, Related
 from nesyc.diagnostics.span import Span
@@ -292,7 +292,9 @@ def _value_problems(
         return
     if wanted.base == "date" and constant.base == "text" and is_date(str(constant.value)):
         return
-    if not assignable(Type(constant.base), wanted) and wanted.base != "json":
+    if wanted.base == "int" and not fits_integer(constant.value):
+        yield Diagnostic("E0302", "an int has at most 64 bits", expr.span, "too large", related)
+    elif not assignable(Type(constant.base), wanted) and wanted.base != "json":
         yield type_mismatch(constant.base, f"{wanted} for `{column.name}`", expr.span, column.span)
 
 

@@ -20,6 +20,7 @@ from nesyc.checks.types import (
     Type,
     assignable,
     compatible,
+    fits_integer,
     is_date,
     join,
     literal_type,
@@ -261,7 +262,11 @@ class RuleTypes:
             self._enum_constant(expr, wanted, column)
             return
         found = self.term(expr)
-        if wanted.base == "enum" and isinstance(expr, ast.Text):
+        if isinstance(expr, ast.Number) and not fits_integer(expr.value):
+            self.problems.append(
+                Diagnostic("E0302", "an int has at most 64 bits", expr.span, label="too large")
+            )
+        elif wanted.base == "enum" and isinstance(expr, ast.Text):
             self._quoted_enum(expr, wanted, column)
         elif wanted.base == "date" and isinstance(expr, ast.Text):
             if not is_date(expr.value):

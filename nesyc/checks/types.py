@@ -79,6 +79,11 @@ def literal_type(expr: ast.Expr) -> Type | None:
             return None
 
 
+def fits_integer(value: object) -> bool:
+    """Whether an int can be stored: SQLite's are of 64 bits."""
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
+
+
 def is_date(text: str) -> bool:
     """Whether `text` is a calendar date written as the contracts write it, `2026-01-31`."""
     try:

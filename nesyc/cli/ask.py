@@ -40,12 +40,11 @@ def ask(
     out: OutOption = None,
 ) -> None:
     """Answer a question with the model last trained and the knowledge as it is now."""
+    from nesyc.cli.session import open_build, open_session
     from nesyc_runtime.report.answers import answer_text
     from nesyc_runtime.report.progress import ConsoleReporter
     from nesyc_runtime.stages.ask import answer_policy, read_inputs
     from nesyc_runtime.stages.ask import ask as ask_model
-
-    from nesyc.cli.session import open_build, open_session
 
     if text is not None and given is not None:
         raise typer.BadParameter("give TEXT or --input, not both")

@@ -53,11 +53,10 @@ def plan(
 def show_plan(
     build: Build, project: Project, select: Sequence[str], limit: int, *, as_json: bool, out: Path | None
 ) -> None:
+    from nesyc.cli.session import open_session
     from nesyc_runtime.report.progress import ConsoleReporter
     from nesyc_runtime.report.tables import plan_table
     from nesyc_runtime.stages.plan import make_plan, plan_json
-
-    from nesyc.cli.session import open_session
 
     with ConsoleReporter(stderr_console()) as reporter, open_session(build, project, reporter, limit) as ctx:
         result = plan_json(ctx, make_plan(ctx, select))

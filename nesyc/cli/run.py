@@ -58,11 +58,10 @@ def run(
     out: OutOption = None,
 ) -> None:
     """Run the stages that are not done yet; stopped at any moment, the same command goes on."""
-    from nesyc_runtime.report.tables import results_tables
-    from nesyc_runtime.stages.run import Options
-
     from nesyc.cli.plan import show_plan
     from nesyc.cli.session import open_build
+    from nesyc_runtime.report.tables import results_tables
+    from nesyc_runtime.stages.run import Options
 
     compiled, project = open_build(spec_file or spec, build, profile, parse_params(param))
     if dry_run:
@@ -79,10 +78,9 @@ def run(
 def _run(
     build: Build, project: Project, options: Options
 ) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
+    from nesyc.cli.session import open_session
     from nesyc_runtime.report.progress import ConsoleReporter
     from nesyc_runtime.stages.shelf import project_lock
-
-    from nesyc.cli.session import open_session
 
     with (
         project_lock(project.state_dir),

@@ -20,6 +20,7 @@ def open_session(
 ) -> Iterator[Context]:
     """The stages' context; the answer store and the KBs are closed at the end. Torch is not loaded yet."""
     from nesyc_runtime.stages.knowledge import StoredKnowledge
+
     from nesyc_runtime.stages.learner import TorchLearner
     from nesyc_runtime.stages.run import open_context
 
@@ -45,10 +46,9 @@ def open_build(
 
 def runtime_project(spec_file: Path) -> Project:
     """The runtime's view of the project a spec lies in: its folder, roots and allowed programs."""
-    from nesyc_runtime.project import Project
-
     from nesyc.parsing.project import find_project
     from nesyc.parsing.settings_file import NAME, Settings, read_settings
+    from nesyc_runtime.project import Project
 
     root = find_project(spec_file)
     file = root / NAME

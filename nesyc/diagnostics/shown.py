@@ -5,9 +5,6 @@ from __future__ import annotations
 import unicodedata
 
 TAB = "    "
-# Other, and line and paragraph separators: controls, format characters (bidi overrides among them),
-# surrogates, unassigned and private use.
-_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Cn", "Co", "Zl", "Zp"})
 
 
 def shown(text: str) -> str:
@@ -20,7 +17,7 @@ def shown(text: str) -> str:
 def shown_character(character: str) -> str:
     if character == "\t":
         return TAB
-    if unicodedata.category(character) not in _HIDDEN:
+    if character.isprintable():  # no control, format (bidi among them), surrogate or odd blank
         return character
     code = ord(character)
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

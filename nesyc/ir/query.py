@@ -128,7 +128,7 @@ def query_scope(spec: nodes.Spec, kb: nodes.Kb) -> RuleScope:
     """What a query on `kb` may speak about."""
     enums: Mapping[str, EnumInfo] = {enum.name: EnumInfo(enum.name, enum.constants) for enum in spec.enums}
     relations = {relation.name: _relation(relation) for relation in kb.relations}
-    return RuleScope(kb.name, relations, enums, text_enums=True)
+    return RuleScope(kb.name, relations, enums, text_enums=False)
 
 
 def _relation(relation: nodes.Relation) -> RelationInfo:

@@ -12,7 +12,6 @@ from nesyc.parsing.lexer import Token
 from nesyc.parsing.text import text_value
 from nesyc.syntax import nodes
 
-
 LIMIT = 200
 """At most so many syntax errors are reported for one file."""
 LONGEST = 30

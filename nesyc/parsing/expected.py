@@ -16,7 +16,7 @@ FEW = 4
 LITERAL = frozenset({"NAME", "NUMBER", "STRING", "BLOCK", "LSQB", "LPAR", "LBRACE", "DOT", "MINUS", "NOT",
                      "TRUE", "FALSE", "NULL", "UNDERSCORE"})  # fmt: skip
 OPERATORS = frozenset(
-    {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "SAME", "DIFFERENT", "ORDER", "AND", "OR", "DOT"}
+    {"PLUS", "MINUS", "STAR", "SLASH", "PERCENT", "EQUAL", "SAME", "DIFFERENT", "ORDER", "AND", "OR", "DOT"}
 )
 RESERVED = frozenset({"AND", "OR", "NOT", "TRUE", "FALSE", "NULL", "UNDERSCORE"})
 CLASSES = {

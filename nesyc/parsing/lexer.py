@@ -15,7 +15,7 @@ OPEN_BLOCK = r'"""(?:(?!\n\})[\s\S])*'
 STRAY = {
     "OPEN_STRING": r'"[^\n]*',
     "STRAY_STRING": r"'(?:[^'\\\n]|\\[^\n])*'",
-    "STRAY": r"[^\x00-\x7f]+|[\s\S]",
+    "STRAY": r"[^\x00-\x7f]+|&&|\|\||[\s\S]",
 }
 
 

@@ -9,10 +9,12 @@ from nesyc.parsing.lexer import STRAY, Token, tokenize
 LIMIT = 100
 """At most so many reports of stray characters for one file: after that it is no .nesy file."""
 
+JOINED = {
+    "&&": "literals of a rule are joined by `,`, conditions elsewhere by `and`",
+    "||": "write `or (p(x), q(x))` in a rule, `or` elsewhere",
+}
 SPELLED = {
     "!": "not",
-    "&": "and",
-    "|": "or",
     "“": '"',
     "”": '"',
     "„": '"',
@@ -131,6 +133,8 @@ def _stray(file: str, token: Token) -> Diagnostic:
     named = f"`{token.text}`" if token.text.isprintable() else f"U+{ord(first):04X}"
     spelled = SPELLED.get(token.text)
     help = Help(f"write `{spelled}`", (Edit(place, spelled),)) if spelled else None
+    if token.text in JOINED:
+        help = Help(JOINED[token.text])
     label = "names are ASCII letters, digits and `_`" if first.isalpha() else ""
     return Diagnostic("E0101", f"unexpected character {named}", place, label, help=help)
 

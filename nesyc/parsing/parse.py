@@ -52,9 +52,9 @@ def parse_file(path: str, text: str) -> Parsed:
     try:
         file: nodes.File = run("file", tokens, context)
     except Stuck as stuck:
-        file, context = recover_file(path, text, tokens, stuck.index)
+        file, context = recover_file(path, text, tokens, stuck.index, problems)
     except TooDeep:
-        file, context = recover_file(path, text, tokens, len(tokens))
+        file, context = recover_file(path, text, tokens, len(tokens), problems)
     found = (*problems, *context.problems, *check_edition(file, context.editions, text))
     whole = nodes.File(
         path, file.edition, file.fragment_of, file.declarations, file.fragment_items, Span(path, 0, len(text))
@@ -82,7 +82,8 @@ def _parse_alone(start: str, text: str, file: str) -> tuple[Any, tuple[Diagnosti
     try:
         value = run(start, tokens, context)
     except (Stuck, TooDeep) as error:
-        return None, (*problems, explain(error, start, tokens, file, text))
+        # A stray character explains why the rest does not parse.
+        return None, tuple(problems) or (explain(error, start, tokens, file, text),)
     return value, (*problems, *context.problems)
 
 

@@ -32,8 +32,10 @@ from nesyc.parsing.split import (
 from nesyc.syntax import nodes
 
 
-def recover_file(path: str, text: str, tokens: list[Token], stuck: int) -> tuple[nodes.File, Context]:
-    """What can be read of the tokens, which do not parse beyond `stuck`, and all that was wrong."""
+def recover_file(
+    path: str, text: str, tokens: list[Token], stuck: int, known: Sequence[Diagnostic]
+) -> tuple[nodes.File, Context]:
+    """What can be read of the tokens, which do not parse beyond `stuck`, and all that is wrong besides `known`."""
     too_deep = _nested_too_deep(path, tokens)
     if too_deep is not None:
         context = Context(path)
@@ -41,7 +43,8 @@ def recover_file(path: str, text: str, tokens: list[Token], stuck: int) -> tuple
         return _empty(path), context
     brackets = match_brackets(text, tokens, declaration_margins(text, tokens))
     stray = frozenset(brackets.stray)
-    trouble = sorted((*brackets.unclosed, *brackets.stray))
+    ill = (*brackets.unclosed, *brackets.stray)
+    trouble = sorted([*(tokens[place].start for place in ill), *(found.span.start for found in known)])
     recovery = _Recovery(path, text, tokens, brackets, Context(path), stray, trouble, stuck)
     recovery.context.problems += islice(bracket_problems(path, tokens, brackets), LIMIT)
     file = recovery.read()
@@ -76,7 +79,7 @@ class _Recovery:
     context: Context
     stray: frozenset[int]
     trouble: list[int]
-    """Where brackets are reported, in order: a piece that fails there has been explained already."""
+    """Offsets of what is reported already, in order: it explains why a piece around it does not parse."""
     stuck: int
 
     def read(self) -> nodes.File:
@@ -166,7 +169,7 @@ class _Recovery:
         try:
             value = run(start, tokens, context)
         except (Stuck, TooDeep) as error:
-            if not self._has_bracket_problem(begin, end) and len(self.context.problems) < LIMIT:
+            if not self._is_explained(begin, end) and len(self.context.problems) < LIMIT:
                 self.context.problems.append(explain(error, start, tokens, self.path, self.text))
             return None
         if quiet_builders:
@@ -198,5 +201,8 @@ class _Recovery:
         end = self.tokens[before - 1].end
         return Token(kind, SIGNS[kind], end, end)
 
-    def _has_bracket_problem(self, begin: int, end: int) -> bool:
-        return bisect_left(self.trouble, begin) < bisect_left(self.trouble, end)
+    def _is_explained(self, begin: int, end: int) -> bool:
+        if begin >= end:
+            return False
+        first, last = self.tokens[begin].start, self.tokens[end - 1].end
+        return bisect_left(self.trouble, first) < bisect_left(self.trouble, last)

@@ -127,8 +127,10 @@ def _begins(
     """Whether an item, after the one that began at `start`, begins at `place`."""
     token, previous = tokens[place], tokens[place - 1]
     following = tokens[place + 1] if place + 1 < len(tokens) else None
-    if not is_word(token) or following is None or place == start + 1:
+    if not is_word(token) or place == start + 1:
         return False
+    if following is None:  # a keyword and nothing after it
+        return token.kind in block.keywords and previous.kind not in _OPEN_ENDED
     keywords = block.keywords
     sentence = tokens[start].kind in SENTENCES
     if previous.kind in _OPEN_ENDED or (previous.kind == "COMMA" and (sentence or declaration)):

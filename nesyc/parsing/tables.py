@@ -130,7 +130,9 @@ def _compute(grammar: str) -> dict[str, Any]:
     }
 
 
-def _numbered(graph: dict[int, dict[str, int]], starts: list[int]) -> tuple[list[dict[str, int]], dict[int, int]]:
+def _numbered(
+    graph: dict[int, dict[str, int]], starts: list[int]
+) -> tuple[list[dict[str, int]], dict[int, int]]:
     """The states in the order they are reached from `starts`, and each one's new number.
 
     Lark numbers them in the order of its sets, which differs from run to run.

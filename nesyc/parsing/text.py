@@ -79,7 +79,9 @@ def _dedented(literal: str) -> list[tuple[int, int]]:
     line that hold nothing but blanks.
     """
     end = len(literal) - 3
-    lines = [match.span() for match in _LINE.finditer(literal, 3, end) if match[0] or literal[end - 1] == "\n"]
+    lines = [
+        match.span() for match in _LINE.finditer(literal, 3, end) if match[0] or literal[end - 1] == "\n"
+    ]
     if len(lines) > 1 and not literal[slice(*lines[0])].strip():
         lines, first = lines[1:], None
     else:

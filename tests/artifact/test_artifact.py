@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 import yaml
+
 from nesyc_runtime.artifact import SECTIONS, load_build
 from nesyc_runtime.errors import UserError
-
 from tests.stages.world import AFTER, spec_values
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import Row
 from nesyc_runtime.data.splits import Datasets, hash_part, hash_place

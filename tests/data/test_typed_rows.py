@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import BadValue, content_id, convert, fingerprint
 

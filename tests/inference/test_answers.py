@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny_student import INT, TEXT, make_task, parser
+
 from nesyc_runtime import config
 from nesyc_runtime.inference.answers import (
     item_correct,
@@ -18,7 +20,6 @@ from nesyc_runtime.inference.answers import (
     split_response,
     state_answer,
 )
-from tiny_student import INT, TEXT, make_task, parser
 
 NUMBER = config.Type(base="number")
 BOOL = config.Type(base="bool")
@@ -115,7 +116,7 @@ def test_an_evil_pattern_and_a_huge_response_end_soon() -> None:
     started = time.monotonic()
     assert parse_answer(task, "a" * 5000 + "b")["answer"] is None
     assert parse_answer(make_task(parser("json_field", "x")), "{" * 100_000)["answer"] is None
-    assert parse_answer(make_task(parser("number")), "9" * 1_000_000)["answer"] is not None or True
+    assert parse_answer(make_task(parser("number", type_=INT)), "9" * 1_000_000)["answer"] is None
     assert time.monotonic() - started < 20
 
 
@@ -131,7 +132,8 @@ def test_the_verdict_is_the_first_metric() -> None:
 def test_every_recorded_codex_answer_is_read_as_its_authors_read_it(data_folder: Path) -> None:
     """`exact_match` in the records: the text after the last "the answer is", less its final point, is the target."""
     task = make_task(ANSWER_IS)
-    records = [json.loads(line) for line in (data_folder / "teacher/bbh_codex_cot.jsonl").open(encoding="utf-8")]
+    lines = (data_folder / "teacher" / "bbh_codex_cot.jsonl").read_text(encoding="utf-8").strip().split("\n")
+    records = [json.loads(line) for line in lines]
     wrong = []
     for record in records:
         right = parse_answer(task, record["rationale"])["answer"] == record["target"]

@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from nesyc_runtime.inference.prompts import render_prompt, value_text
 from tiny_student import make_task
+
+from nesyc_runtime.inference.prompts import render_prompt
+from nesyc_runtime.templates import value_text
 
 TASK = make_task()
 

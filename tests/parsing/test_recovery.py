@@ -62,8 +62,8 @@ SLIPS = {
     "rule r: p(a) :- q(x = a);": ("E0101", "the arguments of `q` go by position, not by name"),
     "rule r: p(n) :- n = total(b: q(b));": ("E0101", "`total` is no aggregate"),
     "rule r: p('a') :- q(_);": ("E0101", "strings stand in double quotes"),
-    'rule r: p("a) :- q(_);': ("E0102", "this string is not closed on its line"),
-    "rule r: p(a) :- q(a) && r(a);": ("E0101", "unexpected characters"),
+    'rule r: p(a) :- q("a);': ("E0102", "this string is not closed on its line"),
+    "rule r: p(a) :- q(a) && r(a);": ("E0101", "unexpected character `&&`"),
     "relation r(a text)": ("E0101", "expected `:`, found `text`"),
     "relation r(a = text)": ("E0101", "expected `:`, found `=`"),
     "relation r(a: vector(1.5))": ("E0101", "expected a whole number, found `1.5`"),
@@ -76,7 +76,7 @@ SLIPS = {
     "store = 1 // why": ("E0101", "`//` does not begin a comment"),
     "store = f(1": ("E0102", "this `(` is never closed"),
     "store = f(1))": ("E0101", "unexpected `)`"),
-    "store = ": ("E0101", "expected a value"),
+    "store = f(, 1)": ("E0101", "expected a value or `)`, found `,`"),
     "store = 1e999": ("E0101", "this number is too large"),
 }
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.report.answers import answer_text
 from nesyc_runtime.stages.ask import answer_policy, ask, read_inputs
@@ -16,7 +17,6 @@ from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.ports import Contradiction, Reply
 from nesyc_runtime.stages.respond import tuned_gate
 from nesyc_runtime.stages.run import Options, run
-
 from tests.stages.world import INT, TEXT, World, field, find_stage, location
 
 

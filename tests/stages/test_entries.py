@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import BadValue
 from nesyc_runtime.stages.entries import LONGEST_FIELD, asked_columns, extract_prompt, read_entry

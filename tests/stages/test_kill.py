@@ -12,9 +12,9 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
 from nesyc_runtime.stages.items import ItemLog
 from nesyc_runtime.stages.run import Options, run
-
 from tests.stages.world import World
 
 ROOT = Path(__file__).resolve().parents[2]

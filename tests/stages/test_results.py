@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nesyc_runtime.files import read_jsonl
 from nesyc_runtime.stages.results import make_results, write_results
 from nesyc_runtime.stages.run import Options, run
-
 from tests.stages.world import World, column, location
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nesyc_runtime.errors import Stopped, UserError
 from nesyc_runtime.files import read_jsonl
 from nesyc_runtime.stages.examples import read_examples
 from nesyc_runtime.stages.plan import make_plan, plan_json
 from nesyc_runtime.stages.run import Options, run
-
 from tests.stages.world import World, find_stage, write_data
 
 RESPONSES = ["main:small", "main:std.final", "main:nesycd.final"]

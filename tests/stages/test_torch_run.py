@@ -8,15 +8,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
+
+from nesyc.emit.python import emit_train_module
 from nesyc_runtime import config
 from nesyc_runtime.report.tables import results_tables
 from nesyc_runtime.stages.graph import all_stages
 from nesyc_runtime.stages.learner import TorchLearner
 from nesyc_runtime.stages.results import make_results, write_results
 from nesyc_runtime.stages.run import Options, run
-from rich.console import Console
-
-from nesyc.emit.python import emit_train_module
 from tests.stages.world import World, make_build
 
 

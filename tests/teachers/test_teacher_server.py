@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tenacity import wait_none
+
 from nesyc_runtime import config
 from nesyc_runtime.errors import Stopped, UserError
 from nesyc_runtime.teachers import server as server_module
@@ -15,8 +17,6 @@ from nesyc_runtime.teachers.base import Answer, Dropped, Request
 from nesyc_runtime.teachers.limits import Budget
 from nesyc_runtime.teachers.server import ServerTeacher
 from nesyc_runtime.teachers.store import AnswerStore
-from tenacity import wait_none
-
 from tests.teachers.chat_server import ChatServer
 
 KEY = "sk-very-secret"

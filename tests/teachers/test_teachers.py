@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.project import Project

@@ -104,23 +104,30 @@ def most_bound(ready: Sequence[Placed], bound: Mapping[str, Value]) -> Placed:
 
 
 def compile_body(
-    scope: Scope, branch: Branch, bound: Bindings | None = None, order: Order = written_order
+    scope: Scope,
+    branch: Branch,
+    bound: Bindings | None = None,
+    order: Order = written_order,
+    *,
+    tests_first: bool = True,
 ) -> Body:
-    """The steps of one alternative of a body; raises `AssertionError` where a variable is never bound (E0402)."""
+    """The steps of one alternative of a body; `tests_first` makes each test as soon as it can be made.
+
+    Raises `AssertionError` where a variable is never bound, which the checks refuse (E0402).
+    """
     env: dict[str, Value] = dict(bound or {})
     waiting = list(branch)
     steps: list[Step] = []
     while waiting:
         before = len(env)
-        tests = [placed for placed in waiting if _is_test(placed) and _ready(placed, env)]
-        if tests:
-            placed = tests[0]
-            step = _test(scope, placed, env)
+        ready = [placed for placed in waiting if _ready(placed, env)]
+        assert ready, f"no literal of the body can be evaluated: {waiting[0].literal.text}"
+        tests = [placed for placed in ready if _is_test(placed)]
+        if not tests_first:
+            placed = ready[0]
         else:
-            ready = [placed for placed in waiting if not _is_test(placed) and _ready(placed, env)]
-            assert ready, f"no literal of the body can be evaluated: {waiting[0].literal.text}"
-            placed = order(ready, env)
-            step = _read(scope, placed, env)
+            placed = tests[0] if tests else order(ready, env)
+        step = _test(scope, placed, env) if _is_test(placed) else _read(scope, placed, env)
         steps.append(replace(step, binds=tuple(env)[before:]))
         waiting.remove(placed)
     return Body(tuple(steps), env)

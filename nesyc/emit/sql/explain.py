@@ -84,7 +84,7 @@ def _steps(
         else:
             first.append(f"{value.sql} IS {stored(term_value(term, bound, scope.constants), column)}")
     yield StepPlan((), None, tuple(first), _shown(bound, tuple(bound)))
-    body = compile_body(scope, branch, bound)
+    body = compile_body(scope, branch, bound, tests_first=False)
     for step in body.steps:
         source = f"{dialect.name(step.table)} AS {step.alias}" if step.table is not None else None
         yield StepPlan(step.placed.path, source, step.conditions, _shown(body.bound, step.binds))

@@ -57,7 +57,7 @@ def _common(layout: Layout) -> Iterator[SchemaObject]:
     yield table(REJECTED, rejected, True, "Facts a person rejected (as JSON): no stage writes them again.")
     if layout.kb.semantics.kind == "top_proofs":
         leaves = (
-            "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL,\n  conf REAL NOT NULL,\n  cap REAL NOT NULL"
+            "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL UNIQUE,\n  conf REAL NOT NULL,\n  cap REAL NOT NULL"
         )
         yield table(LEAVES, leaves, False, "Facts and rule instances that proofs of derived facts stand on.")
         proofs = (

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 
 from nesyc_runtime.config import Task
+from nesyc_runtime.templates import HOLE, value_text
 
-HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 RETRIEVED = "{retrieved}"
 
 # What each training task asks for where the spec gives no `prompt .task` of its own.
@@ -62,19 +61,6 @@ def prompt_template(task: Task, variant: str) -> str:
     if variant == "answer_given":
         kept.append("{reasoning}")
     return "\n".join([*kept, INSTRUCTIONS[variant]])
-
-
-def value_text(value: object) -> str:
-    """An input value as a prompt shows it: text as it is, null as nothing, booleans and lists as JSON."""
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
-        return str(int(value))
-    if isinstance(value, (bool, list, dict)):
-        return json.dumps(value, ensure_ascii=False)
-    return str(value)
 
 
 def _without_instruction(template: str) -> list[str]:

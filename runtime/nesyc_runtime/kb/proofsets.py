@@ -162,7 +162,7 @@ class ProofSets:
         key = (rule, bindings)
         if key not in self._numbers:
             self._numbers[key] = len(self._leaves)
-            shown = json.dumps([[name, str(value)] for name, value in bindings], ensure_ascii=False)
+            shown = json.dumps(bindings, ensure_ascii=False, default=repr)
             self._leaves.append(Leaf(f"{rule} {shown}", conf, cap, rule))
         return self._numbers[key]
 
@@ -181,18 +181,21 @@ class ProofSets:
         return self._keys[relation]
 
 
-def _named_rows(store: Store, plan: RelationPlan) -> Iterator[tuple[int, tuple[str, float, float]]]:
+def _named_rows(
+    store: Store, plan: RelationPlan, row: int | None = None
+) -> Iterator[tuple[int, tuple[str, float, float]]]:
+    """Name, confidence and cap by row number, of all rows of a stored relation or of one."""
     columns = [column for column in plan.columns if not column.computed]
     listed = ", ".join(quote(column.column) for column in columns)
-    for row, conf, origin, *values in store.execute(
-        f"SELECT _row, conf, origin, {listed} FROM {quote(plan.reads)}"
-    ):  # noqa: S608
+    sql = f"SELECT _row, conf, origin, {listed} FROM {quote(plan.rows)}"  # noqa: S608
+    found = store.execute(sql) if row is None else store.execute(f"{sql} WHERE _row = ?", (row,))
+    for number, conf, origin, *values in found.fetchall():
         texts = [
             store.text(value) if column.interned and value is not None else value
             for column, value in zip(columns, values, strict=True)
         ]
         name = f"{plan.name} {json.dumps(texts, ensure_ascii=False)}"
-        yield row, (name, conf, store.program.ceiling[store.text(origin)])
+        yield number, (name, conf, store.program.ceiling[store.text(origin)])
 
 
 def _minimal(sets: Mapping[Leaves, str]) -> list[Leaves]:
@@ -218,3 +221,59 @@ def union_probability(sets: list[Leaves], confidences: Mapping[int, float]) -> f
 
     add(0, frozenset(), 1.0, 1)
     return min(total, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSets:
+    """Leaf sets read back, of each fact the best first; facts no proof stands on have leaves below zero."""
+
+    of: Mapping[FactId, tuple[Leaves, ...]]
+    confidences: Mapping[int, float]
+    caps: Mapping[int, float]
+    names: Mapping[int, str]
+    rules: Mapping[FactId, tuple[str, ...]]
+
+
+def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
+    """The leaf sets of facts of an evaluated store; a stored fact is its own leaf."""
+    of: dict[FactId, tuple[Leaves, ...]] = {}
+    rules: dict[FactId, tuple[str, ...]] = {}
+    leaves: dict[int, tuple[str, float, float]] = {}
+    numbers: dict[str, int] = {}
+    for fact in sorted(facts):
+        relation, row = fact
+        plan = store.program.by_name[relation]
+        if plan.derived:
+            found = store.execute(
+                'SELECT leaves, rule FROM "nesyc.proof" WHERE relation = ? AND row = ? ORDER BY rank', fact
+            ).fetchall()
+            of[fact] = tuple(frozenset(json.loads(text)) for text, _ in found)
+            rules[fact] = tuple(rule for _, rule in found)
+            continue
+        ((_, leaf),) = _named_rows(store, plan, row)
+        if leaf[0] not in numbers:
+            known = store.execute('SELECT id FROM "nesyc.leaf" WHERE name = ?', (leaf[0],)).fetchone()
+            numbers[leaf[0]] = known[0] if known is not None else -1 - len(numbers)
+        leaves[numbers[leaf[0]]] = leaf
+        of[fact] = (frozenset((numbers[leaf[0]],)),)
+        rules[fact] = ("",)
+    for number in {leaf for sets in of.values() for one in sets for leaf in one} - leaves.keys():
+        sql = 'SELECT name, conf, cap FROM "nesyc.leaf" WHERE id = ?'
+        leaves[number] = store.execute(sql, (number,)).fetchone()
+    return StoredSets(
+        of,
+        {number: leaf[1] for number, leaf in leaves.items()},
+        {number: leaf[2] for number, leaf in leaves.items()},
+        {number: leaf[0] for number, leaf in leaves.items()},
+        rules,
+    )
+
+
+def best_sets(sets: Iterable[Leaves], known: StoredSets, k: int) -> list[Leaves]:
+    """The k best minimal ones of leaf sets that no rule has a say in."""
+
+    def order(leaves: Leaves) -> tuple[float, int, tuple[str, ...]]:
+        value = prod(sorted(known.confidences[leaf] for leaf in leaves))
+        return -round(value, DIGITS), len(leaves), tuple(sorted(known.names[leaf] for leaf in leaves))
+
+    return sorted(_minimal(dict.fromkeys(sets, "")), key=order)[:k]

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.expressions import is_true
-from nesyc_runtime.inference.prompts import value_text
 from nesyc_runtime.kb.retrieval_index import DIGITS, VectorIndex, WordIndex
 from nesyc_runtime.kb.retrieval_rows import KbRow, read_rows
 from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.values import shown
 
 if TYPE_CHECKING:
     from nesyc_runtime.kb.retrieval_index import Embed
@@ -43,7 +43,7 @@ class Document:
     text: str
 
     @property
-    def shown(self) -> str:
+    def line(self) -> str:
         return (self.row.sentence if self.row.sentence is not None else self.text).strip()
 
     @property
@@ -152,9 +152,9 @@ class Retriever:
         missing = [row for row in rows if target.column not in row.vectors and row.values.get(source or "")]
         parts = [np.frombuffer(b"".join(row.vectors[target.column] for row in known), dtype="<f4")]
         if missing:
-            embedded = self._embed([value_text(row.values[source or ""]) for row in missing])
+            embedded = self._embed([shown(row.values[source or ""]) for row in missing])
             parts.append(np.asarray(embedded, dtype=np.float32).reshape(-1))
-        documents = [Document(row, value_text(row.values.get(source or ""))) for row in (*known, *missing)]
+        documents = [Document(row, shown(row.values.get(source or ""))) for row in (*known, *missing)]
         vectors = (
             np.concatenate(parts).reshape(len(documents), -1) if documents else np.zeros((0, 1), np.float32)
         )
@@ -216,7 +216,7 @@ class Retriever:
         for document, score in ranked:
             if len(lines) == retrieve.take:
                 break
-            text = document.shown
+            text = document.line
             if not text or text in lines:
                 continue
             line = f"[{citation(document.row)}] {text}" if retrieve.cite else text
@@ -240,7 +240,7 @@ def approximate_tokens(text: str) -> int:
 
 def citation(row: KbRow) -> str:
     """How a prompt names an entry: its relation and key, `lesson 3`."""
-    return " ".join([row.relation, ", ".join(value_text(value) for value in row.key)])
+    return " ".join([row.relation, ", ".join(shown(value) for value in row.key)])
 
 
 def _documents(
@@ -249,7 +249,7 @@ def _documents(
     for row in rows:
         text = row.sentence if target.column is None else row.values.get(target.column)
         if text is not None and isinstance(target, config.FullTextTarget):
-            yield Document(row, value_text(text))
+            yield Document(row, shown(text))
 
 
 def _word_ranking(documents: Sequence[Document]) -> Ranking:
@@ -296,5 +296,5 @@ def _hit(scored: Scored) -> dict[str, Any]:
         "relation": document.row.relation,
         "key": list(document.row.key),
         "score": score,
-        "text": document.shown,
+        "text": document.line,
     }

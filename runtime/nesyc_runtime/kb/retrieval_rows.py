@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nesyc_runtime import config
-from nesyc_runtime.inference.prompts import HOLE, value_text
+from nesyc_runtime.kb.graph import sentence
 from nesyc_runtime.kb.program import RelationPlan
+from nesyc_runtime.kb.rows import quote
 from nesyc_runtime.kb.store import Store
 
 SYMBOLS, CLAIMS = '"nesyc.symbol"', '"nesyc.claim"'
@@ -60,27 +61,18 @@ def read_rows(store: Store, name: str, where: Mapping[str, Any] | None = None) -
             yield row
 
 
-def sentence(template: str, values: Mapping[str, Any]) -> str:
-    """A `say` template with its `{column}` holes filled; a brace inside a value stays a brace."""
-    return HOLE.sub(lambda hole: value_text(values[hole[1]]) if hole[1] in values else hole[0], template)
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _select(plan: RelationPlan, where: Mapping[str, Any], *, weighted: bool) -> tuple[str, list[Any]]:
     shown, joins, conditions, bound = ["r._row"], [], [], []
 
     def text_of(column: str, alias: str) -> str:
-        joins.append(f"LEFT JOIN {SYMBOLS} AS {alias} ON {alias}.id = r.{quoted(column)}")
+        joins.append(f"LEFT JOIN {SYMBOLS} AS {alias} ON {alias}.id = r.{quote(column)}")
         return f"{alias}.text"
 
     for number, column in enumerate(plan.columns):
-        plain = f"r.{quoted(column.column)}"
+        plain = f"r.{quote(column.column)}"
         shown.append(text_of(column.column, f"s{number}") if column.interned else plain)
         if column.name in where:
-            value = f"(SELECT id FROM {SYMBOLS} WHERE text = ?)" if column.interned else "?"  # noqa: S608
+            value = f"(SELECT id FROM {SYMBOLS} WHERE text = ?)" if column.interned else "?"
             given = where[column.name]
             conditions.append(f"{plain} IS NULL" if given is None else f"{plain} = {value}")
             bound += [] if given is None else [given]
@@ -88,7 +80,9 @@ def _select(plan: RelationPlan, where: Mapping[str, Any], *, weighted: bool) -> 
     if not plan.derived:
         shown += [text_of(name, f"i_{name}") for name in ("origin", "status", "owner")]
     filtered = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"SELECT {', '.join(shown)} FROM {quoted(plan.reads)} AS r {' '.join(joins)}{filtered} ORDER BY r._row"  # noqa: S608
+    sql = (
+        f"SELECT {', '.join(shown)} FROM {quote(plan.reads)} AS r {' '.join(joins)}{filtered} ORDER BY r._row"
+    )
     return sql, bound
 
 
@@ -116,7 +110,7 @@ def _row(
         values,
         {"conf": conf, **shown},
         vectors,
-        sentence(relation.say, values) if relation.say is not None else None,
+        sentence(relation, tuple(values.values())),
         sources.get(record[0], frozenset()),
     )
 
@@ -128,8 +122,8 @@ def _value(base: str, value: Any) -> Any:
 def _sources(store: Store, plan: RelationPlan) -> dict[int, frozenset[str]]:
     """By row, the keys of the items that any of its owners drew it from."""
     found: dict[int, set[str]] = defaultdict(set)
-    own = f"SELECT _row, provenance FROM {quoted(plan.rows)} WHERE provenance IS NOT NULL"  # noqa: S608
-    claimed = f"SELECT row, provenance FROM {CLAIMS} WHERE relation = ? AND provenance IS NOT NULL"  # noqa: S608
+    own = f"SELECT _row, provenance FROM {quote(plan.rows)} WHERE provenance IS NOT NULL"
+    claimed = f"SELECT row, provenance FROM {CLAIMS} WHERE relation = ? AND provenance IS NOT NULL"
     records: Iterable[tuple[int, str]] = [
         *store.execute(own),
         *store.execute(claimed, (plan.name,)),

@@ -53,3 +53,11 @@ def quiet_transformers() -> Iterator[None]:
         hub_logging.set_verbosity(level)
         if bars:
             hub_logging.enable_progress_bar()
+
+
+@contextmanager
+def quiet_peft() -> Iterator[None]:
+    """peft 0.21 still asks transformers by a name that transformers 5 renames; nothing here can change that."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r".*`is_gradient_checkpointing` is deprecated.*")
+        yield

@@ -14,7 +14,7 @@ from nesyc_runtime.files import write_json
 from nesyc_runtime.inference.formats import prompt_format
 from nesyc_runtime.inference.loaded import LoadedStudent
 from nesyc_runtime.learning.bases import base_label, load_base, load_folder
-from nesyc_runtime.learning.quiet import quiet_transformers
+from nesyc_runtime.learning.quiet import quiet_peft, quiet_transformers
 from nesyc_runtime.project import Project
 
 ADAPTER_CONFIG = "adapter_config.json"
@@ -62,7 +62,8 @@ def add_adapter(model: Any, adapter: Adapter) -> Any:
         task_type="CAUSAL_LM",
     )
     try:
-        return get_peft_model(model, config)
+        with quiet_peft():
+            return get_peft_model(model, config)
     except ValueError as error:
         raise UserError(f"the adapter does not fit the model: {str(error).splitlines()[0]}") from None
 
@@ -75,12 +76,13 @@ def save_student(loaded: LoadedStudent, folder: Path, documents: Mapping[str, An
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
         part = Path(temporary) / "weights"
-        model = loaded.model
+        model, options = loaded.model, {}
         if hasattr(model, "peft_config"):
             for config in model.peft_config.values():
                 config.base_model_name_or_path = base_label(loaded.student.base)
+            options["save_embedding_layers"] = False  # they are not adapted; peft would ask the hub to find out
         with quiet_transformers():
-            model.save_pretrained(part)
+            model.save_pretrained(part, **options)
             loaded.tokenizer.save_pretrained(part)
         (part / "README.md").unlink(
             missing_ok=True
@@ -104,7 +106,8 @@ def _load_weights(
     from peft import PeftModel
 
     model, tokenizer = load_base(student.base, project)
-    return PeftModel.from_pretrained(model, str(weights), is_trainable=trainable), tokenizer
+    with quiet_peft():
+        return PeftModel.from_pretrained(model, str(weights), is_trainable=trainable), tokenizer
 
 
 def _has_adapter(weights: Path | None) -> bool:

@@ -8,11 +8,11 @@ from pathlib import Path
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.answers import parse_answer
-from nesyc_runtime.inference.prompts import value_text
 from nesyc_runtime.stages.context import Context, task_inputs
 from nesyc_runtime.stages.examples import Counts, Example, read_examples, union
 from nesyc_runtime.stages.graph import copy_id
 from nesyc_runtime.stages.ports import Item, Lesson
+from nesyc_runtime.templates import value_text
 
 WEIGHTS = "weights"
 

@@ -1,0 +1,149 @@
+"""`nesyc query`, `why` and `whynot`: what follows from the knowledge, and from what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nesyc.cli.errors import CliError
+from nesyc.cli.options import (
+    BuildOption,
+    JsonOption,
+    KbOption,
+    LimitOption,
+    OutOption,
+    ParamOption,
+    ProfileOption,
+    SpecOption,
+    parse_params,
+)
+from nesyc.cli.output import print_result, stderr_console
+
+if TYPE_CHECKING:
+    from nesyc.diagnostics import Diagnostic
+    from nesyc.ir import nodes
+    from nesyc_runtime.kb.store import Store
+
+QueryArgument = Annotated[
+    str, typer.Argument(metavar="QUERY", help="""Literals, such as: 'kin("ann", x, r), not only_child(x)'.""")
+]
+FactArgument = Annotated[
+    str, typer.Argument(metavar="FACT", help="""A fact, such as: 'kin("ann", "carl", "grandfather")'.""")
+]
+
+
+def query(
+    text: QueryArgument,
+    kb: KbOption = None,
+    limit: LimitOption = 1000,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Answer a conjunction of literals from stored and derived facts."""
+    from nesyc.emit.sql import emit_query
+    from nesyc.ir.query import lower_query
+    from nesyc_runtime.kb.query import query as run_query
+    from nesyc.cli.proofs import query_table
+
+    with opened(spec, build, profile, param, kb) as (checked, declared, store):
+        lowered = lower_query(checked, text, declared.name)
+        refuse(text, "<query>", lowered.diagnostics)
+        result = run_query(store, emit_query(declared, lowered.literals, lowered.columns).to_json(), limit=limit)
+    print_result(result, query_table(result), as_json=as_json, out=out)
+
+
+def why(
+    fact: FactArgument,
+    kb: KbOption = None,
+    limit: LimitOption = 1000,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Show the proofs of a fact, the best first."""
+    from nesyc_runtime.kb.why import why as explain
+    from nesyc.cli.proofs import why_tree
+
+    with opened(spec, build, profile, param, kb) as (checked, declared, store):
+        relation, values = ground(checked, declared, fact)
+        result = explain(store, relation, values, limit=limit)
+    print_result(result, why_tree(result), as_json=as_json, out=out)
+
+
+def whynot(
+    fact: FactArgument,
+    kb: KbOption = None,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Show, for each rule that could give a fact, the nearest literal that failed."""
+    from nesyc_runtime.kb.whynot import whynot as explain
+    from nesyc.cli.proofs import whynot_text
+
+    with opened(spec, build, profile, param, kb) as (checked, declared, store):
+        relation, values = ground(checked, declared, fact)
+        result = explain(store, relation, values)
+    print_result(result, whynot_text(result), as_json=as_json, out=out)
+
+
+@contextmanager
+def opened(
+    spec: Path | None, build: Path | None, profile: str | None, param: list[str] | None, kb: str | None
+) -> Iterator[tuple[nodes.Spec, nodes.Kb, Store]]:
+    """The checked spec, the KB meant and its store, in step with the source and evaluated."""
+    from nesyc.cli.current import choose, resolve_build
+    from nesyc.cli.session import runtime_project
+    from nesyc.ir.query import find_kb
+    from nesyc_runtime.kb.evaluate import evaluate
+    from nesyc_runtime.kb.store import open_store, store_path
+    from nesyc_runtime.kb.sync import source_paths, sync_source
+
+    params = parse_params(param)
+    choice, _ = choose(spec, build, profile, params)
+    compiled, checked = resolve_build(spec, build, profile, params)
+    project = runtime_project(choice.spec)
+    try:
+        declared = find_kb(checked, kb)
+    except KeyError as error:
+        raise CliError(str(error.args[0]), "name it with `--kb NAME`") from None
+    settings = next(one for one in compiled.spec.kbs if one.name == declared.name)
+    with open_store(store_path(project.root, settings), settings, compiled.programs[declared.name]) as store:
+        sync_source(store, source_paths(store, project.file))
+        evaluate(store)
+        yield checked, declared, store
+
+
+def ground(checked: nodes.Spec, declared: nodes.Kb, text: str) -> tuple[str, tuple[Any, ...]]:
+    """The relation and values of a fact typed on the command line; raises `CliError` where it is none."""
+    from nesyc.ir.query import AnyValue, lower_fact
+
+    lowered = lower_fact(checked, text, declared.name)
+    refuse(text, "<fact>", lowered.diagnostics)
+    if any(isinstance(value, AnyValue) for value in lowered.values):
+        raise CliError(f"`{text}` stands for many facts: `_` is any value", f"ask which hold:  nesyc query '{text}'")
+    return lowered.relation, lowered.values
+
+
+def refuse(text: str, name: str, diagnostics: tuple[Diagnostic, ...]) -> None:
+    """Show what is wrong with a text of the command line and end with exit code 1."""
+    if not diagnostics:
+        return
+    from nesyc.diagnostics import SourceMap, render_text
+
+    stderr_console().print(render_text(diagnostics, SourceMap({name: text})), markup=False)
+    raise typer.Exit(1)

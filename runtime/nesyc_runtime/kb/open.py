@@ -1,0 +1,62 @@
+"""The KBs of a project: which one is meant, where its file lies, and bringing it in step with the source."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from nesyc_runtime import config
+from nesyc_runtime.artifact import Build
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import printable
+from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.store import Store, open_store
+from nesyc_runtime.kb.sync import source_paths, sync_source
+from nesyc_runtime.project import Project
+
+
+def choose_kb(spec: config.Spec, name: str | None) -> config.Kb:
+    """The KB named, or the only one; raises `UserError` where there is none or several."""
+    names = ", ".join(kb.name for kb in spec.kbs)
+    found = [kb for kb in spec.kbs if name in (None, kb.name)]
+    if len(found) == 1:
+        return found[0]
+    if not spec.kbs:
+        raise UserError("the spec has no kb", "add one:  kb NAME { }")
+    if not found:
+        raise UserError(f"the spec has no kb `{printable(name or '', 60)}`", f"it has {names}")
+    raise UserError(f"the spec has several KBs: {names}", "say which with --kb NAME")
+
+
+def store_file(project: Project, kb: config.Kb) -> Path:
+    """The file of `store = sqlite("FILE")`, relative to the spec; raises `UserError` (E0206) outside the project."""
+    base = project.spec_dir or project.root
+    if PurePosixPath(kb.store).is_absolute() or PureWindowsPath(kb.store).drive or "\\" in kb.store:
+        raise _outside(kb)
+    file = (base / kb.store).resolve()
+    if not file.is_relative_to(project.root.resolve()) or file == project.root.resolve():
+        raise _outside(kb)
+    return file
+
+
+def _outside(kb: config.Kb) -> UserError:
+    shown = printable(kb.store, 80)
+    return UserError(
+        f"E0206: the store `{shown}` of kb `{kb.name}` is outside the project", "name a file inside it"
+    )
+
+
+def open_kb(build: Build, project: Project, kb: config.Kb) -> Store:
+    """Open, or create, a KB's store in step with the source, everything derived; raises `UserError` as its parts do."""
+    store = open_store(store_file(project, kb), kb, build.programs[kb.name])
+    try:
+        bring_in_step(store, project)
+    except BaseException:
+        store.close()
+        raise
+    return store
+
+
+def bring_in_step(store: Store, project: Project) -> None:
+    """Make the source's rows those of the text and derive what follows; nothing runs where nothing changed."""
+    sync_source(store, source_paths(store, project.file))
+    evaluate(store)

@@ -1,0 +1,236 @@
+"""`why`: the proofs of a fact, the best first, and what a constraint was broken by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from math import prod
+from typing import Any
+
+from nesyc_runtime import config
+from nesyc_runtime.kb.graph import FactId, Graph, Support, literal_at, sentence, term_value
+from nesyc_runtime.kb.proofsets import DIGITS
+from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.trees import Tree, Trees
+
+Node = dict[str, Any]
+Order = tuple[float, int, str, tuple[str, ...]]
+
+
+def why(store: Store, relation: str, args: Sequence[Any], *, limit: int = 1000) -> dict[str, Any]:
+    """The `why` object of the contracts; `limit` 0 is every proof.
+
+    A candidate that lost under `unique ... resolve` does not hold: its proofs are given all the same, with the
+    `winner`; of a winner the `losers` are named.
+    """
+    graph = Graph(store)
+    with store.reading():
+        fact = graph.find(relation, args)
+        if fact is None:
+            told = {"relation": relation, "args": list(args), "text": sentence(store.declared[relation], args)}
+            return {"v": 1, "fact": told, "holds": False, "conf": None, "proofs": [], "truncated": False}
+        proofs, truncated = ranked_proofs(graph, fact, limit)
+        known = graph.fact(fact)
+        wins = graph.wins(fact)
+        answer: dict[str, Any] = {
+            "v": 1,
+            "fact": known.to_json(),
+            "holds": wins,
+            "conf": known.conf if wins else None,
+            "proofs": [{"value": value, "tree": tree_node(graph, tree)} for value, tree in proofs],
+            "truncated": truncated,
+        }
+        rivals = [graph.fact(rival) for rival in graph.rivals(fact)]
+        if wins and rivals:
+            answer["losers"] = [{"fact": rival.to_json(), "conf": rival.conf} for rival in rivals]
+        elif not wins:
+            winner = next(rival for rival in graph.rivals(fact) if graph.wins(rival))
+            answer["winner"] = {"fact": graph.fact(winner).to_json(), "conf": graph.fact(winner).conf}
+        return answer
+
+
+def ranked_proofs(graph: Graph, fact: FactId, limit: int) -> tuple[list[tuple[float, Tree]], bool]:
+    """Value and tree of up to `limit` proofs, ranked as `top_proofs` ranks; and whether there are more."""
+    trees = Trees(graph)
+    found = trees.of(fact)
+    listed = list(islice(found, limit)) if limit else list(found)
+    more = trees.gave_up or (bool(limit) and next(found, None) is not None)
+    valued = [(proof_value(graph, tree), tree) for tree in listed]
+    valued.sort(key=lambda one: _order(graph, *one))
+    return valued, more
+
+
+def best_rule(store: Store, fact: FactId) -> str | None:
+    """The last rule of a derived fact's best proof, None for a stored fact."""
+    graph = Graph(store)
+    if not graph.derived(fact):
+        return None
+    if store.program.semantics == "top_proofs":
+        sql = 'SELECT rule FROM "nesyc.proof" WHERE relation = ? AND row = ? AND rank = 1'
+        return str(store.execute(sql, fact).fetchone()[0])
+    proofs, _ = ranked_proofs(graph, fact, 20)
+    support = proofs[0][1].support if proofs else None
+    return None if support is None else support.rule
+
+
+def proof_value(graph: Graph, tree: Tree) -> float:
+    """What a proof is worth: under top_proofs the product over its distinct leaves, else along the tree."""
+    semantics = graph.store.program.semantics
+    if semantics == "boolean":
+        return 1.0
+    if semantics == "top_proofs":
+        return prod(sorted(conf for conf in _leaves(graph, tree).values()))
+    values = [one.support.weight if one.support else graph.fact(one.fact).conf for one in _walk(tree)]
+    return min(values) if semantics == "max_min" else prod(values)
+
+
+def _walk(tree: Tree) -> Iterator[Tree]:
+    stack = [tree]
+    while stack:
+        one = stack.pop()
+        yield one
+        stack.extend(one.parts)
+
+
+def _leaves(graph: Graph, tree: Tree) -> dict[object, float]:
+    leaves: dict[object, float] = {}
+    for one in _walk(tree):
+        if one.support is None:
+            leaves[one.fact] = graph.fact(one.fact).conf
+        else:
+            bindings = tuple(sorted((name, str(value)) for name, value in one.support.bindings.items()))
+            leaves[one.support.rule, bindings] = one.support.weight
+    return leaves
+
+
+def _order(graph: Graph, value: float, tree: Tree) -> Order:
+    rule = tree.support.rule if tree.support is not None else ""
+    facts = sorted(
+        f"{one.fact[0]} {[str(arg) for arg in graph.fact(one.fact).args]}"
+        for one in _walk(tree)
+        if one.support is None
+    )
+    return -round(value, DIGITS), len(_leaves(graph, tree)), rule, tuple(facts)
+
+
+def tree_node(graph: Graph, tree: Tree) -> Node:
+    """A tree as a NODE of the contracts; made from the leaves up, however deep it is."""
+    order = list(_walk(tree))
+    made: dict[int, tuple[Node, float]] = {}
+    for one in reversed(order):
+        parts = [made.pop(id(part)) for part in one.parts]
+        made[id(one)] = _node(graph, one, parts)
+    return made[id(tree)][0]
+
+
+def _node(graph: Graph, tree: Tree, parts: Sequence[tuple[Node, float]]) -> tuple[Node, float]:
+    known = graph.fact(tree.fact)
+    if tree.support is None:
+        return {
+            "kind": "fact", "fact": known.to_json(), "conf": known.conf, "rule": None, "span": None,
+            "origin": known.origin, "children": [],
+        }, known.conf  # fmt: skip
+    rule = graph.rules[tree.support.rule]
+    values = [tree.support.weight, *(value for _, value in parts)]
+    value = {"boolean": 1.0, "max_min": min(values)}.get(graph.store.program.semantics, prod(values))
+    node = {
+        "kind": "rule",
+        "fact": known.to_json(),
+        "conf": value,
+        "rule": rule.name,
+        "span": span(rule.location),
+        "origin": {"by": rule.origin, "source": f"{rule.location.file}:{rule.location.line}"},
+        "children": children(graph, rule.body, tree.support, [node for node, _ in parts]),
+        "weight": tree.support.weight,
+    }
+    return node, value
+
+
+def children(
+    graph: Graph, body: Sequence[config.BodyLiteral], support: Support, parts: Sequence[Node]
+) -> list[Node]:
+    """A NODE for each literal of the body, in the order written."""
+    by_path = {atom.path: node for atom, node in zip(support.variant.atoms, parts, strict=True)}
+    return [
+        by_path[path] if path in by_path else _test_node(graph, literal_at(body, path), support.bindings)
+        for path in support.variant.literals
+    ]
+
+
+def _test_node(graph: Graph, literal: config.BodyLiteral, bindings: Mapping[str, Any]) -> Node:
+    """A literal that is no positive atom: that nothing matches, a number over a set, a comparison."""
+    fact = None
+    kind = "compare"
+    if isinstance(literal, config.AtomLiteral):
+        kind = "absent"
+        args = [term_value(term, bindings) for term in literal.terms]
+        fact = {"relation": literal.relation, "args": args, "text": None}
+    elif isinstance(literal, config.AggregateLiteral):
+        kind = "aggregate"
+    named = {name: value for name, value in bindings.items() if name in _named(literal)}
+    return {
+        "kind": kind, "fact": fact, "conf": 1.0, "rule": None, "span": span(literal.location), "origin": None,
+        "children": [], "literal": literal.text, "bindings": named,
+    }  # fmt: skip
+
+
+def _named(literal: config.BodyLiteral | config.Term) -> set[str]:
+    """The variables a literal mentions."""
+    match literal:
+        case config.Var():
+            return {literal.name} if literal.name else set()
+        case config.Apply():
+            return set().union(*map(_named, literal.arguments))
+        case config.AtomLiteral():
+            return set().union(*map(_named, literal.terms))
+        case config.CompareLiteral():
+            return _named(literal.left) | _named(literal.right)
+        case config.KnownLiteral():
+            return {literal.variable}
+        case config.AggregateLiteral():
+            return {*literal.groups, *_named(literal.result)}
+        case _:
+            return set()
+
+
+def span(location: config.Location) -> dict[str, Any]:
+    """The SPAN of the contracts."""
+    return location.model_dump()
+
+
+def violations(store: Store, *, limit: int = 100) -> list[dict[str, Any]]:
+    """Every way a `forbid`, or a `unique` without `resolve`, is broken: its name, place and proof.
+
+    With `at CONF` it is broken where the facts of its body together (least under max_min, else their product) reach
+    that confidence.
+    """
+    graph = Graph(store)
+    declared = {constraint.name: constraint for constraint in store.kb.constraints}
+    found: list[dict[str, Any]] = []
+    with store.reading():
+        for plan in store.program.constraints:
+            constraint = declared[plan.name]
+            for support in graph.violations(plan):
+                confidences = [graph.fact(fact).conf for fact in support.facts]
+                conf = min(confidences, default=1.0) if store.program.semantics == "max_min" else prod(confidences)
+                if conf < (constraint.confidence or 0.0):
+                    continue
+                parts = [_best_node(graph, fact) for fact in support.facts]
+                found.append(
+                    {
+                        "name": plan.name,
+                        "span": span(constraint.location),
+                        "conf": conf,
+                        "bindings": {n: v for n, v in support.bindings.items() if " " not in n},
+                        "facts": [graph.fact(fact).to_json() for fact in support.facts],
+                        "proof": children(graph, constraint.body, support, parts),
+                    }
+                )
+                if limit and len(found) >= limit:
+                    return found
+    return found
+
+
+def _best_node(graph: Graph, fact: FactId) -> Node:
+    proofs, _ = ranked_proofs(graph, fact, 1)
+    return tree_node(graph, proofs[0][1])

@@ -1,0 +1,147 @@
+"""The KBs as the stages use them: kept in step with the source, written to, retrieved from, asked for contradictions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from nesyc_runtime import config
+from nesyc_runtime.artifact import Build
+from nesyc_runtime.expressions import evaluate
+from nesyc_runtime.kb.contradictions import contradictions
+from nesyc_runtime.kb.entries import write_entries
+from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
+from nesyc_runtime.kb.open import bring_in_step, open_kb
+from nesyc_runtime.kb.retrieval import Retriever
+from nesyc_runtime.kb.retrieval_rows import read_rows
+from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.values import shown
+from nesyc_runtime.kb.words import input_key
+from nesyc_runtime.project import Project
+from nesyc_runtime.stages.ports import Contradiction, Entry, Found, Item
+
+if TYPE_CHECKING:
+    from nesyc_runtime.kb.retrieval_index import Embed
+
+
+class StoredKnowledge:
+    """`Knowledge` over the stores of a project; each is opened when first needed and closed at the end.
+
+    `embed` serves searches by meaning, `count_tokens` measures knowledge for a `budget`.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        project: Project,
+        *,
+        embed: Embed | None = None,
+        count_tokens: Callable[[str], int] | None = None,
+    ) -> None:
+        self._build = build
+        self._project = project
+        self._embed = embed
+        self._count_tokens = count_tokens
+        self._stores: dict[str, Store] = {}
+        self._retrievers: dict[str, Retriever] = {}
+
+    def prepare(self) -> None:
+        """Bring every KB in step with the source and derive what follows; raises `UserError` for bad facts."""
+        for kb in self._build.spec.kbs:
+            bring_in_step(self._store(kb.name), self._project)
+
+    def write(self, stage: config.ExtractStage, run: str, entries: Sequence[Entry]) -> Mapping[str, int]:
+        """Make these the stage's entries and derive what follows; what others wrote stays.
+
+        Gives how many were `written`, left out because another row has their key (`conflict`), or `rejected` by a
+        person before. Raises `UserError` for entries that do not fit the relation.
+        """
+        kb, _, relation = stage.into.partition(".")
+        store, owner = self._store(kb), f"stage:{stage.id}"
+        fitting = _one_a_key(store, relation, owner, entries)
+        keys = write_entries(
+            store,
+            relation,
+            [entry.values for entry in fitting],
+            owner=owner,
+            provenance=[_provenance(stage, run, entry) for entry in fitting],
+            replace=True,
+        )
+        evaluate_rules(store)
+        written = sum(key != () for key in keys)
+        counts = {"conflict": len(entries) - len(fitting), "rejected": len(keys) - written}
+        return {"written": written, **{name: count for name, count in counts.items() if count}}
+
+    def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
+        """What the KB gives each item; in training its own entries are held out, unless `own_entries` says not to."""
+        questions = [
+            shown(evaluate(retrieve.query, {"input": item.inputs, "row": item.row})) for item in items
+        ]
+        held_out = (
+            [[input_key(item.inputs)] for item in items] if training and not retrieve.own_entries else None
+        )
+        results = self._retriever(retrieve).retrieve_many(questions, held_out)
+        return [Found(result.text, result.hits, result.facts) for result in results]
+
+    def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
+        """What the claims would break in the KB were they true."""
+        return [Contradiction(broken.claim, broken.by) for broken in contradictions(self._store(kb), claims)]
+
+    def close(self) -> None:
+        for store in self._stores.values():
+            store.close()
+        self._stores.clear()
+        self._retrievers.clear()
+
+    def __enter__(self) -> StoredKnowledge:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _store(self, name: str) -> Store:
+        if name not in self._stores:
+            kb = next(kb for kb in self._build.spec.kbs if kb.name == name)
+            self._stores[name] = open_kb(self._build, self._project, kb)
+        return self._stores[name]
+
+    def _retriever(self, retrieve: config.Retrieve) -> Retriever:
+        if retrieve.name not in self._retrievers:
+            self._retrievers[retrieve.name] = Retriever(
+                self._store(retrieve.kb), retrieve, embed=self._embed, count_tokens=self._count_tokens
+            )
+        return self._retrievers[retrieve.name]
+
+
+def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str, Any]:
+    """Where an entry came from; `inputs` are the keys by which retrieval holds it out for its own items."""
+    return {
+        "teacher": entry.teacher,
+        "prompt": entry.prompt,
+        "stage": stage.id,
+        "run": run,
+        "sources": list(entry.sources),
+        "inputs": sorted({input_key(inputs) for inputs in entry.inputs}),
+    }
+
+
+def _one_a_key(store: Store, relation: str, owner: str, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries without those whose key an earlier entry, or a row of another owner, has with another content."""
+    key = store.declared[relation].key
+    taken = {
+        row.key: row.values
+        for row in (read_rows(store, relation) if key else ())
+        if row.implicit["owner"] != owner
+    }
+    fitting: list[Entry] = []
+    for entry in entries:
+        place = tuple(entry.values.get(name) for name in key)
+        if None not in place and key:
+            known = taken.setdefault(place, entry.values)
+            if any(known.get(name) != value for name, value in entry.values.items()):
+                continue
+        fitting.append(entry)
+    return fitting
