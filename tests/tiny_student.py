@@ -14,7 +14,12 @@ INT = config.Type(base="int")
 
 def parser(function: str, *arguments: str, type_: config.Type = TEXT, constants: tuple[str, ...] = ()) -> Any:
     return config.Parser(
-        output="answer", function=function, arguments=arguments, type=type_, location=PLACE, constants=constants
+        output="answer",
+        function=function,
+        arguments=arguments,
+        type=type_,
+        location=PLACE,
+        constants=constants,
     )
 
 

@@ -23,9 +23,16 @@ def spec_of(stage: config.FinetuneStage, student: config.Student) -> tuple[nodes
         options=student.options,
         location=place,
     )
-    empty: dict[str, Any] = {name: () for name in nodes.Spec.__dataclass_fields__}
+    empty: dict[str, Any] = dict.fromkeys(nodes.Spec.__dataclass_fields__, ())
     pipeline = nodes.Pipeline("distil", stage.task, (ir_stage,), place)
     spec = nodes.Spec(
-        **{**empty, "name": "tiny", "path": "tiny.nesy", "params": {}, "students": (ir_student,), "pipelines": (pipeline,)}
+        **{
+            **empty,
+            "name": "tiny",
+            "path": "tiny.nesy",
+            "params": {},
+            "students": (ir_student,),
+            "pipelines": (pipeline,),
+        }
     )
     return spec, ir_stage

@@ -11,7 +11,7 @@ from nesyc.checks.rule_table import analyse_body, analyse_order, analyse_rule
 from nesyc.checks.tables import Tables
 from nesyc.checks.tasks import TaskInfo
 from nesyc.checks.types import BOOL, INT, NUMBER, TEXT, Type, assignable
-from nesyc.checks.values import describe
+from nesyc.checks.value_words import describe
 from nesyc.diagnostics import Diagnostic, Help
 from nesyc.syntax import nodes as ast
 

@@ -11,7 +11,7 @@ from nesyc.checks.references import dotted
 from nesyc.checks.rule_types import FUNCTION_TYPES, arithmetic
 from nesyc.checks.scope import EnumInfo
 from nesyc.checks.types import BOOL, NUMERIC, ORDERED, TEXT, UNKNOWN, Type, compatible, is_date
-from nesyc.checks.values import describe
+from nesyc.checks.value_words import describe
 from nesyc.diagnostics import Diagnostic
 from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast

@@ -11,7 +11,7 @@ from nesyc.checks.kb_symbols import check_type_ref
 from nesyc.checks.messages import type_mismatch, unknown_name
 from nesyc.checks.scope import EnumInfo
 from nesyc.checks.types import BASES, is_date
-from nesyc.checks.values import describe, fits
+from nesyc.checks.value_words import describe, fits
 from nesyc.diagnostics import Diagnostic, Help
 from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nesyc.checks.constants import Constant
-from nesyc.checks.kinds import POISON, Bound, Symbol
+from nesyc.checks.kinds import Bound, Symbol
 from nesyc.checks.messages import unknown_name
 from nesyc.checks.methods import METHOD_SCALARS
 from nesyc.checks.signatures import CALLS, FUNCTIONS, STAGES
@@ -110,13 +110,3 @@ def check_method_bodies(symbols: Symbols, resolver: Resolver) -> None:
 
 def _unknown_constant(parameter: ast.MethodParam) -> Constant:
     return Constant(parameter.type.name.text, None, parameter.span, known=False)
-
-
-def poisoned(bound: Bound | None, *names: str) -> bool:
-    """Whether one of these arguments is already reported."""
-    return bound is None or any(bound.values.get(name) is POISON for name in names)
-
-
-def order_of(stages: Mapping[str, StageInfo]) -> Mapping[str, tuple[str, ...]]:
-    """The stages each stage reads directly."""
-    return {identity: stage.reads for identity, stage in stages.items()}

@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from nesyc.checks.scope import RuleScope
 from nesyc.checks.terms import (
     aggregate_of,
+    atoms,
     body_variables,
-    is_known,
     is_test,
     literal_variables,
     other_side,
-    same_name,
     variables,
 )
 from nesyc.checks.types import UNKNOWN, Type, compatible
@@ -188,7 +187,10 @@ class Safety:
 
     def _bind_first(self, name: ast.Name) -> Help | None:
         """The rule again with a literal before its body that binds the variable."""
-        atom = _binder(self.scope, name.text, self.types.get(name.text) or self._head_type(name.text))
+        negated = {atom.relation.text for atom, sign in atoms(self.body) if sign == "-"}
+        atom = _binder(
+            self.scope, negated, name.text, self.types.get(name.text) or self._head_type(name.text)
+        )
         if atom is None or not self.body:
             return Help("bind it first, by a literal that is not negated")
         start = self.body[0].span.start
@@ -204,13 +206,13 @@ class Safety:
         return UNKNOWN
 
 
-def _binder(scope: RuleScope, name: str, type_: Type) -> str | None:
+def _binder(scope: RuleScope, negated: set[str], name: str, type_: Type) -> str | None:
     """An atom of a stored relation with a column of this type, the one with fewest columns."""
     if type_.base == "unknown":
         return None
     best: tuple[int, str] | None = None
     for relation in scope.relations.values():
-        if relation.derived or (best and best[0] <= len(relation.columns)):
+        if relation.derived or relation.name in negated or (best and best[0] <= len(relation.columns)):
             continue
         for place, column in enumerate(relation.columns):
             if compatible(column.type, type_):
@@ -232,102 +234,3 @@ def _under_not(body: Iterable[ast.Literal], name: str) -> ast.Name | None:
             if found is not None:
                 return found
     return None
-
-
-def check_used_once(
-    head: ast.Atom | None, body: tuple[ast.Literal, ...], reported: set[str]
-) -> Iterator[Diagnostic]:
-    """W0401, for variables that `reported` does not hold already."""
-    names = [*(literal_variables(head) if head else ()), *body_variables(body)]
-    for name, places in same_name(names).items():
-        if len(places) == 1 and not name.startswith("_") and name not in reported:
-            yield Diagnostic(
-                "W0401",
-                f"variable `{name}` is used once",
-                places[0].span,
-                label="stands nowhere else",
-                notes=("a slip of the pen in a name looks like this",),
-                help=Help("write `_` where any value will do", (Edit(places[0].span, "_"),)),
-            )
-
-
-def check_nullable(
-    scope: RuleScope, head: ast.Atom | None, body: tuple[ast.Literal, ...]
-) -> Iterator[Diagnostic]:
-    """E0305: a variable from a nullable column used further without `known(x)`."""
-    nullable: dict[str, ast.Name] = {}
-    uses: dict[str, list[tuple[ast.Name, str]]] = {}
-    guarded = set(_guards(body))
-    for name, is_nullable, what in _occurrences(scope, head, body):
-        if is_nullable and name.text not in nullable:
-            nullable[name.text] = name
-        else:
-            uses.setdefault(name.text, []).append((name, what))
-    for text, source in nullable.items():
-        if text in guarded or text not in uses:
-            continue
-        place, what = uses[text][0]
-        end = body[-1].span.end
-        yield Diagnostic(
-            "E0305",
-            f"`{text}` may be null and is used unguarded",
-            place.span,
-            label=what,
-            related=(Related(source.span, "comes from a nullable column"),),
-            notes=("null joins nothing and equals nothing",),
-            help=Help(
-                f"guard it:  known({text})", (Edit(Span(place.span.file, end, end), f", known({text})"),)
-            ),
-        )
-
-
-def _guards(body: Iterable[ast.Literal]) -> Iterator[str]:
-    for literal in body:
-        if isinstance(literal, ast.Or):
-            yield from _guards(literal.branches)
-        elif is_known(literal) and isinstance(literal, ast.Atom):
-            yield from (name.text for name in literal_variables(literal))
-        elif (aggregate := aggregate_of(literal)) is not None:
-            yield from _guards(aggregate.body)
-
-
-def _occurrences(
-    scope: RuleScope, head: ast.Atom | None, body: Iterable[ast.Literal]
-) -> Iterator[tuple[ast.Name, bool, str]]:
-    """(variable, stands in a nullable column of a positive atom, what it is used for)."""
-    yield from _body_occurrences(scope, body, negated=False)
-    if head is None:
-        return
-    for place, argument in enumerate(head.arguments):
-        if isinstance(argument, ast.Name):
-            if not scope.column_type(head.relation.text, place).nullable:
-                yield argument, False, "the head's column is not nullable"
-        else:
-            yield from ((name, False, "computed with here") for name in variables(argument))
-
-
-def _body_occurrences(
-    scope: RuleScope, body: Iterable[ast.Literal], negated: bool
-) -> Iterator[tuple[ast.Name, bool, str]]:
-    for literal in body:
-        match literal:
-            case ast.Atom():
-                if is_known(literal):
-                    continue
-                for place, argument in enumerate(literal.arguments):
-                    if isinstance(argument, ast.Name):
-                        nullable = not negated and scope.column_type(literal.relation.text, place).nullable
-                        yield argument, nullable, "joined here"
-                    else:
-                        yield from ((name, False, "computed with here") for name in variables(argument))
-            case ast.Not():
-                yield from _body_occurrences(scope, (literal.atom,), negated=True)
-            case ast.Or():
-                yield from _body_occurrences(scope, literal.branches, negated)
-            case ast.Comparison():
-                aggregate = aggregate_of(literal)
-                if aggregate is not None:
-                    yield from _body_occurrences(scope, aggregate.body, negated)
-                    yield from ((name, False, "aggregated here") for name in variables(aggregate.term))
-                for side in (literal.left, literal.right):
-                    yield from ((name, False, "compared here") for name in variables(side))

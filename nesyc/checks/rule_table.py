@@ -9,8 +9,10 @@ from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.messages import confidence_range
 from nesyc.checks.rule_graph import Layer, check_cycles, component_of, layers, rule_edges
 from nesyc.checks.rule_growth import check_growth
-from nesyc.checks.rule_safety import Safety, check_nullable, check_used_once
+from nesyc.checks.rule_nulls import check_nullable
+from nesyc.checks.rule_safety import Safety
 from nesyc.checks.rule_types import RuleTypes
+from nesyc.checks.rule_unused import check_used_once
 from nesyc.checks.scope import RuleScope
 from nesyc.checks.terms import atoms
 from nesyc.checks.types import Type

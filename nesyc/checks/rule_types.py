@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from nesyc.checks.messages import one_of, unknown_constant, unknown_name
 from nesyc.checks.scope import ColumnInfo, RuleScope
@@ -432,14 +432,15 @@ class RuleTypes:
 
 
 def arithmetic(operator: str, left: Type, right: Type) -> Type:
-    """The type of `left operator right`: money stays money, a division is a number."""
-    nullable = left.nullable or right.nullable
+    """The type of `left operator right`: money stays money, a division is a number.
+
+    Never nullable: E0305 asks for `known(x)` before anything is computed from x.
+    """
     if "unknown" in (left.base, right.base):
         return UNKNOWN
     if "usd" in (left.base, right.base):
-        return Type("usd", nullable)
-    base = "number" if operator == "/" or "number" in (left.base, right.base) else "int"
-    return replace(NUMBER if base == "number" else INT, nullable=nullable)
+        return Type("usd")
+    return NUMBER if operator == "/" or "number" in (left.base, right.base) else INT
 
 
 def _comparisons(literals: Iterable[ast.Literal]) -> Iterable[ast.Comparison]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from nesyc.checks.constants import Constant
 from nesyc.checks.fact_table import KbFacts, read_facts
-from nesyc.checks.kinds import POISON, Bound, CallOf
+from nesyc.checks.kinds import Bound, CallOf
 from nesyc.checks.params import resolve_params
 from nesyc.checks.paths import Paths
 from nesyc.checks.pipelines import StageInfo, check_method_bodies, resolve_stages
@@ -128,8 +128,3 @@ def _sources(
             if identity.startswith(f"{name}.") and identity not in found:
                 found[identity] = shared if isinstance(shared, Bound) else None
     return found
-
-
-def sound(value: object) -> bool:
-    """Whether a bound value is there and not already reported."""
-    return value is not None and value is not POISON

@@ -138,7 +138,7 @@ def _loss(weights: Mapping[str, float]) -> str:
         "",
         "Each term is the mean cross-entropy over that training task's response tokens; prompts carry no loss.",
     ]
-    return "\n    ".join([*lines, ""])
+    return _indented(lines)
 
 
 def _examples(stage: nodes.FinetuneStage) -> str:
@@ -146,7 +146,13 @@ def _examples(stage: nodes.FinetuneStage) -> str:
     lines += [f".{task}: {TASKS[task]}" for task in stage.tasks]
     if stage.retrieve:
         lines.append(f"Knowledge is retrieved by `{_name(stage.retrieve)}`.")
-    return "\n    ".join([*lines, ""])
+    return _indented(lines)
+
+
+def _indented(lines: list[str]) -> str:
+    """Lines of a docstring inside a class; the first stands where the docstring opens."""
+    body = textwrap.indent("\n".join(lines[1:]), "    ")  # blank lines stay blank
+    return f"{lines[0]}\n{body}\n    "
 
 
 def _listed(names: tuple[str, ...]) -> str:

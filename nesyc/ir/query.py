@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from nesyc.checks.fact_table import fact_value
+from nesyc.checks.fact_values import fact_value
 from nesyc.checks.rule_safety import bound_by
 from nesyc.checks.rule_table import analyse_body
 from nesyc.checks.rule_types import RuleTypes
@@ -128,7 +128,7 @@ def query_scope(spec: nodes.Spec, kb: nodes.Kb) -> RuleScope:
     """What a query on `kb` may speak about."""
     enums: Mapping[str, EnumInfo] = {enum.name: EnumInfo(enum.name, enum.constants) for enum in spec.enums}
     relations = {relation.name: _relation(relation) for relation in kb.relations}
-    return RuleScope(kb.name, relations, enums, text_enums=False)
+    return RuleScope(kb.name, relations, enums, text_enums=True)
 
 
 def _relation(relation: nodes.Relation) -> RelationInfo:

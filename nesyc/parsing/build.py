@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from nesyc.diagnostics.span import Span
-from nesyc.parsing import expressions
+from nesyc.parsing import expressions, knowledge
 from nesyc.parsing.context import Context
 from nesyc.parsing.lexer import Token
 from nesyc.syntax import nodes
@@ -19,8 +19,8 @@ Items = list[Any]
 N = TypeVar("N")
 
 
-def _all(items: Iterable[Any], *kinds: type[N]) -> tuple[N, ...]:
-    return tuple(item for item in items if isinstance(item, kinds))
+def _all(items: Iterable[Any], kind: type[N]) -> tuple[N, ...]:
+    return tuple(item for item in items if isinstance(item, kind))
 
 
 # --- files --------------------------------------------------------------------------------------
@@ -47,15 +47,15 @@ def fragment(context: Context, items: Items, span: Span) -> nodes.Ident:
 
 
 def include(context: Context, items: Items, span: Span) -> nodes.Include:
-    return nodes.Include(*items, span)
+    return nodes.Include(items[0], span)
 
 
 def allow(context: Context, items: Items, span: Span) -> nodes.Allow:
-    return nodes.Allow(*items, span)
+    return nodes.Allow(items[0], items[1], span)
 
 
 def param(context: Context, items: Items, span: Span) -> nodes.Param:
-    return nodes.Param(*items, span)
+    return nodes.Param(items[0], items[1], items[2], span)
 
 
 def enum(context: Context, items: Items, span: Span) -> nodes.Enum:
@@ -78,7 +78,7 @@ def embedder(context: Context, items: Items, span: Span) -> nodes.Embedder:
 
 
 def setting(context: Context, items: Items, span: Span) -> nodes.Setting:
-    return nodes.Setting(*items, span)
+    return nodes.Setting(items[0], items[1], span)
 
 
 def dataset(context: Context, items: Items, span: Span) -> nodes.Dataset:
@@ -93,7 +93,7 @@ def row(context: Context, items: Items, span: Span) -> tuple[nodes.Column, ...]:
 
 
 def split(context: Context, items: Items, span: Span) -> nodes.Split:
-    return nodes.Split(*items, span)
+    return nodes.Split(items[0], items[1], span)
 
 
 def column(context: Context, items: Items, span: Span) -> nodes.Column:
@@ -138,11 +138,11 @@ def outputs(context: Context, items: Items, span: Span) -> tuple[nodes.Column, .
 
 
 def prompt(context: Context, items: Items, span: Span) -> nodes.Prompt:
-    return nodes.Prompt(*items, span)
+    return nodes.Prompt(items[0], items[1], span)
 
 
 def parse(context: Context, items: Items, span: Span) -> nodes.Parse:
-    return nodes.Parse(*items, span)
+    return nodes.Parse(items[0], items[1], items[2], span)
 
 
 def claim(context: Context, items: Items, span: Span) -> nodes.Atom:
@@ -150,105 +150,7 @@ def claim(context: Context, items: Items, span: Span) -> nodes.Atom:
 
 
 def metric(context: Context, items: Items, span: Span) -> nodes.Metric:
-    return nodes.Metric(*items, span)
-
-
-# --- knowledge ----------------------------------------------------------------------------------
-
-
-def kb(context: Context, items: Items, span: Span) -> nodes.Kb:
-    return nodes.Kb(items[0], tuple(items[1:]), span)
-
-
-def relation(context: Context, items: Items, span: Span) -> nodes.Relation:
-    name, *columns, options = items
-    return nodes.Relation(False, name, tuple(columns), options or (), span)
-
-
-def derived(context: Context, items: Items, span: Span) -> nodes.Relation:
-    name, *columns, options = items
-    return nodes.Relation(True, name, tuple(columns), options or (), span)
-
-
-def options(context: Context, items: Items, span: Span) -> tuple[nodes.RelationOption, ...]:
-    return tuple(items)
-
-
-def key(context: Context, items: Items, span: Span) -> nodes.ColumnsOption:
-    return nodes.ColumnsOption("key", tuple(items), span)
-
-
-def index(context: Context, items: Items, span: Span) -> nodes.ColumnsOption:
-    return nodes.ColumnsOption("index", tuple(items), span)
-
-
-def fulltext(context: Context, items: Items, span: Span) -> nodes.ColumnsOption:
-    return nodes.ColumnsOption("fulltext", tuple(items), span)
-
-
-def unique(context: Context, items: Items, span: Span) -> nodes.UniqueOption:
-    return nodes.UniqueOption(tuple(items[:-1]), items[-1], span)
-
-
-def nearest(context: Context, items: Items, span: Span) -> nodes.NearestOption:
-    return nodes.NearestOption(*items, span)
-
-
-def provenance(context: Context, items: Items, span: Span) -> nodes.ProvenanceOption:
-    return nodes.ProvenanceOption(*items, span)
-
-
-def facts(context: Context, items: Items, span: Span) -> nodes.Facts:
-    annotations, name, *rows = items
-    return nodes.Facts(name, tuple(rows), None, annotations or (), span)
-
-
-def loaded_facts(context: Context, items: Items, span: Span) -> nodes.Facts:
-    annotations, name, source = items
-    return nodes.Facts(name, (), source, annotations or (), span)
-
-
-def fact_row(context: Context, items: Items, span: Span) -> nodes.FactRow:
-    return nodes.FactRow(tuple(items[:-1]), items[-1], span)
-
-
-def rule(context: Context, items: Items, span: Span) -> nodes.Rule:
-    annotations, name, confidence, head, *body = items
-    return nodes.Rule(name, confidence, context.atom(head), tuple(body), annotations or (), span)
-
-
-def forbid(context: Context, items: Items, span: Span) -> nodes.Forbid:
-    annotations, name, confidence, *body = items
-    return nodes.Forbid(name, confidence, tuple(body), annotations or (), span)
-
-
-def say(context: Context, items: Items, span: Span) -> nodes.Say:
-    return nodes.Say(*items, span)
-
-
-def annotations(context: Context, items: Items, span: Span) -> tuple[nodes.Annotation, ...]:
-    return tuple(items)
-
-
-def annotation(context: Context, items: Items, span: Span) -> nodes.Annotation:
-    return nodes.Annotation(items[0], items[1] or (), span)
-
-
-def atom(context: Context, items: Items, span: Span) -> nodes.Atom:
-    return context.atom(items[0])
-
-
-def negation(context: Context, items: Items, span: Span) -> nodes.Not:
-    return nodes.Not(context.atom(items[0]), span)
-
-
-def disjunction(context: Context, items: Items, span: Span) -> nodes.Or:
-    return nodes.Or(tuple(items), span)
-
-
-def comparison(context: Context, items: Items, span: Span) -> nodes.Comparison:
-    left, operator, right = items
-    return nodes.Comparison(operator.text, left, right, span)
+    return nodes.Metric(items[0], items[1], items[2], span)
 
 
 # --- use ----------------------------------------------------------------------------------------
@@ -271,7 +173,7 @@ def method_params(context: Context, items: Items, span: Span) -> tuple[nodes.Met
 
 
 def method_param(context: Context, items: Items, span: Span) -> nodes.MethodParam:
-    return nodes.MethodParam(*items, span)
+    return nodes.MethodParam(items[0], items[1], items[2], span)
 
 
 def pipeline(context: Context, items: Items, span: Span) -> nodes.Pipeline:
@@ -283,7 +185,7 @@ def method_use(context: Context, items: Items, span: Span) -> nodes.Pipeline:
 
 
 def stage(context: Context, items: Items, span: Span) -> nodes.Stage:
-    return nodes.Stage(*items, span)
+    return nodes.Stage(items[0], items[1], span)
 
 
 def evaluate(context: Context, items: Items, span: Span) -> nodes.Evaluate:
@@ -303,7 +205,7 @@ def compare_with(context: Context, items: Items, span: Span) -> nodes.Compare:
 
 
 def require(context: Context, items: Items, span: Span) -> nodes.Require:
-    return nodes.Require(*items, span)
+    return nodes.Require(items[0], span)
 
 
 def path(context: Context, items: Items, span: Span) -> nodes.Name | nodes.Member:
@@ -318,12 +220,13 @@ def path(context: Context, items: Items, span: Span) -> nodes.Name | nodes.Membe
 
 def test(context: Context, items: Items, span: Span) -> nodes.Test:
     name, target, *parts = items
-    expectations = _all(parts, nodes.ExpectFact, nodes.ExpectError, nodes.ExpectValue)
-    return nodes.Test(name, target, _all(parts, nodes.Given), expectations, span)
+    givens = _all(parts, nodes.Given)
+    expectations = tuple(part for part in parts if not isinstance(part, nodes.Given))
+    return nodes.Test(name, target, givens, expectations, span)
 
 
 def given(context: Context, items: Items, span: Span) -> nodes.Given:
-    return nodes.Given(*items, span)
+    return nodes.Given(items[0], span)
 
 
 def expect_fact(context: Context, items: Items, span: Span) -> nodes.ExpectFact:
@@ -332,7 +235,7 @@ def expect_fact(context: Context, items: Items, span: Span) -> nodes.ExpectFact:
 
 
 def expect_error(context: Context, items: Items, span: Span) -> nodes.ExpectError:
-    return nodes.ExpectError(*items, span)
+    return nodes.ExpectError(items[0], span)
 
 
 def expect_value(context: Context, items: Items, span: Span) -> nodes.ExpectValue:
@@ -366,6 +269,6 @@ setting_part = dataset_part = task_part = kb_part = evaluate_part = test_part = 
 
 BUILDERS = {
     name: function
-    for name, function in {**vars(expressions), **globals()}.items()
+    for name, function in {**vars(expressions), **vars(knowledge), **globals()}.items()
     if callable(function) and name.islower() and not name.startswith("_")
 }

@@ -17,7 +17,7 @@ def folder() -> Path | None:
     """$XDG_CACHE_HOME/nesyc (or the system's counterpart), made with mode 0700; None where it is not ours."""
     base = os.environ.get("XDG_CACHE_HOME", "")
     try:
-        if os.path.isabs(base):  # the XDG specification: a relative value is to be ignored
+        if Path(base).is_absolute():  # the XDG specification: a relative value is to be ignored
             path = Path(base, "nesyc")
         elif sys.platform == "win32":
             path = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local", "nesyc")

@@ -25,7 +25,7 @@ def unary(context: Context, items: Items, span: Span) -> nodes.Unary | nodes.Num
 
 
 def member(context: Context, items: Items, span: Span) -> nodes.Member:
-    return nodes.Member(*items, span)
+    return nodes.Member(items[0], items[1], span)
 
 
 def number(context: Context, items: Items, span: Span) -> nodes.Number:
@@ -97,4 +97,4 @@ def argument(context: Context, items: Items, span: Span) -> nodes.Argument:
 
 
 def named_argument(context: Context, items: Items, span: Span) -> nodes.Argument:
-    return nodes.Argument(*items, span)
+    return nodes.Argument(items[0], items[1], span)

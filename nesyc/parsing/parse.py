@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from nesyc.diagnostics import Diagnostic
 from nesyc.diagnostics.span import Span
-from nesyc.parsing import build
 from nesyc.parsing.context import Context
 from nesyc.parsing.edition import check_edition
-from nesyc.parsing.lalr import Builder, Stuck, TooDeep, parse
-from nesyc.parsing.lexer import Token, tokenize
+from nesyc.parsing.lalr import Stuck, TooDeep
+from nesyc.parsing.lexer import tokenize
 from nesyc.parsing.mistakes import repair_tokens
-from nesyc.parsing.tables import load_tables
+from nesyc.parsing.run import run
 from nesyc.syntax import nodes
 
 
@@ -45,16 +42,15 @@ class ParsedFact:
 
 def parse_file(path: str, text: str) -> Parsed:
     """Parse the text of a .nesy file. `path` stands in the spans. Never raises, whatever the text."""
-    from nesyc.parsing.recover import recover_file
-
     tokens, problems = repair_tokens(path, text, tokenize(text))
     context = Context(path)
     try:
         file: nodes.File = run("file", tokens, context)
-    except Stuck as stuck:
-        file, context = recover_file(path, text, tokens, stuck.index, problems)
-    except TooDeep:
-        file, context = recover_file(path, text, tokens, len(tokens), problems)
+    except (Stuck, TooDeep) as error:
+        from nesyc.parsing.recover import recover_file  # seldom needed, and it takes time to import
+
+        stuck = error.index if isinstance(error, Stuck) else len(tokens)
+        file, context = recover_file(path, text, tokens, stuck, problems)
     found = (*problems, *context.problems, *check_edition(file, context.editions, text))
     whole = nodes.File(
         path, file.edition, file.fragment_of, file.declarations, file.fragment_items, Span(path, 0, len(text))
@@ -85,16 +81,3 @@ def _parse_alone(start: str, text: str, file: str) -> tuple[Any, tuple[Diagnosti
         # A stray character explains why the rest does not parse.
         return None, tuple(problems) or (explain(error, start, tokens, file, text),)
     return value, (*problems, *context.problems)
-
-
-def run(start: str, tokens: Sequence[Token], context: Context) -> Any:
-    """The value of the start symbol. Raises `Stuck` and `TooDeep`."""
-    return parse(load_tables(), start, tokens, _builders(), context, context.file)
-
-
-@cache
-def _builders() -> tuple[Builder | None, ...]:
-    return tuple(
-        None if production.builder in ("", "_") else build.BUILDERS[production.builder]
-        for production in load_tables().productions
-    )

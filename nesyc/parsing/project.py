@@ -58,7 +58,7 @@ def find_project(spec: Path | None) -> Path:
     `spec` lies in it, else the folder of `spec`. Without a spec, the search begins in the current folder.
     """
     here = Path.cwd()
-    folder = here if spec is None else Path(os.path.abspath(spec)).parent
+    folder = here if spec is None else _absolute(spec).parent
     for candidate in (folder, *folder.parents):
         if (candidate / NAME).is_file():
             return candidate
@@ -82,7 +82,7 @@ def load_spec(path: Path, unsaved: Mapping[Path, str] | None = None) -> Loaded:
     `unsaved` are texts an editor holds, by absolute path; they stand for what is on disk. Every
     mistake, an unreadable file among them, is a diagnostic; nothing is raised.
     """
-    path = Path(os.path.abspath(path))
+    path = _absolute(path)
     root = find_project(path)
     loader = _Loader(root, dict(unsaved or {}))
     loader.load(path.relative_to(root).as_posix(), path, None, ())
@@ -179,6 +179,11 @@ class _Loader:
 
     def _root_is_unset(self, path: str) -> bool:
         return path.startswith("@") and path[1:].partition("/")[0] in self.settings.unset
+
+
+def _absolute(path: Path) -> Path:
+    """The path from the root of the file system, `..` taken out, symbolic links left as they are."""
+    return Path(os.path.normpath(Path.cwd() / path))
 
 
 def _read_settings(root: Path, unsaved: Mapping[Path, str]) -> tuple[Settings, str | None]:

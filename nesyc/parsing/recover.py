@@ -18,8 +18,8 @@ from nesyc.parsing.brackets import PAIRS, SIGNS, Brackets, bracket_problems, mat
 from nesyc.parsing.context import LIMIT, Context
 from nesyc.parsing.expected import explain
 from nesyc.parsing.lalr import DEPTH, Stuck, TooDeep
-from nesyc.parsing.lexer import Token
-from nesyc.parsing.parse import run
+from nesyc.parsing.lexer import Token, tokenize
+from nesyc.parsing.run import run
 from nesyc.parsing.split import (
     BLOCKS,
     KB,
@@ -108,7 +108,7 @@ class _Recovery:
 
     def _head(self, begin: int, end: int) -> nodes.File:
         """`nesy 1` or `fragment of X`, read as a file of its own."""
-        found = self._attempt("file", self.tokens[begin:end])
+        found, _ = self._attempt("file", self.tokens[begin:end])
         if found is None and self.tokens[begin].kind == "NESY":  # it is there, if not as it should be
             self.context.editions.append(Span(self.path, self.tokens[begin].start, self.tokens[begin].end))
         return found if isinstance(found, nodes.File) else _empty(self.path)
@@ -129,30 +129,33 @@ class _Recovery:
         block = BLOCKS.get(self.tokens[begin].kind)
         body = body_of(self.tokens, begin, end, self.brackets) if block else None
         if block is None or body is None:
-            self._attempt("declaration", self._evened(begin, end), begin, end)
-            return []
+            value, tokens = self._attempt("declaration", self._evened(begin, end), begin, end)
+            if value is None and tokens and tokens[0].kind in BLOCKS and block is None:
+                self.tokens[begin] = tokens[0]  # the keyword was misspelt: now its items can be read
+                return self._declaration(begin, end)
+            return [] if value is None else [value]
         _, sound = self._items(*body, block)
         # The items have reported themselves: what is left to say is about the head.
         after = min(body[1] + 1, end)
         closer = self.tokens[body[1]] if body[1] < end else self._closer(body[0] - 1, end)
         whole = [*self._evened(begin, body[0] - 1), self.tokens[body[0] - 1], *sound, closer]
-        value = self._attempt("declaration", whole, begin, body[0] - 1, quiet_builders=True)
+        value, _ = self._attempt("declaration", whole, begin, body[0] - 1, quiet_builders=True)
         if any(place not in self.stray for place in range(after, end)):
             self._attempt("declaration", self._evened(after, end), after, end)
         return [] if value is None else [value]
 
     def _items(self, begin: int, end: int, block: Block) -> tuple[list[Any], list[Token]]:
-        """The sound items of a block, and their tokens."""
+        """The items of a block that are sound, or could be mended, and their tokens."""
         sound: list[Any] = []
         tokens: list[Token] = []
         for first, last in split_items(self.text, self.tokens, begin, end, block, self.brackets):
             piece = self._evened(first, last)
             if not piece:
                 continue
-            value = self._attempt(block.start, piece, first, last)
+            value, used = self._attempt(block.start, piece, first, last)
             if value is not None:
                 sound.append(value)
-                tokens += piece
+                tokens += used
         return sound, tokens
 
     def _attempt(
@@ -163,19 +166,42 @@ class _Recovery:
         end: int = 0,
         *,
         quiet_builders: bool = False,
-    ) -> Any:
-        """The value, or None and a report: one for each piece, and none where a bracket explains it."""
+    ) -> tuple[Any, Sequence[Token]]:
+        """The value and the tokens it was read from; None where there is none.
+
+        What does not parse is reported once, and not at all where a bracket or a stray character explains
+        it. Where the report's help says how to mend it, the mended tokens are read: what a misspelt
+        `relation` declares is then not unknown to the rest of the file.
+        """
         context = Context(self.path)
         try:
             value = run(start, tokens, context)
         except (Stuck, TooDeep) as error:
-            if not self._is_explained(begin, end) and len(self.context.problems) < LIMIT:
-                self.context.problems.append(explain(error, start, tokens, self.path, self.text))
-            return None
+            if self._is_explained(begin, end) or len(self.context.problems) >= LIMIT:
+                return None, ()
+            problem = explain(error, start, tokens, self.path, self.text)
+            self.context.problems.append(problem)
+            return self._mended(start, tokens, problem)
         if quiet_builders:
             context.problems.clear()
         self._take(context)
-        return value
+        return value, tokens
+
+    def _mended(
+        self, start: str, tokens: Sequence[Token], problem: Diagnostic
+    ) -> tuple[Any, Sequence[Token]]:
+        """What the tokens mean once the help of `problem` is followed; new tokens stand where it puts them."""
+        if problem.help is None or len(problem.help.edits) != 1:
+            return None, ()
+        edit = problem.help.edits[0]
+        first, last = edit.span.start, edit.span.end
+        new = [Token(token.kind, token.text, first, last) for token in tokenize(edit.text)]
+        before = [token for token in tokens if token.end <= first]
+        mended = [*before, *new, *(token for token in tokens[len(before) :] if token.start >= last)]
+        try:
+            return run(start, mended, Context(self.path)), mended
+        except (Stuck, TooDeep):
+            return None, mended
 
     def _take(self, context: Context) -> None:
         self.context.problems += context.problems[: LIMIT - len(self.context.problems)]

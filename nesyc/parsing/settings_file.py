@@ -13,7 +13,9 @@ from nesyc.diagnostics import Diagnostic, Edit, Help, near_names
 from nesyc.diagnostics.span import Span
 
 if TYPE_CHECKING:
-    from yaml.nodes import Node
+    from yaml.nodes import MappingNode, ScalarNode, SequenceNode
+
+    Node = MappingNode | ScalarNode | SequenceNode
 
 NAME = "nesyc.yaml"
 KEYS = ("spec", "roots", "profiles", "programs")
@@ -41,7 +43,7 @@ def read_settings(text: str, folder: Path, environment: Mapping[str, str] | None
     settings = Settings()
     try:
         # Nodes and not values: they know their places, and no tag can make an object.
-        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        root: Any = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         settings.problems.append(_bad_yaml(error))
         return settings

@@ -58,14 +58,13 @@ def is_word(token: Token) -> bool:
 
 def declaration_margins(text: str, tokens: Sequence[Token]) -> frozenset[int]:
     """The places where a declaration begins at the left margin."""
-    margin = frozenset(
+    return frozenset(
         place
         for place, token in enumerate(tokens)
         if token.kind in DECLARATIONS - {"INCLUDE", "ALLOW"}
         and (token.start == 0 or text[token.start - 1] == "\n")
         and _opens_declaration(tokens, place)
     )
-    return margin
 
 
 def split_declarations(text: str, tokens: Sequence[Token], brackets: Brackets) -> Iterator[tuple[int, int]]:

@@ -13,7 +13,7 @@ from nesyc_runtime.expressions import equal, evaluate
 from nesyc_runtime.inference.answers import parse_answer
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.kb.graph import Graph
-from nesyc_runtime.kb.open import bring_in_step
+from nesyc_runtime.kb.open import bring_in_step, refuse_violations
 from nesyc_runtime.kb.retrieval_rows import KbRow, read_rows
 from nesyc_runtime.kb.store import Store, open_store
 from nesyc_runtime.kb.values import shown
@@ -73,6 +73,7 @@ def _fresh_store(
     store = open_store(None, kb, program)
     try:
         bring_in_step(store, project)
+        refuse_violations(store)
     except UserError as error:
         store.close()
         return error

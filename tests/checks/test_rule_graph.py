@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -49,7 +49,7 @@ def test_layers_are_the_components_in_order(edges: list[tuple[str, str]]) -> Non
 
 def test_a_long_chain_needs_no_deep_recursion() -> None:
     names = [f"n{number}" for number in range(50_000)]
-    found = layers(names, [*zip(names, names[1:], strict=False), (names[-1], names[0])])
+    found = layers(names, [*pairwise(names), (names[-1], names[0])])
     assert len(found) == 1
     assert found[0].recursive
 

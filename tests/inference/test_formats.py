@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nesyc_runtime.inference.formats import PromptFormat, prompt_format
 from nesyc_runtime.learning.characters import character_tokenizer
 

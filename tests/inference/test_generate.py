@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_student import tiny
+
 from nesyc_runtime.inference import generate as module
 from nesyc_runtime.inference.generate import Generation, generate, sample_ids
-from tiny_student import tiny
 
 PROMPTS = ["a", "What is 6 x 7?", "zorp " * 8, "ä", "What is 6 x 7?", "b" * 200]
 

@@ -27,7 +27,9 @@ def test_values_are_put_in_once(question: str, knowledge: str) -> None:
 
 
 def test_a_brace_in_a_value_stays() -> None:
-    assert render_prompt(TASK, {"question": "{retrieved} {question}"}).startswith("Q: {retrieved} {question}\n")
+    assert render_prompt(TASK, {"question": "{retrieved} {question}"}).startswith(
+        "Q: {retrieved} {question}\n"
+    )
 
 
 @pytest.mark.parametrize(

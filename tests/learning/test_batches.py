@@ -9,10 +9,11 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from tiny_student import tiny
+
 from nesyc_runtime.learning.batches import IGNORED, SPLIT_WASTE, Steps, micro_batch_plan, step_batch
 from nesyc_runtime.learning.encoding import EncodedRow
 from nesyc_runtime.learning.losses import token_loss
-from tiny_student import tiny
 
 ROWS = [
     EncodedRow("direct", (1, 50, 51, 52, 60, 61, 2), 4),

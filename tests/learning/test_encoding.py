@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from tiny_student import make_task
+
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.answers import item_correct
 from nesyc_runtime.inference.formats import PromptFormat, prompt_format
 from nesyc_runtime.learning.characters import character_tokenizer
 from nesyc_runtime.learning.encoding import encode_items
 from nesyc_runtime.learning.rows import TrainingRow, training_pairs
-from tiny_student import make_task
 
 TASK = make_task()
 ROW = TrainingRow("r1", {"question": "6 x 7?"}, "Six sevens: 6 x 7 = 42.", "42", "7 is a number.")

@@ -6,6 +6,7 @@ import math
 
 import pytest
 import torch
+
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.optimizers import adamw, lr_factor, lr_schedule, train_options
 

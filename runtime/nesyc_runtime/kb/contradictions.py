@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from nesyc_runtime.errors import UserError
@@ -52,7 +53,12 @@ def _broken(store: Store, plan: RelationPlan, values: Sequence[Any]) -> Iterator
     with _supposed(store, plan, values) as fact:
         graph = Graph(store)
         for constraint in store.program.constraints:
-            if any(fact in support.facts for support in graph.violations(constraint)):
+            if any(
+                prod(graph.fact(other).conf for other in support.facts if other != fact)
+                >= constraint.confidence
+                for support in graph.violations(constraint)
+                if fact in support.facts
+            ):
                 yield constraint.name
 
 

@@ -11,6 +11,8 @@ from nesyc_runtime.files import printable
 from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.store import Store, open_store
 from nesyc_runtime.kb.sync import source_paths, sync_source
+from nesyc_runtime.kb.values import shown
+from nesyc_runtime.kb.why import violations
 from nesyc_runtime.project import Project
 
 
@@ -60,3 +62,19 @@ def bring_in_step(store: Store, project: Project) -> None:
     """Make the source's rows those of the text and derive what follows; nothing runs where nothing changed."""
     sync_source(store, source_paths(store, project.file))
     evaluate(store)
+
+
+def refuse_violations(store: Store) -> None:
+    """Raises `UserError` (E0504), naming the facts, where the facts as they are break a `forbid`."""
+    broken = violations(store, limit=1)
+    if not broken:
+        return
+    first = broken[0]
+    place = f"{first['span']['file']}:{first['span']['line']}"
+    facts = ", ".join(
+        f"{fact['relation']}({', '.join(shown(value) for value in fact['args'])})" for fact in first["facts"]
+    )
+    raise UserError(
+        f"{place}: E0504: the facts of kb `{store.kb.name}` break `forbid {first['name']}`: {printable(facts)}",
+        "mend the facts, or the constraint",
+    )

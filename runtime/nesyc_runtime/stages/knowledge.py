@@ -12,7 +12,7 @@ from nesyc_runtime.expressions import evaluate
 from nesyc_runtime.kb.contradictions import contradictions
 from nesyc_runtime.kb.entries import write_entries
 from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
-from nesyc_runtime.kb.open import bring_in_step, open_kb
+from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
 from nesyc_runtime.kb.retrieval import Retriever
 from nesyc_runtime.kb.retrieval_rows import read_rows
 from nesyc_runtime.kb.store import Store
@@ -47,9 +47,14 @@ class StoredKnowledge:
         self._retrievers: dict[str, Retriever] = {}
 
     def prepare(self) -> None:
-        """Bring every KB in step with the source and derive what follows; raises `UserError` for bad facts."""
+        """Bring every KB in step with the source and derive what follows.
+
+        Raises `UserError` for facts that do not fit, or that break a `forbid` (E0504).
+        """
         for kb in self._build.spec.kbs:
-            bring_in_step(self._store(kb.name), self._project)
+            store = self._store(kb.name)
+            bring_in_step(store, self._project)
+            refuse_violations(store)
 
     def write(self, stage: config.ExtractStage, run: str, entries: Sequence[Entry]) -> Mapping[str, int]:
         """Make these the stage's entries and derive what follows; what others wrote stays.

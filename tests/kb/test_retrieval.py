@@ -1,0 +1,304 @@
+"""Retrieval: full text, sentences, filters, merging, budgets, hold-out, and staying in step with the rows."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nesyc.emit.sql import emit_program
+from nesyc.ir import nodes
+from nesyc.ir.encode import encode
+from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.entries import write_entries
+from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.retrieval import Retriever, approximate_tokens
+from nesyc_runtime.kb.retrieval_index import WordIndex
+from nesyc_runtime.kb.store import Store, open_store
+from nesyc_runtime.kb.words import input_key, normal_text, query_words, words
+from tests.kb.samples import INT, TEXT, atom, kb, relation, rule, var
+
+PLACE = config.Location(file="kb.nesy", line=1, col=1, end_line=1, end_col=2)
+LESSON = [
+    {"id": 1, "title": "Clocks", "body": "A clock strikes twelve at noon."},
+    {"id": 2, "title": "Ships", "body": "A ship sails on water; water carries it."},
+    {"id": 3, "title": "Trains", "body": "A train runs on rails, never on water."},
+]
+
+
+def declared() -> Any:
+    relations = [
+        relation(
+            "lesson", ("id", INT), ("title", TEXT), ("body", TEXT), key=("id",), fulltext=("title", "body")
+        ),
+        relation("weighs", ("unit", TEXT), ("grams", INT), key=("unit",)),
+        relation("size", ("unit", TEXT), ("grams", INT), derived=True, say="a {unit} is {grams} grams"),
+    ]
+    sized = rule("sized", atom("size", var("u"), var("g", INT)), atom("weighs", var("u"), var("g", INT)))
+    return kb(relations, [], [sized], [["size"]])
+
+
+@pytest.fixture
+def store() -> Iterator[Store]:
+    compiled = declared()
+    with open_store(
+        None, config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json()
+    ) as opened:
+        put(opened, "lesson", LESSON)
+        put(opened, "weighs", [{"unit": "zorp", "grams": 4}, {"unit": "brank", "grams": 9}])
+        yield opened
+
+
+def put(store: Store, name: str, rows: Sequence[dict[str, Any]], **more: Any) -> None:
+    write_entries(store, name, rows, owner=more.pop("owner", "person"), **more)
+    evaluate(store)
+
+
+def block(*targets: Any, **more: Any) -> config.Retrieve:
+    search = config.Search(
+        targets=targets or (text("lesson", "body"),),
+        merge="weights" if "weights" in more else "reciprocal_rank",
+        weights=more.pop("weights", ()),
+    )
+    query = config.ColumnRef(scope="input", name="q")
+    values: dict[str, Any] = {
+        "where": None,
+        "gate": None,
+        "take": 3,
+        "budget": None,
+        "cite": False,
+        "own_entries": False,
+    }
+    values |= {"name": "hints", "task": "t", "kb": "k", "query": query, "search": search, "location": PLACE}
+    return config.Retrieve(**{**values, **more})
+
+
+def text(relation_: str, column: str | None = None) -> config.FullTextTarget:
+    return config.FullTextTarget(relation=relation_, column=column)
+
+
+def keys(
+    store: Store, question: str, *targets: Any, exclude: Sequence[str] = (), **more: Any
+) -> list[list[Any]]:
+    found = Retriever(store, block(*targets, **more)).retrieve_many([question], [exclude])[0]
+    return [hit["key"] for hit in found.hits]
+
+
+def test_the_rarer_word_ranks_first(store: Store) -> None:
+    assert keys(store, "Does water run on rails?") == [[3], [2]]
+    assert keys(store, "When does the clock strike noon?") == [[1]]
+    assert keys(store, "an elephant") == []
+
+
+def test_nothing_found_is_no_text(store: Store) -> None:
+    assert Retriever(store, block()).retrieve_many(["elephant"])[0].text is None
+
+
+@given(st.text(max_size=60))
+def test_no_question_is_syntax(question: str) -> None:
+    index = WordIndex(["one two", "two three", "NEAR AND OR NOT"])
+    found = list(index.search(question))
+    assert all(score > 0 for _, score in found)
+
+
+@pytest.mark.parametrize(
+    "question", ['"', "water*", "NEAR(water rails)", "body:water", "-water", "^water", "wa\x00ter"]
+)
+def test_operators_are_plain_words(store: Store, question: str) -> None:
+    Retriever(store, block()).retrieve_many([question])
+
+
+def test_words_fold_case_and_accents() -> None:
+    assert words("Zörp's ZÖRPS, 3.5!") == ["zorp", "s", "zorps", "3", "5"]
+    assert query_words("How is it?") == ["how", "is", "it"]
+    assert query_words("How is the zorp?") == ["zorp"]
+
+
+def test_very_frequent_words_are_left_out_where_there_are_others() -> None:
+    index = WordIndex([f"unit number{i}" for i in range(50)])
+    assert [place for place, _ in index.search("unit number7")] == [7]
+    assert list(index.search("unit unheard")) == []
+    assert len(list(index.search("unit"))) == 50
+
+
+def test_derived_sentences_are_found_and_are_facts(store: Store) -> None:
+    found = Retriever(store, block(text("lesson", "body"), text("size"))).retrieve_many(
+        ["how heavy is a zorp"]
+    )[0]
+    assert found.text == "a zorp is 4 grams"
+    assert found.facts == ({"relation": "size", "args": ["zorp", 4], "text": "a zorp is 4 grams"},)
+    assert found.hits[0]["relation"] == "size" and found.hits[0]["key"] == ["zorp", 4]
+
+
+def test_a_changed_row_is_found_at_once(store: Store) -> None:
+    retriever = Retriever(store, block(text("size")))
+    assert retriever.retrieve_many(["zorp"])[0].text == "a zorp is 4 grams"
+    put(store, "weighs", [{"unit": "glorn", "grams": 7}])
+    assert retriever.retrieve_many(["glorn"])[0].text == "a glorn is 7 grams"
+
+
+def test_ties_go_by_key(store: Store) -> None:
+    put(
+        store,
+        "lesson",
+        [{"id": 9, "title": "x", "body": "same words"}, {"id": 5, "title": "y", "body": "words same"}],
+    )
+    put(store, "lesson", [{"id": 4, "title": "z", "body": "same but much longer than the two others are"}])
+    assert keys(store, "same words") == [[5], [9], [4]]
+
+
+def test_equal_texts_stand_once(store: Store) -> None:
+    put(store, "lesson", [{"id": 9, "title": "x", "body": "same"}, {"id": 8, "title": "y", "body": "same"}])
+    assert keys(store, "same") == [[8]]
+
+
+def test_a_row_found_by_two_columns_is_one_hit(store: Store) -> None:
+    both = (text("lesson", "title"), text("lesson", "body"))
+    assert keys(store, "clocks clock", *both) == [[1]]
+    assert keys(store, "clocks clock", *both, weights=(0.5, 0.5)) == [[1]]
+
+
+def test_take_cite_and_budget(store: Store) -> None:
+    one = Retriever(store, block(take=1, cite=True)).retrieve_many(["water"])[0]
+    assert one.text == "[lesson 2] A ship sails on water; water carries it."
+    dear = Retriever(store, block(budget=5), count_tokens=lambda line: 9 if "ship" in line else 5)
+    assert [hit["key"] for hit in dear.retrieve_many(["water"])[0].hits] == [[3]], (
+        "the next one that fits stands"
+    )
+    assert approximate_tokens("12345") == 2
+    assert keys(store, "water", budget=1) == []
+    counted = Retriever(store, block(budget=2), count_tokens=lambda _: 1).retrieve_many(["water"])[0]
+    assert len(counted.hits) == 2
+
+
+def where(name: str, operator: str, value: Any) -> config.Operation:
+    base = "text" if isinstance(value, str) else "number"
+    constant = config.Const(value=value, type=config.Type(base=base))
+    return config.Operation(operator=operator, arguments=(config.ColumnRef(scope="hit", name=name), constant))
+
+
+def test_filters_see_columns_and_implicit_columns(store: Store) -> None:
+    put(
+        store,
+        "lesson",
+        [{"id": 4, "title": "Boats", "body": "water"}],
+        owner="stage:p.s",
+        provenance={"inputs": []},
+        conf=0.5,
+    )
+    assert [4] in keys(store, "water")
+    assert [4] not in keys(store, "water", where=where("conf", ">=", 0.6))
+    assert keys(store, "water", where=where("title", "==", "Boats")) == [[4]]
+    assert keys(store, "water", where=where("owner", "==", "stage:p.s")) == [[4]]
+    assert keys(store, "zorp", text("size"), where=where("status", "!=", "rejected")) == [["zorp", 4]]
+
+
+def test_own_entries_are_held_out_by_normal_input(store: Store) -> None:
+    source = {"inputs": [input_key({"q": "What  floats\non Water?"})]}
+    put(
+        store,
+        "lesson",
+        [{"id": 7, "title": "t", "body": "water floats"}],
+        owner="stage:p.s",
+        provenance=source,
+    )
+    assert keys(store, "floats") == [[7]]
+    assert keys(store, "floats", exclude=[input_key({"q": " what floats on water? "})]) == []
+    assert keys(store, "floats", exclude=[input_key({"q": "what floats in water?"})]) == [[7]]
+
+
+def test_a_row_of_two_owners_is_held_out_for_the_sources_of_both(store: Store) -> None:
+    for owner, question in (("stage:a", "one"), ("stage:b", "two")):
+        row = [{"id": 7, "title": "t", "body": "water floats"}]
+        put(store, "lesson", row, owner=owner, provenance={"inputs": [input_key({"q": question})]})
+    assert keys(store, "floats", exclude=[input_key({"q": "one"})]) == []
+    assert keys(store, "floats", exclude=[input_key({"q": "two"})]) == []
+
+
+@given(st.text(max_size=30))
+def test_normal_text_is_normal(value: str) -> None:
+    assert normal_text(normal_text(value)) == normal_text(value)
+    assert normal_text(f"  {value}\n") == normal_text(value)
+
+
+def test_weights_stretch_scores_and_reciprocal_ranks_add_up(store: Store) -> None:
+    targets = (text("lesson", "title"), text("lesson", "body"))
+    found = Retriever(store, block(*targets, weights=(0.9, 0.1))).retrieve_many(["trains ship sails"])[0]
+    assert [(hit["key"], hit["score"]) for hit in found.hits] == [([3], 0.9), ([2], 0.1)]
+    found = Retriever(store, block(*targets, weights=(0.1, 0.9))).retrieve_many(["trains ship sails"])[0]
+    assert [hit["key"] for hit in found.hits] == [[2], [3]]
+
+
+def embed(texts: Sequence[str]) -> Any:
+    """Toy vectors: how often `water` and `clock` stand in a text."""
+    return np.array([[t.lower().count("water"), t.lower().count("clock")] for t in texts], dtype=np.float32)
+
+
+@pytest.fixture
+def vectors() -> Iterator[Store]:
+    """Lessons with vectors that are computed from their bodies, none of them stored yet."""
+    plain = relation("lesson", ("id", INT), ("body", TEXT), key=("id",), fulltext=("body",))
+    vec = nodes.KbColumn("vec", nodes.Type("vector", size=2), embed=("mini", "body"))
+    compiled = kb([replace(plain, columns=(*plain.columns, vec))], [], [], [])
+    model = config.Kb.model_validate(encode(compiled))
+    with open_store(None, model, emit_program(compiled).to_json()) as opened:
+        put(opened, "lesson", [{"id": row["id"], "body": row["body"]} for row in LESSON])
+        yield opened
+
+
+NEAREST = config.NearestTarget(relation="lesson", column="vec")
+
+
+def test_nearest_is_cosine_over_vectors(vectors: Store) -> None:
+    retriever = Retriever(vectors, block(NEAREST, take=2), embed=embed)
+    found = retriever.retrieve_many(["the clock", "much water"])
+    assert [(one.hits[0]["key"], one.hits[0]["score"]) for one in found] == [([1], 1.0), ([2], 1.0)]
+
+
+def test_hybrid_needs_an_embedder(vectors: Store) -> None:
+    both = block(text("lesson", "body"), NEAREST, weights=(0.4, 0.6))
+    with pytest.raises(UserError, match="no embedder is available"):
+        Retriever(vectors, both).retrieve_many(["water"])
+    found = Retriever(vectors, both, embed=embed).retrieve_many(["rails in the water"])[0]
+    assert found.hits[0]["key"] == [3] and found.hits[0]["score"] == 1.0
+
+
+def test_the_result_is_json(store: Store) -> None:
+    found = Retriever(store, block(text("size"))).retrieve_many(["brank"])[0]
+    assert json.loads(json.dumps([found.hits, found.facts])) == [list(found.hits), list(found.facts)]
+
+
+TEXTS = st.lists(st.text(alphabet="abc ", max_size=12), min_size=1, max_size=12)
+
+
+@given(TEXTS, st.text(alphabet="abc ", max_size=8))
+def test_scores_are_bm25(texts: list[str], question: str) -> None:
+    split = [value.split() for value in texts]
+    mean = sum(map(len, split)) / len(split)
+    wanted = {}
+    asked = [word for word in dict.fromkeys(question.split()) if word != "a"] or question.split()[:1]
+    for place, document in enumerate(split):
+        score = 0.0
+        for word in asked:
+            n, times = sum(word in other for other in split), document.count(word)
+            rarity = math.log(1 + (len(split) - n + 0.5) / (n + 0.5))
+            score += rarity * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * len(document) / (mean or 1)))
+        if score:
+            wanted[place] = pytest.approx(score, abs=1e-6)
+    found = list(WordIndex(texts).search(question))
+    assert dict(found) == wanted
+    assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
+
+
+def test_far_down_hits_come_in_order_too() -> None:
+    index = WordIndex([f"word {'x ' * (i % 400)}" for i in range(800)] + ["other"] * 900)
+    scores = [score for _, score in index.search("word")]
+    assert len(scores) == 800 and scores == sorted(scores, reverse=True)

@@ -1,0 +1,184 @@
+"""The stages' knowledge over real stores: in step with the source, idempotent writes, hold-out, contradictions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nesyc.pipeline import compile_spec
+from nesyc_runtime import config
+from nesyc_runtime.artifact import load_build
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.project import Project
+from nesyc_runtime.stages.knowledge import StoredKnowledge
+from nesyc_runtime.stages.ports import Entry, Item
+
+SPEC = """nesy 1
+enum Kin { father mother grandfather }
+teacher tutor { endpoint = program("teach:teach") }
+student small { base = scratch(layers = 1, width = 8, tokenizer = .characters), adapter = .full }
+dataset people {
+  row (question: text, label: Kin)
+  split train = jsonl("train.jsonl")
+}
+task kinship on people {
+  input  (question: text)
+  output (answer: Kin)
+  prompt = "{retrieved} {question}"
+  parse  answer = last_match("(\\\\w+)") as Kin
+  claim  kin("ann", "carl", answer)
+  metric accuracy = mean(answer == label)
+}
+kb family {
+  store = sqlite("family.db")
+  relation parent(child: text, parent: text, role: Kin) { key (child, parent) }
+  relation lesson(id: int, body: text) { key (id), fulltext (body), provenance required }
+  derived kin(a: text, b: text, rel: Kin) { unique (a, b) resolve highest_conf }
+  facts parent { ("ann", "bob", .father) }
+  rule base: kin(a, b, r) :- parent(a, b, r);
+  forbid own_kin: kin(a, a, _);
+  say kin = "{b} is the {rel} of {a}."
+}
+retrieve hints for kinship from family {
+  query  = question
+  search = fulltext(lesson.body, kin)
+}
+pipeline p for kinship {
+  stage cot    = sample(teacher = tutor, data = people.train)
+  stage base   = finetune(student = small, data = cot)
+  stage errors = mine_errors(model = base, data = people.train, against = cot)
+  stage know   = extract(teacher = tutor, data = errors, into = family.lesson)
+}
+"""
+
+
+def opened(folder: Path) -> StoredKnowledge:
+    compiled = compile_spec(folder / "kin.nesy", folder / "build")
+    assert compiled.spec is not None, [problem.message for problem in compiled.diagnostics]
+    return StoredKnowledge(load_build(folder / "build" / "kin"), Project(folder, spec_dir=folder))
+
+
+@pytest.fixture
+def knowledge(tmp_path: Path) -> Iterator[StoredKnowledge]:
+    (tmp_path / "kin.nesy").write_text(SPEC)
+    (tmp_path / "train.jsonl").write_text('{"question": "q", "label": "father"}\n')
+    (tmp_path / "teach.py").write_text("def teach(request):\n    return ''\n")
+    with opened(tmp_path) as found:
+        found.prepare()
+        yield found
+
+
+def stage(knowledge: StoredKnowledge) -> config.ExtractStage:
+    stages = knowledge._build.spec.pipelines[0].stages
+    return next(stage for stage in stages if isinstance(stage, config.ExtractStage))
+
+
+def entry(body: str, *questions: str) -> Entry:
+    inputs = tuple({"question": question} for question in questions)
+    return Entry({"body": body}, tuple(f"p.errors/{q}" for q in questions), inputs, "tutor", "sha256:0")
+
+
+def texts(knowledge: StoredKnowledge, question: str, *, training: bool = False) -> str | None:
+    block = knowledge._build.spec.retrieves[0]
+    inputs = {"question": question}
+    return knowledge.retrieve(block, [Item("i", inputs, inputs)], training=training)[0].text
+
+
+def lessons(knowledge: StoredKnowledge) -> list[tuple[Any, ...]]:
+    return knowledge._store("family").execute('SELECT id, body, owner FROM "lesson" ORDER BY id').fetchall()
+
+
+def test_facts_of_the_source_are_there_derived(knowledge: StoredKnowledge) -> None:
+    assert texts(knowledge, "who is bob to ann") == "bob is the father of ann."
+
+
+def test_writing_again_changes_nothing(knowledge: StoredKnowledge) -> None:
+    entries = [entry("first things first", "a"), entry("second thoughts", "b")]
+    assert knowledge.write(stage(knowledge), "r1", entries) == {"written": 2}
+    before = lessons(knowledge)
+    assert before == [(1, "first things first", "stage:p.know"), (2, "second thoughts", "stage:p.know")]
+    assert knowledge.write(stage(knowledge), "r1", entries) == {"written": 2}
+    assert lessons(knowledge) == before
+
+
+def test_a_kept_entry_keeps_its_number_and_others_rows_stay(knowledge: StoredKnowledge) -> None:
+    knowledge.write(stage(knowledge), "r1", [entry("first", "a"), entry("second", "b")])
+    knowledge.write(stage(knowledge), "r2", [entry("second", "b"), entry("third", "c")])
+    assert [(id_, body) for id_, body, _ in lessons(knowledge)] == [(2, "second"), (3, "third")]
+    assert texts(knowledge, "bob") == "bob is the father of ann."
+
+
+def test_provenance_says_where_an_entry_came_from(knowledge: StoredKnowledge) -> None:
+    knowledge.write(stage(knowledge), "r1", [entry("first", "What IS it")])
+    store = knowledge._store("family")
+    stored = store.execute(f'SELECT provenance FROM "{store.relation("lesson").rows}"').fetchall()
+    assert json.loads(stored[0][0]) == {
+        "teacher": "tutor",
+        "prompt": "sha256:0",
+        "stage": "p.know",
+        "run": "r1",
+        "sources": ["p.errors/What IS it"],
+        "inputs": ['{"question":"what is it"}'],
+    }
+
+
+def test_training_items_do_not_see_their_own_entries(knowledge: StoredKnowledge) -> None:
+    knowledge.write(
+        stage(knowledge), "r1", [entry("clocks strike", "When do clocks strike?"), entry("clocks tick", "x")]
+    )
+    assert texts(knowledge, "when do  CLOCKS strike?", training=True) == "clocks tick"
+    assert texts(knowledge, "when do  CLOCKS strike?") == "clocks strike"
+
+
+def test_own_entries_may_be_shown(knowledge: StoredKnowledge) -> None:
+    knowledge.write(stage(knowledge), "r1", [entry("clocks strike", "clocks?")])
+    block = knowledge._build.spec.retrieves[0].model_copy(update={"name": "open", "own_entries": True})
+    found = knowledge.retrieve(block, [Item("i", {"question": "clocks?"}, {})], training=True)
+    assert found[0].text == "clocks strike"
+
+
+def test_entries_survive_a_new_process_and_a_changed_source(
+    knowledge: StoredKnowledge, tmp_path: Path
+) -> None:
+    knowledge.write(stage(knowledge), "r1", [entry("clocks strike", "a")])
+    spec = (tmp_path / "kin.nesy").read_text().replace('("ann", "bob", .father)', '("ann", "bea", .mother)')
+    (tmp_path / "kin.nesy").write_text(spec)
+    with opened(tmp_path) as again:
+        again.prepare()
+        assert texts(again, "clocks") == "clocks strike"
+        assert texts(again, "bob") is None
+        assert texts(again, "bea") == "bea is the mother of ann."
+
+
+def test_claims_against_derived_facts_and_constraints(knowledge: StoredKnowledge) -> None:
+    broken = knowledge.contradictions("family", [("kin", ("ann", "bob", "mother"))])
+    assert [(one.claim, one.by) for one in broken] == [("kin(ann, bob, mother)", "kin")]
+    broken = knowledge.contradictions("family", [("kin", ("zoe", "zoe", "mother"))])
+    assert [one.by for one in broken] == ["own_kin"]
+    assert knowledge.contradictions("family", [("kin", ("ann", "bob", "father"))]) == []
+    assert knowledge.contradictions("family", [("kin", ("ann", "dora", "mother"))]) == []
+    assert texts(knowledge, "dora") is None, "a claim leaves nothing behind"
+    assert knowledge._store("family").find_symbol("zoe") is None
+
+
+def test_facts_that_break_a_constraint_stop_the_run(knowledge: StoredKnowledge, tmp_path: Path) -> None:
+    spec = (tmp_path / "kin.nesy").read_text().replace('"bob", .father', '"ann", .father')
+    (tmp_path / "kin.nesy").write_text(spec)
+    with (
+        opened(tmp_path) as again,
+        pytest.raises(UserError, match=r"kin.nesy:\d+: E0504.*own_kin.*kin\(ann, ann"),
+    ):
+        again.prepare()
+
+
+@pytest.mark.parametrize("store", ["../family.db", "/family.db", "a/../../b.db"])
+def test_a_store_outside_the_project_is_refused(tmp_path: Path, store: str) -> None:
+    from nesyc_runtime.kb.open import store_file
+
+    kb = config.Kb.model_construct(name="family", store=store)
+    with pytest.raises(UserError, match="E0206"):
+        store_file(Project(tmp_path, spec_dir=tmp_path), kb)
