@@ -149,10 +149,10 @@ def test_ties_go_by_key(store: Store) -> None:
     put(
         store,
         "lesson",
-        [{"id": 9, "title": "x", "body": "same words"}, {"id": 5, "title": "y", "body": "words same"}],
+        [{"id": 9, "title": "x", "body": "equal words"}, {"id": 5, "title": "y", "body": "words equal"}],
     )
-    put(store, "lesson", [{"id": 4, "title": "z", "body": "same but much longer than the two others are"}])
-    assert keys(store, "same words") == [[5], [9], [4]]
+    put(store, "lesson", [{"id": 4, "title": "z", "body": "equal but much longer text than two others have"}])
+    assert keys(store, "equal words") == [[5], [9], [4]]
 
 
 def test_equal_texts_stand_once(store: Store) -> None:
@@ -180,8 +180,8 @@ def test_take_cite_and_budget(store: Store) -> None:
 
 
 def where(name: str, operator: str, value: Any) -> config.Operation:
-    base = "text" if isinstance(value, str) else "number"
-    constant = config.Const(value=value, type=config.Type(base=base))
+    kind = config.Type(base="text") if isinstance(value, str) else config.Type(base="number")
+    constant = config.Const(value=value, type=kind)
     return config.Operation(operator=operator, arguments=(config.ColumnRef(scope="hit", name=name), constant))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -17,7 +18,7 @@ def test_schedules(schedule: str) -> None:
     values = [factor(step) for step in range(101)]
     assert values[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert values[10] == 1.0
-    assert all(a >= b for a, b in zip(values[9:], values[10:], strict=False))
+    assert all(a >= b for a, b in pairwise(values[9:]))
     middle = {"cosine": 0.5, "linear": 0.5, "constant": 1.0}[schedule]
     assert values[55] == pytest.approx(middle)
     assert values[100] == pytest.approx(1.0 if schedule == "constant" else 0.0)

@@ -49,12 +49,12 @@ def test_what_the_person_wrote_is_true_of_the_world_and_about_test_units_only(un
     text = (SPECS / "quickstart.nesy").read_text(encoding="utf-8")
     weighs = {row["unit"]: int(row["grams"]) for row in table("weighs.csv")}
     weighs |= {
-        unit: int(grams) for unit, grams in re.findall(r'facts weighs +\{ \("(\w+)", (\d+)\) \}', text)
+        unit: int(grams) for unit, grams in re.findall(r'(?m)^  facts weighs +\{ \("(\w+)", (\d+)\) \}', text)
     }
     made = {row["unit"]: (int(row["times"]), row["of"]) for row in table("made_of.csv")}
     made |= {
         unit: (int(times), of)
-        for unit, times, of in re.findall(r'facts made_of +\{ \("(\w+)", (\d+), "(\w+)"\) \}', text)
+        for unit, times, of in re.findall(r'(?m)^  facts made_of +\{ \("(\w+)", (\d+), "(\w+)"\) \}', text)
     }
     world, taught = units.world(), units.taught_units()
     assert made == units.definitions()

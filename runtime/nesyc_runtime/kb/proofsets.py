@@ -207,7 +207,7 @@ def _minimal(sets: Mapping[Leaves, str]) -> list[Leaves]:
     """The sets that hold no other set."""
     kept: list[Leaves] = []
     for leaves in sorted(sets, key=len):
-        if True:
+        if not any(other < leaves for other in kept):
             kept.append(leaves)
     return kept
 
