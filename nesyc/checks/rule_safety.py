@@ -170,12 +170,13 @@ class Safety:
             help_ = self._bind_first(name)
         else:
             help_ = Help("write `_` where any value will do", (Edit(name.span, "_"),))
+        says = f"says what `{name.text}` is not"
         return Diagnostic(
             "E0402",
             f"variable `{name.text}` appears only under `not`",
-            name.span,
-            label=f"says what `{name.text}` is not",
-            related=tuple(Related(other.span, "needed here") for other in elsewhere[:1]),
+            elsewhere[0].span if elsewhere else name.span,
+            label="needed here" if elsewhere else says,
+            related=(Related(name.span, says, cause=True),) if elsewhere else (),
             notes=("a negated literal cannot produce values",),
             help=help_,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -21,7 +21,7 @@ from nesyc.cli.options import (
 from nesyc.cli.output import print_result
 
 
-class Form(str, Enum):
+class Form(StrEnum):
     ast = "ast"
     ir = "ir"
     sql = "sql"

@@ -24,7 +24,11 @@ def query_table(result: Mapping[str, Any]) -> RenderableType:
         table.add_column(Text(column))
     for row in result["rows"]:
         table.add_row(*(Text(_shown(value)) for value in row["values"]), Text(f"{row['conf']:.4g}"))
-    count = f"{len(result['rows'])} of {result['total']} rows" if result["truncated"] else f"{result['total']} rows"
+    count = (
+        f"{len(result['rows'])} of {result['total']} rows"
+        if result["truncated"]
+        else f"{result['total']} rows"
+    )
     return Group(table, Text(count, style="dim"))
 
 
@@ -60,7 +64,11 @@ def whynot_text(result: Mapping[str, Any]) -> RenderableType:
     for attempt in result["attempts"]:
         place = f"{attempt['span']['file']}:{attempt['span']['line']}"
         parts.append(Text(f"\nrule {attempt['rule']}  {_safe(place)}", style="dim"))
-        parts.append(Text(f"  {attempt['matched']} of {attempt['of']} literals met, then failed: {_safe(attempt['literal'])}"))
+        parts.append(
+            Text(
+                f"  {attempt['matched']} of {attempt['of']} literals met, then failed: {_safe(attempt['literal'])}"
+            )
+        )
         if attempt["bindings"]:
             bindings = ", ".join(f"{name} = {_shown(value)}" for name, value in attempt["bindings"].items())
             parts.append(Text(f"  with {bindings}"))

@@ -48,15 +48,17 @@ def query(
     out: OutOption = None,
 ) -> None:
     """Answer a conjunction of literals from stored and derived facts."""
+    from nesyc.cli.proofs import query_table
     from nesyc.emit.sql import emit_query
     from nesyc.ir.query import lower_query
     from nesyc_runtime.kb.query import query as run_query
-    from nesyc.cli.proofs import query_table
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         lowered = lower_query(checked, text, declared.name)
         refuse(text, "<query>", lowered.diagnostics)
-        result = run_query(store, emit_query(declared, lowered.literals, lowered.columns).to_json(), limit=limit)
+        result = run_query(
+            store, emit_query(declared, lowered.literals, lowered.columns).to_json(), limit=limit
+        )
     print_result(result, query_table(result), as_json=as_json, out=out)
 
 
@@ -72,8 +74,8 @@ def why(
     out: OutOption = None,
 ) -> None:
     """Show the proofs of a fact, the best first."""
-    from nesyc_runtime.kb.why import why as explain
     from nesyc.cli.proofs import why_tree
+    from nesyc_runtime.kb.why import why as explain
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         relation, values = ground(checked, declared, fact)
@@ -92,8 +94,8 @@ def whynot(
     out: OutOption = None,
 ) -> None:
     """Show, for each rule that could give a fact, the nearest literal that failed."""
-    from nesyc_runtime.kb.whynot import whynot as explain
     from nesyc.cli.proofs import whynot_text
+    from nesyc_runtime.kb.whynot import whynot as explain
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         relation, values = ground(checked, declared, fact)
@@ -135,7 +137,9 @@ def ground(checked: nodes.Spec, declared: nodes.Kb, text: str) -> tuple[str, tup
     lowered = lower_fact(checked, text, declared.name)
     refuse(text, "<fact>", lowered.diagnostics)
     if any(isinstance(value, AnyValue) for value in lowered.values):
-        raise CliError(f"`{text}` stands for many facts: `_` is any value", f"ask which hold:  nesyc query '{text}'")
+        raise CliError(
+            f"`{text}` stands for many facts: `_` is any value", f"ask which hold:  nesyc query '{text}'"
+        )
     return lowered.relation, lowered.values
 
 

@@ -20,7 +20,6 @@ def open_session(
 ) -> Iterator[Context]:
     """The stages' context; the answer store and the KBs are closed at the end. Torch is not loaded yet."""
     from nesyc_runtime.stages.knowledge import StoredKnowledge
-
     from nesyc_runtime.stages.learner import TorchLearner
     from nesyc_runtime.stages.run import open_context
 

@@ -134,8 +134,10 @@ def test_the_example_of_the_language_reads_as_it_should() -> None:
     assert [problem.code for problem in found] == ["E0402"]
     (problem,) = found
     assert problem.message == "variable `a` appears only under `not`"
-    assert problem.label == "says what `a` is not"
-    assert [related.message for related in problem.related] == ["needed here"]
+    assert problem.label == "needed here"
+    assert [related.message for related in problem.related] == ["says what `a` is not"]
+    line = text.index("rule no_sib:")
+    assert problem.span.start == text.index("only_child(a)", line) + len("only_child(")
     assert problem.notes == ("a negated literal cannot produce values",)
     assert problem.help is not None
     assert problem.help.message == "bind it first:  only_child(a) :- person(a), not sibling(a, _);"

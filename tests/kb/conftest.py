@@ -10,9 +10,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from nesyc_runtime.kb.store import Store  # noqa: E402
-
-from nesyc.ir import nodes as ir  # noqa: E402
+from nesyc.ir import nodes as ir
+from nesyc_runtime.kb.store import Store
 
 
 @pytest.fixture

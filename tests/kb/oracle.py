@@ -69,7 +69,10 @@ def _best(world: World, rules: Sequence[ir.Rule]) -> None:
                 head = (rule.head.relation, tuple(value_of(term, env) for term in rule.head.terms))
                 if not _fits(world.kb, head):
                     continue
-                parts = [min(rule.confidence, cap(world.kb, rule.origin)), *(world.conf[fact] for fact in facts)]
+                parts = [
+                    min(rule.confidence, cap(world.kb, rule.origin)),
+                    *(world.conf[fact] for fact in facts),
+                ]
                 value = {"boolean": 1.0, "max_min": min(parts)}.get(kind, math.prod(parts))
                 if value > world.conf.get(head, 0.0):
                     world.conf[head] = value
@@ -184,7 +187,9 @@ def _solve(
                 if bound is not None:
                     yield from _solve(world, rest, bound, (*facts, (literal.relation, row)))
         case ir.AtomLiteral():
-            if not any(match_row(literal, row, dict(env), place) is not None for row in world.seen[literal.relation]):
+            if not any(
+                match_row(literal, row, dict(env), place) is not None for row in world.seen[literal.relation]
+            ):
                 yield from _solve(world, rest, env, facts)
         case ir.OrLiteral():
             for branch, option in enumerate(literal.branches):
@@ -207,7 +212,9 @@ def _solve(
 def ready(literal: ir.BodyLiteral, env: Env) -> bool:
     match literal:
         case ir.AtomLiteral():
-            needed = literal.terms if literal.negated else [t for t in literal.terms if isinstance(t, ir.Apply)]
+            needed = (
+                literal.terms if literal.negated else [t for t in literal.terms if isinstance(t, ir.Apply)]
+            )
             return all(name in env for term in needed for name in names_of(term))
         case ir.OrLiteral():
             return all(ready(branch, env) for branch in literal.branches)
@@ -215,12 +222,16 @@ def ready(literal: ir.BodyLiteral, env: Env) -> bool:
             return literal.variable in env
         case ir.AggregateLiteral():
             bare = literal.operator == "=" and isinstance(literal.result, ir.Var)
-            return all(g in env for g in literal.groups) and (bare or all(n in env for n in names_of(literal.result)))
+            return all(g in env for g in literal.groups) and (
+                bare or all(n in env for n in names_of(literal.result))
+            )
         case ir.CompareLiteral():
             left, right = (all(n in env for n in names_of(t)) for t in (literal.left, literal.right))
             if literal.operator != "=":
                 return left and right
-            return (left and (right or isinstance(literal.right, ir.Var))) or (right and isinstance(literal.left, ir.Var))
+            return (left and (right or isinstance(literal.right, ir.Var))) or (
+                right and isinstance(literal.left, ir.Var)
+            )
 
 
 def names_of(term: ir.Term) -> list[str]:
@@ -283,7 +294,9 @@ def aggregate(world: World, literal: ir.AggregateLiteral, env: Env, place: str) 
     found = [bound for bound, _ in solve(world, literal.body, groups, (), f"{place}:")]
     if literal.function == "count":
         return len({value_of(literal.term, bound) for bound in found} - {None})
-    distinct = {tuple(sorted((n, v) for n, v in bound.items() if not n.startswith("_"))): bound for bound in found}
+    distinct = {
+        tuple(sorted((n, v) for n, v in bound.items() if not n.startswith("_"))): bound for bound in found
+    }
     values = [value for bound in distinct.values() if (value := value_of(literal.term, bound)) is not None]
     if not values:
         return None

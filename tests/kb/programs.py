@@ -32,7 +32,9 @@ def facts(draw: Any) -> list[ir.Fact]:
     text = st.sampled_from(DOMAIN)
     pairs = draw(st.lists(st.tuples(text, text), max_size=6, unique=True))
     single = draw(st.lists(text, max_size=3, unique=True))
-    weights = draw(st.lists(st.tuples(text, st.one_of(st.none(), st.integers(0, 3))), max_size=4, unique=True))
+    weights = draw(
+        st.lists(st.tuples(text, st.one_of(st.none(), st.integers(0, 3))), max_size=4, unique=True)
+    )
     rows = [("e", *p) for p in pairs] + [("f", v) for v in single] + [("w", *w) for w in weights]
     return [fact(*row, conf=draw(CONF), origin=draw(ORIGIN)) for row in rows]
 
@@ -51,7 +53,9 @@ def positive(draw: Any, sources: tuple[str, ...], names: str = NAMES) -> ir.Atom
 
 
 @st.composite
-def body(draw: Any, sources: tuple[str, ...], lower: tuple[str, ...]) -> tuple[list[ir.BodyLiteral], list[str]]:
+def body(
+    draw: Any, sources: tuple[str, ...], lower: tuple[str, ...]
+) -> tuple[list[ir.BodyLiteral], list[str]]:
     """Literals, and the variables they bind."""
     atoms = draw(st.lists(positive(sources), min_size=1, max_size=3))
     bound = sorted({t.name for a in atoms for t in a.terms if isinstance(t, ir.Var) and t.name})
@@ -61,7 +65,10 @@ def body(draw: Any, sources: tuple[str, ...], lower: tuple[str, ...]) -> tuple[l
                                 var(draw(st.sampled_from(bound)))))  # fmt: skip
     if bound and lower and draw(st.integers(0, 2)) == 0:
         name = draw(st.sampled_from(lower))
-        terms = [draw(st.sampled_from([var(None), var(draw(st.sampled_from(bound)))])) for _ in range(1 if name in "fr" else 2)]
+        terms = [
+            draw(st.sampled_from([var(None), var(draw(st.sampled_from(bound)))]))
+            for _ in range(1 if name in "fr" else 2)
+        ]
         literals.append(atom(name, *terms, negated=True))
     if bound and draw(st.integers(0, 3)) == 0:
         x = var(draw(st.sampled_from(bound)))
@@ -77,7 +84,9 @@ def rules(draw: Any) -> list[ir.Rule]:
         literals, bound = draw(body(sources, lower))
         arity = 1 if head == "r" else 2
         pick = [var(draw(st.sampled_from(bound))) if bound else const("a") for _ in range(arity)]
-        made.append(rule(f"rule{len(made)}", atom(head, *pick), *literals, conf=draw(CONF), origin=draw(ORIGIN)))
+        made.append(
+            rule(f"rule{len(made)}", atom(head, *pick), *literals, conf=draw(CONF), origin=draw(ORIGIN))
+        )
 
     for head in draw(st.lists(st.sampled_from("pq"), min_size=1, max_size=4)):
         add(head, ("e", "f", "p", "q"), ("e", "f"))

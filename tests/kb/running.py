@@ -5,15 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from nesyc.emit.sql import emit_program, emit_query
+from nesyc.ir import nodes as ir
+from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.query import query
 from nesyc_runtime.kb.store import Store, open_store
 from nesyc_runtime.kb.sync import sync_source
-
-from nesyc.emit.sql import emit_program, emit_query
-from nesyc.ir import nodes as ir
-from nesyc.ir.encode import encode
 
 
 def open_kb(kb: ir.Kb, path: Path | None = None, files: dict[int, Path] | None = None) -> Store:
@@ -23,7 +22,9 @@ def open_kb(kb: ir.Kb, path: Path | None = None, files: dict[int, Path] | None =
     return store
 
 
-def ask(store: Store, kb: ir.Kb, *literals: ir.BodyLiteral, columns: tuple[str, ...] = (), limit: int = 0) -> Any:
+def ask(
+    store: Store, kb: ir.Kb, *literals: ir.BodyLiteral, columns: tuple[str, ...] = (), limit: int = 0
+) -> Any:
     return query(store, emit_query(kb, literals, columns).to_json(), limit=limit)
 
 

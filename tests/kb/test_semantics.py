@@ -29,7 +29,9 @@ def agree(kb: ir.Kb) -> None:
         assert found[one] == pytest.approx(value, abs=1e-12), one
 
 
-slow_enough = settings(max_examples=MANY, deadline=None, suppress_health_check=list(HealthCheck), derandomize=MANY == 150)
+slow_enough = settings(
+    max_examples=MANY, deadline=None, suppress_health_check=list(HealthCheck), derandomize=MANY == 150
+)
 
 
 @slow_enough

@@ -106,7 +106,7 @@ def _resolve(layout: Layout, table: Table) -> Iterator[Statement]:
     order = ["conf DESC"] if layout.weighted or not table.relation.derived else []
     for column in table.columns:
         source = name(column.column)
-        if column.type.base == "enum" and column.type.enum in layout.enums:
+        if column.type.enum is not None and column.type.enum in layout.enums:
             order.append(
                 f"(SELECT place FROM {name(layout.enums[column.type.enum])} WHERE symbol = {source})"
             )
@@ -157,5 +157,6 @@ def _constants(kb: nodes.Kb) -> Iterator[str]:
 
 
 def _notes(kb: nodes.Kb) -> Iterator[tuple[str, str]]:
-    for rule in (*kb.rules, *kb.constraints):
+    named: tuple[nodes.Rule | nodes.Constraint, ...] = (*kb.rules, *kb.constraints)
+    for rule in named:
         yield rule.name, f"{rule.location.file}:{rule.location.line}\n{rule.text}"

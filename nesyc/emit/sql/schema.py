@@ -56,9 +56,7 @@ def _common(layout: Layout) -> Iterator[SchemaObject]:
     )
     yield table(REJECTED, rejected, True, "Facts a person rejected (as JSON): no stage writes them again.")
     if layout.kb.semantics.kind == "top_proofs":
-        leaves = (
-            "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL UNIQUE,\n  conf REAL NOT NULL,\n  cap REAL NOT NULL"
-        )
+        leaves = "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL UNIQUE,\n  conf REAL NOT NULL,\n  cap REAL NOT NULL"
         yield table(LEAVES, leaves, False, "Facts and rule instances that proofs of derived facts stand on.")
         proofs = (
             "  relation TEXT NOT NULL,\n  row INTEGER NOT NULL,\n  rank INTEGER NOT NULL,\n  rule TEXT NOT NULL,\n"
@@ -157,7 +155,7 @@ def _references(layout: Layout, table: Table, column: Column) -> str:
             key = other.column(other.relation.key[0])
             if key.interned == column.interned:
                 return f" REFERENCES {name(other.rows)}({name(key.column)})"
-    if column.type.base == "enum" and column.type.enum in layout.enums:
+    if column.type.enum is not None and column.type.enum in layout.enums:
         return f" REFERENCES {name(layout.enums[column.type.enum])}(symbol)"
     return f" REFERENCES {name(SYMBOLS)}(id)" if column.interned else ""
 

@@ -110,7 +110,7 @@ def _wordings(parser: Parser, answer: str) -> list[str]:
 
 def _example(pattern: str, answer: str) -> str:
     """A text the pattern matches with `answer` as its first group: its literals, white space as one space."""
-    from re import _parser  # type: ignore[attr-defined]
+    from re import _parser
 
     try:
         return _example_of(_parser.parse(pattern), answer).strip()

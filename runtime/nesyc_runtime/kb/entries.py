@@ -81,7 +81,9 @@ def remove_entries(store: Store, relation: str, *, owner: str) -> int:
     return len(rows)
 
 
-def reject_entry(store: Store, relation: str, key: Sequence[Any], *, owner: str = "person", note: str = "") -> bool:
+def reject_entry(
+    store: Store, relation: str, key: Sequence[Any], *, owner: str = "person", note: str = ""
+) -> bool:
     """Take a row out for good: no stage writes it again. False where no row has this key."""
     plan = store.relation(relation)
     columns = [column for column in plan.columns if column.key] or list(plan.columns)
@@ -93,7 +95,7 @@ def reject_entry(store: Store, relation: str, key: Sequence[Any], *, owner: str 
         ]
         condition = " AND ".join(f"r.{quote(column.column)} IS ?" for column in columns)
         found = store.execute(
-            f"SELECT r._row, {listed} FROM {quote(plan.rows)} AS r WHERE {condition}",  # noqa: S608
+            f"SELECT r._row, {listed} FROM {quote(plan.rows)} AS r WHERE {condition}",
             wanted,
         ).fetchone()
         if found is None:
@@ -106,7 +108,7 @@ def reject_entry(store: Store, relation: str, key: Sequence[Any], *, owner: str 
             'INSERT OR REPLACE INTO "nesyc.rejected" (relation, fact, owner, note) VALUES (?, ?, ?, ?)',
             (relation, _content(plan, values), owner, note),
         )
-        store.execute(f"DELETE FROM {quote(plan.rows)} WHERE _row = ?", (found[0],))  # noqa: S608
+        store.execute(f"DELETE FROM {quote(plan.rows)} WHERE _row = ?", (found[0],))
         store.execute('DELETE FROM "nesyc.claim" WHERE relation = ? AND row = ?', (relation, found[0]))
         store.facts_changed()
     return True
@@ -118,7 +120,7 @@ def accept_entry(store: Store, relation: str, row: int) -> None:
     with store.writing():
         cap = store.program.ceiling["teacher"]
         cursor = store.execute(
-            f"UPDATE {quote(plan.rows)} SET status = ?, origin = CASE origin WHEN ? THEN ? ELSE origin END, "  # noqa: S608
+            f"UPDATE {quote(plan.rows)} SET status = ?, origin = CASE origin WHEN ? THEN ? ELSE origin END, "
             "conf = CASE origin WHEN ? THEN min(written, ?) ELSE conf END WHERE _row = ?",
             (
                 store.symbol("accepted"), store.symbol("unreviewed"), store.symbol("teacher"),
@@ -144,7 +146,9 @@ def _complete(store: Store, plan: RelationPlan, row: Mapping[str, Any], place: s
     unknown = [name for name in row if name not in {column.name for column in plan.columns}]
     if unknown:
         names = ", ".join(column.name for column in plan.columns)
-        raise UserError(f"{place}: `{plan.name}` has no column `{printable(unknown[0], 60)}`", f"it has {names}")
+        raise UserError(
+            f"{place}: `{plan.name}` has no column `{printable(unknown[0], 60)}`", f"it has {names}"
+        )
     keys = [column for column in plan.columns if column.key]
     numbered = len(keys) == 1 and keys[0].base == "int" and row.get(keys[0].name) is None
     if not numbered:
@@ -166,12 +170,12 @@ def _number_of(store: Store, plan: RelationPlan, values: Sequence[Any], index: i
     key = quote(plan.columns[index].column)
     wanted = [store.symbol(v) if column.interned and v is not None else v for column, v in compared]
     found = store.execute(
-        f"SELECT min({key}) FROM {quote(plan.rows)} WHERE {condition}",  # noqa: S608
+        f"SELECT min({key}) FROM {quote(plan.rows)} WHERE {condition}",
         wanted,
     ).fetchone()[0]
     if found is not None:
         return int(found)
-    return int(store.execute(f"SELECT ifnull(max({key}), 0) + 1 FROM {quote(plan.rows)}").fetchone()[0])  # noqa: S608
+    return int(store.execute(f"SELECT ifnull(max({key}), 0) + 1 FROM {quote(plan.rows)}").fetchone()[0])
 
 
 def _rejected(store: Store, plan: RelationPlan, values: Sequence[Any]) -> bool:

@@ -74,13 +74,13 @@ class Graph:
             return None
         where = " AND ".join(f"{quote(c.column)} IS ?" for c in plan.columns if not c.computed)
         given = [value for column, value in zip(plan.columns, values, strict=True) if not column.computed]
-        row = self.store.execute(f"SELECT _row FROM {quote(plan.rows)} WHERE {where}", given).fetchone()  # noqa: S608
+        row = self.store.execute(f"SELECT _row FROM {quote(plan.rows)} WHERE {where}", given).fetchone()
         return None if row is None else (relation, int(row[0]))
 
     def wins(self, fact: FactId) -> bool:
         """Whether queries see the fact: always, unless `unique ... resolve` chose another."""
         plan = self.store.relation(fact[0])
-        sql = f"SELECT 1 FROM {quote(plan.reads)} WHERE _row = ?"  # noqa: S608
+        sql = f"SELECT 1 FROM {quote(plan.reads)} WHERE _row = ?"
         return not plan.resolved or self.store.execute(sql, (fact[1],)).fetchone() is not None
 
     def rivals(self, fact: FactId) -> list[FactId]:
@@ -93,7 +93,7 @@ class Graph:
         same = " AND ".join(f"o.{quote(c)} IS r.{quote(c)}" for c in columns)
         conf = "o.conf DESC, " if self.weighted else ""
         rows = self.store.execute(
-            f"SELECT o._row FROM {quote(plan.rows)} AS r JOIN {quote(plan.rows)} AS o ON {same} "  # noqa: S608
+            f"SELECT o._row FROM {quote(plan.rows)} AS r JOIN {quote(plan.rows)} AS o ON {same} "
             f"WHERE r._row = ? AND o._row <> r._row ORDER BY {conf}o._row",
             (fact[1],),
         )
@@ -141,8 +141,14 @@ class Graph:
 
     def _read(self, plan: RelationPlan, row: int) -> Known:
         columns = ", ".join(quote(column.column) for column in plan.columns)
-        extra = ", conf, origin, owner, line, provenance" if not plan.derived else ", conf" if self.weighted else ""
-        sql = f"SELECT {columns}{extra} FROM {quote(plan.rows)} WHERE _row = ?"  # noqa: S608
+        extra = (
+            ", conf, origin, owner, line, provenance"
+            if not plan.derived
+            else ", conf"
+            if self.weighted
+            else ""
+        )
+        sql = f"SELECT {columns}{extra} FROM {quote(plan.rows)} WHERE _row = ?"
         values = self.store.execute(sql, (row,)).fetchone()
         args = tuple(
             self._decoded(value, column.base, interned=column.interned)

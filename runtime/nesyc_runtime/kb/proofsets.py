@@ -134,9 +134,9 @@ class ProofSets:
         confidences = {number: leaf.conf for number, leaf in enumerate(self._leaves)}
         for name in stratum.relations:
             plan = self._store.program.by_name[name]
-            rows = self._store.execute(f"SELECT _row FROM {quote(plan.rows)}").fetchall()  # noqa: S608
+            rows = self._store.execute(f"SELECT _row FROM {quote(plan.rows)}").fetchall()
             self._store.connection.executemany(
-                f"UPDATE {quote(plan.rows)} SET conf = ? WHERE _row = ?",  # noqa: S608
+                f"UPDATE {quote(plan.rows)} SET conf = ? WHERE _row = ?",
                 ((self._confidence(self._sets[name, row], confidences), row) for (row,) in rows),
             )
 
@@ -192,7 +192,7 @@ def _named_rows(
     """Name, confidence and cap by row number, of all rows of a stored relation or of one."""
     columns = [column for column in plan.columns if not column.computed]
     listed = ", ".join(quote(column.column) for column in columns)
-    sql = f"SELECT _row, conf, origin, {listed} FROM {quote(plan.rows)}"  # noqa: S608
+    sql = f"SELECT _row, conf, origin, {listed} FROM {quote(plan.rows)}"
     found = store.execute(sql) if row is None else store.execute(f"{sql} WHERE _row = ?", (row,))
     for number, conf, origin, *values in found.fetchall():
         texts = [

@@ -46,13 +46,18 @@ def query(store: Store, compiled: object, *, limit: int = 1000) -> dict[str, Any
     except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
         if "overflow" not in str(error):
             raise
-        raise UserError(f"the query computes a value that is too large: {error}", "bound the arithmetic") from None
+        raise UserError(
+            f"the query computes a value that is too large: {error}", "bound the arithmetic"
+        ) from None
     return {
         "v": 1,
         "kb": store.kb.name,
         "columns": list(plan.columns),
         "rows": [
-            {"values": [from_column(value, base) for value, base in zip(values, plan.types, strict=True)], "conf": conf}
+            {
+                "values": [from_column(value, base) for value, base in zip(values, plan.types, strict=True)],
+                "conf": conf,
+            }
             for values, conf in rows
         ],
         "total": total,
@@ -65,7 +70,7 @@ Rows = list[tuple[tuple[Any, ...], float]]
 
 def _plain(store: Store, plan: CompiledQuery, limit: int) -> tuple[Rows, int]:
     order = ", ".join(["conf DESC", *(f"c{index}" for index in range(len(plan.columns)))])
-    sql = f"SELECT *, count(*) OVER () FROM (\n{plan.sql}\n) ORDER BY {order} LIMIT :most"  # noqa: S608
+    sql = f"SELECT *, count(*) OVER () FROM (\n{plan.sql}\n) ORDER BY {order} LIMIT :most"
     found = store.execute(sql, {**plan.parameters, "most": limit or -1}).fetchall()
     return [(row[:-2], float(row[-2])) for row in found], found[0][-1] if found else 0
 

@@ -59,7 +59,7 @@ def same_row(relation: RelationPlan, *, left: str = "") -> str:
 
 def find_row(store: Store, relation: RelationPlan, stored: Sequence[Any]) -> int | None:
     """The number of the row with these values as the table holds them."""
-    sql = f"SELECT _row FROM {quote(relation.rows)} WHERE {same_row(relation)}"  # noqa: S608
+    sql = f"SELECT _row FROM {quote(relation.rows)} WHERE {same_row(relation)}"
     found = store.execute(sql, {f"v{i}": value for i, value in enumerate(stored)}).fetchone()
     return None if found is None else int(found[0])
 
@@ -88,13 +88,13 @@ def release(store: Store, relation: RelationPlan, row: int, owner: str) -> None:
     if claims:
         _elect(store, relation, row, claims)
         return
-    store.execute(f"DELETE FROM {quote(relation.rows)} WHERE _row = ?", (row,))  # noqa: S608
+    store.execute(f"DELETE FROM {quote(relation.rows)} WHERE _row = ?", (row,))
     store.execute('DELETE FROM "nesyc.claim" WHERE relation = ? AND row = ?', (relation.name, row))
 
 
 def owned_rows(store: Store, relation: RelationPlan, owner: str) -> list[int]:
     symbol = store.find_symbol(owner)
-    rows = store.execute(f"SELECT _row FROM {quote(relation.rows)} WHERE owner = ?", (symbol,))  # noqa: S608
+    rows = store.execute(f"SELECT _row FROM {quote(relation.rows)} WHERE owner = ?", (symbol,))
     more = store.execute(
         'SELECT row FROM "nesyc.claim" WHERE relation = ? AND owner = ?', (relation.name, symbol)
     )
@@ -106,9 +106,9 @@ def cap(store: Store, origin: str) -> float:
 
 
 def _claims(store: Store, relation: RelationPlan, row: int) -> dict[str, Claim]:
-    own = store.execute(f"SELECT {FIELDS} FROM {quote(relation.rows)} WHERE _row = ?", (row,)).fetchone()  # noqa: S608
+    own = store.execute(f"SELECT {FIELDS} FROM {quote(relation.rows)} WHERE _row = ?", (row,)).fetchone()
     others = store.execute(
-        f'SELECT {FIELDS} FROM "nesyc.claim" WHERE relation = ? AND row = ?',  # noqa: S608
+        f'SELECT {FIELDS} FROM "nesyc.claim" WHERE relation = ? AND row = ?',
         (relation.name, row),
     ).fetchall()
     claims = [
@@ -127,14 +127,14 @@ def _elect(store: Store, relation: RelationPlan, row: int, claims: Mapping[str, 
     first, *others = sorted(claims.values(), key=rank)
     values = _claim_values(store, first)
     store.execute(
-        f"UPDATE {quote(relation.rows)} SET conf = ?, written = ?, origin = ?, status = ?, owner = ?, line = ?, "  # noqa: S608
+        f"UPDATE {quote(relation.rows)} SET conf = ?, written = ?, origin = ?, status = ?, owner = ?, line = ?, "
         "provenance = ? WHERE _row = ?",
         (min(first.written, cap(store, first.origin)), *values, row),
     )
     store.execute('DELETE FROM "nesyc.claim" WHERE relation = ? AND row = ?', (relation.name, row))
     for claim in others:
         store.execute(
-            f'INSERT INTO "nesyc.claim" (relation, row, {FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',  # noqa: S608
+            f'INSERT INTO "nesyc.claim" (relation, row, {FIELDS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)',
             (relation.name, row, *_claim_values(store, claim)),
         )
 
@@ -146,7 +146,7 @@ def _claim_values(store: Store, claim: Claim) -> tuple[Any, ...]:
 
 def _insert(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: Claim) -> None:
     marks = ", ".join("?" * (len(stored) + 7))
-    sql = f"INSERT INTO {quote(relation.rows)} ({column_list(relation)}, conf, {FIELDS}) VALUES ({marks})"  # noqa: S608
+    sql = f"INSERT INTO {quote(relation.rows)} ({column_list(relation)}, conf, {FIELDS}) VALUES ({marks})"
     conf = min(claim.written, cap(store, claim.origin))
     try:
         store.execute(sql, (*stored, conf, *_claim_values(store, claim)))

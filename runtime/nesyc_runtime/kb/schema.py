@@ -56,7 +56,7 @@ def _migrate(connection: sqlite3.Connection, program: Program) -> None:
                 _refuse_loss(connection, name, item)
                 if item is not None and _rows_to_keep(connection, name):
                     aside = f"temp.{_quote(name + '.before')}"
-                    connection.execute(f"CREATE TABLE {aside} AS SELECT * FROM {_quote(name)}")  # noqa: S608
+                    connection.execute(f"CREATE TABLE {aside} AS SELECT * FROM {_quote(name)}")
                     changed.append((item, aside))
             connection.execute(f"DROP {kind.upper()} IF EXISTS {_quote(name)}")
     for item in program.tables:
@@ -80,7 +80,7 @@ def _has_owner(connection: sqlite3.Connection, table: str) -> bool:
 def _rows_to_keep(connection: sqlite3.Connection, table: str) -> int:
     """How many rows others than the source wrote."""
     count = connection.execute(
-        f"SELECT count(*) FROM {_quote(table)} JOIN \"nesyc.symbol\" ON id = owner WHERE text NOT LIKE 'source:%'"  # noqa: S608
+        f"SELECT count(*) FROM {_quote(table)} JOIN \"nesyc.symbol\" ON id = owner WHERE text NOT LIKE 'source:%'"
     ).fetchone()
     return int(count[0])
 
@@ -113,9 +113,9 @@ def _refuse_loss(connection: sqlite3.Connection, table: str, item: SchemaObject 
 
 
 def _copy(connection: sqlite3.Connection, old: str, new: str) -> None:
-    found = connection.execute(f"SELECT * FROM {old} LIMIT 0")  # noqa: S608
+    found = connection.execute(f"SELECT * FROM {old} LIMIT 0")
     shared = ", ".join(_quote(column[0]) for column in found.description)
-    connection.execute(f"INSERT INTO {_quote(new)} ({shared}) SELECT {shared} FROM {old}")  # noqa: S608
+    connection.execute(f"INSERT INTO {_quote(new)} ({shared}) SELECT {shared} FROM {old}")
     connection.execute(f"DROP TABLE {old}")
 
 

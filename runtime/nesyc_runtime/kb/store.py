@@ -225,5 +225,7 @@ def store_path(root: Path, kb: config.Kb) -> Path:
     """The file of a KB, in the project folder `root`; raises `UserError` (E0206) for one outside it."""
     path = (root / kb.store).resolve()
     if not path.is_relative_to(root.resolve()):
-        raise UserError(f"E0206: the store `{printable(kb.store)}` lies outside the project", "name a file inside it")
+        raise UserError(
+            f"E0206: the store `{printable(kb.store)}` lies outside the project", "name a file inside it"
+        )
     return path

@@ -69,7 +69,7 @@ def _recap(store: Store) -> bool:
             continue
         for origin, cap in store.program.ceiling.items():
             cursor = store.execute(
-                f"UPDATE {quote(relation.rows)} SET conf = min(written, ?) "  # noqa: S608
+                f"UPDATE {quote(relation.rows)} SET conf = min(written, ?) "
                 "WHERE origin = ? AND conf <> min(written, ?)",
                 (cap, store.symbol(origin), cap),
             )
@@ -103,7 +103,7 @@ def _stage(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> N
         "written REAL, origin INTEGER, status INTEGER, owner INTEGER, line INTEGER, provenance TEXT)"
     )
     marks = ", ".join("?" * (len(relation.columns) + 6))
-    sql = f"INSERT INTO {NEW} ({columns}, {FIELDS}) VALUES ({marks})"  # noqa: S608
+    sql = f"INSERT INTO {NEW} ({columns}, {FIELDS}) VALUES ({marks})"
     accepted = store.symbol("accepted")
     while batch := list(islice(rows, BATCH)):
         _intern(store, (t for row in batch for t in _texts(relation, row)))
@@ -120,7 +120,7 @@ def _stage(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> N
         )  # fmt: skip
     values = ", ".join(quote(c.column) for c in relation.columns if not c.computed)
     store.execute(
-        f"DELETE FROM {NEW} WHERE number NOT IN (SELECT number FROM ("  # noqa: S608
+        f"DELETE FROM {NEW} WHERE number NOT IN (SELECT number FROM ("
         f"SELECT number, row_number() OVER (PARTITION BY {values} ORDER BY written DESC, number) AS n FROM {NEW}"
         ") WHERE n = 1)"
     )
@@ -155,14 +155,14 @@ def _check_keys(store: Store, relation: RelationPlan) -> None:
     if not key:
         return
     twice = store.execute(
-        f"SELECT min(number), {key} FROM {NEW} GROUP BY {key} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"  # noqa: S608
+        f"SELECT min(number), {key} FROM {NEW} GROUP BY {key} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
     ).fetchone()
     if twice is None:
         return
     same = " AND ".join(f"{column} = ?" for column in _key(relation))
     rows = store.execute(
         f"SELECT owner, line FROM {NEW} WHERE {same} ORDER BY number LIMIT 2", twice[1:]
-    ).fetchall()  # noqa: S608
+    ).fetchall()
     earlier, later = (_place(store, owner, line) for owner, line in rows)
     names = ", ".join(column.name for column in relation.columns if column.key)
     raise UserError(
@@ -183,18 +183,18 @@ def _release_gone(store: Store, relation: RelationPlan, table: str, same: str) -
     """Rows, and claims on others' rows, that the source no longer has."""
     gone = f"owner IN (SELECT id FROM \"nesyc.symbol\" WHERE text LIKE '{SOURCE}') AND NOT EXISTS (SELECT 1 FROM {NEW} AS n WHERE {same})"
     shared = store.execute(
-        f'SELECT r._row, r.owner FROM {table} AS r JOIN "nesyc.claim" AS c ON c.relation = ? AND c.row = r._row '  # noqa: S608
+        f'SELECT r._row, r.owner FROM {table} AS r JOIN "nesyc.claim" AS c ON c.relation = ? AND c.row = r._row '
         f"WHERE r.{gone} GROUP BY r._row",
         (relation.name,),
     ).fetchall()
     claims = store.execute(
-        f'SELECT c.row, c.owner FROM "nesyc.claim" AS c JOIN {table} AS r ON r._row = c.row '  # noqa: S608
+        f'SELECT c.row, c.owner FROM "nesyc.claim" AS c JOIN {table} AS r ON r._row = c.row '
         f"WHERE c.relation = ? AND c.{gone}",
         (relation.name,),
     ).fetchall()
     for row, owner in (*shared, *claims):
         release(store, relation, row, store.text(owner))
-    cursor = store.execute(f"DELETE FROM {table} AS r WHERE r.{gone}")  # noqa: S608
+    cursor = store.execute(f"DELETE FROM {table} AS r WHERE r.{gone}")
     return bool(shared or claims or cursor.rowcount > 0)
 
 
@@ -204,7 +204,7 @@ def _hold_shared(store: Store, relation: RelationPlan, table: str, same: str) ->
     claimed = 'EXISTS (SELECT 1 FROM "nesyc.claim" AS c WHERE c.relation = ? AND c.row = r._row)'
     columns = ", ".join(f"n.{quote(column.column)}" for column in relation.columns)
     found = store.execute(
-        f"SELECT {columns}, n.written, n.origin, n.owner, n.line FROM {NEW} AS n JOIN {table} AS r ON {same} "  # noqa: S608
+        f"SELECT {columns}, n.written, n.origin, n.owner, n.line FROM {NEW} AS n JOIN {table} AS r ON {same} "
         f"WHERE {others} OR {claimed} ORDER BY n.number",
         (relation.name,),
     ).fetchall()
@@ -219,7 +219,7 @@ def _update(store: Store, relation: RelationPlan, table: str, same: str) -> bool
     """Rows that only the source holds and whose confidence or place changed."""
     claimed = 'EXISTS (SELECT 1 FROM "nesyc.claim" AS c WHERE c.relation = ? AND c.row = r._row)'
     cursor = store.execute(
-        f"UPDATE {table} AS r SET written = n.written, origin = n.origin, owner = n.owner, line = n.line, "  # noqa: S608
+        f"UPDATE {table} AS r SET written = n.written, origin = n.origin, owner = n.owner, line = n.line, "
         f"conf = min(n.written, {_caps(store, 'n.origin')}) FROM {NEW} AS n "
         f"WHERE {same} AND r.owner IN (SELECT id FROM \"nesyc.symbol\" WHERE text LIKE 'source:%') "
         f"AND (n.written, n.origin, n.owner, n.line) IS NOT (r.written, r.origin, r.owner, r.line) "
@@ -231,20 +231,20 @@ def _update(store: Store, relation: RelationPlan, table: str, same: str) -> bool
 
 def _insert(store: Store, relation: RelationPlan, table: str, same: str) -> bool:
     columns = column_list(relation)
-    if key := _key(relation):
+    if _key(relation):
         clash = store.execute(
-            f"SELECT n.owner, n.line, r.owner FROM {NEW} AS n JOIN {table} AS r ON {_equal('n', 'r', relation)} "  # noqa: S608
+            f"SELECT n.owner, n.line, r.owner FROM {NEW} AS n JOIN {table} AS r ON {_equal('n', 'r', relation)} "
             f"WHERE NOT ({same}) ORDER BY n.number LIMIT 1"
         ).fetchone()
         if clash is not None:
             owner = printable(store.text(clash[2]), 80)
             raise UserError(
                 f"{_place(store, clash[0], clash[1])}: E0503: `{relation.name}` already has a row with this key "
-                f"({', '.join(key)}), written by {owner}",
+                f"({', '.join(c.name for c in relation.columns if c.key)}), written by {owner}",
                 "give the fact another key, or reject the other row",
             )
     cursor = store.execute(
-        f"INSERT INTO {table} ({columns}, conf, {FIELDS}) "  # noqa: S608
+        f"INSERT INTO {table} ({columns}, conf, {FIELDS}) "
         f"SELECT {columns}, min(written, {_caps(store, 'origin')}), {FIELDS} FROM {NEW} AS n "
         f"WHERE NOT EXISTS (SELECT 1 FROM {table} AS r WHERE {same}) ORDER BY number"
     )
@@ -274,7 +274,7 @@ def _refuse_reference(store: Store, relation: RelationPlan, broken: Sequence[Any
     source = next(key[3] for key in keys if key[0] == number)
     column = next(c for c in relation.columns if c.column == source)
     value, owner, line = store.execute(
-        f"SELECT {quote(source)}, owner, line FROM {quote(relation.rows)} WHERE _row = ?",  # noqa: S608
+        f"SELECT {quote(source)}, owner, line FROM {quote(relation.rows)} WHERE _row = ?",
         (row,),
     ).fetchone()
     text = printable(json.dumps(store.text(value) if column.interned else value, ensure_ascii=False), 60)

@@ -71,7 +71,9 @@ class Trees:
         self._work_out(goal)
         ticket = count()
         start = _Open(goal, None, None)
-        heap: list[tuple[Cost, int, _Open | None, _Chosen | None]] = [(self._bound(goal), next(ticket), start, None)]
+        heap: list[tuple[Cost, int, _Open | None, _Chosen | None]] = [
+            (self._bound(goal), next(ticket), start, None)
+        ]
         for _ in range(STEPS):
             if not heap:
                 return
@@ -87,7 +89,12 @@ class Trees:
                 rest = todo.rest
                 for fact in reversed(inner):
                     rest = _Open(fact, above, rest)
-                entry = (self._advanced(cost, todo.fact, support), next(ticket), rest, _Chosen(todo.fact, support, chosen))
+                entry = (
+                    self._advanced(cost, todo.fact, support),
+                    next(ticket),
+                    rest,
+                    _Chosen(todo.fact, support, chosen),
+                )
                 heapq.heappush(heap, entry)
         self.gave_up = bool(heap)
 

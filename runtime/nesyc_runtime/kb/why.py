@@ -27,7 +27,11 @@ def why(store: Store, relation: str, args: Sequence[Any], *, limit: int = 1000) 
     with store.reading():
         fact = graph.find(relation, args)
         if fact is None:
-            told = {"relation": relation, "args": list(args), "text": sentence(store.declared[relation], args)}
+            told = {
+                "relation": relation,
+                "args": list(args),
+                "text": sentence(store.declared[relation], args),
+            }
             return {"v": 1, "fact": told, "holds": False, "conf": None, "proofs": [], "truncated": False}
         proofs, truncated = ranked_proofs(graph, fact, limit)
         known = graph.fact(fact)
@@ -212,7 +216,11 @@ def violations(store: Store, *, limit: int = 100) -> list[dict[str, Any]]:
             constraint = declared[plan.name]
             for support in graph.violations(plan):
                 confidences = [graph.fact(fact).conf for fact in support.facts]
-                conf = min(confidences, default=1.0) if store.program.semantics == "max_min" else prod(confidences)
+                conf = (
+                    min(confidences, default=1.0)
+                    if store.program.semantics == "max_min"
+                    else prod(confidences)
+                )
                 if conf < (constraint.confidence or 0.0):
                     continue
                 parts = [_best_node(graph, fact) for fact in support.facts]

@@ -92,7 +92,9 @@ def _witness(
     if row is None:
         return None
     given = {
-        term.name: arg for term, arg in zip(atom.terms, args, strict=True) if isinstance(term, config.Var) and term.name
+        term.name: arg
+        for term, arg in zip(atom.terms, args, strict=True)
+        if isinstance(term, config.Var) and term.name
     }
     found = {}
     for (name, (_, base, interned)), value in zip(binds.items(), row, strict=False):

@@ -69,6 +69,7 @@ def run_finetune(
         raise UserError(
             f"stage {stage.id} has no examples to train on", "see what `keep` dropped in earlier stages"
         )
+    _check_supported(stage)
     module = import_module(module_path)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -82,6 +83,16 @@ def run_finetune(
     report = _report(stage, items, data, history, loaded.model)
     save_student(loaded, out_dir, {"report.json": asdict(report)})
     return report
+
+
+def _check_supported(stage: config.FinetuneStage) -> None:
+    """A stage that asks for what this version cannot do stops, rather than train something else."""
+    if stage.loss not in ("cross_entropy", "nll"):
+        raise UserError(
+            f"stage {stage.id}: this version trains with cross-entropy, not `{stage.loss}`", "leave `loss` out"
+        )
+    if stage.select is not None:
+        raise UserError(f"stage {stage.id}: this version does not select on a split", "leave `select` out")
 
 
 def import_module(path: Path) -> ModuleType:

@@ -80,7 +80,8 @@ def save_student(loaded: LoadedStudent, folder: Path, documents: Mapping[str, An
         if hasattr(model, "peft_config"):
             for config in model.peft_config.values():
                 config.base_model_name_or_path = base_label(loaded.student.base)
-            options["save_embedding_layers"] = False  # they are not adapted; peft would ask the hub to find out
+            # they are not adapted, and peft would ask the hub to find that out
+            options["save_embedding_layers"] = False
         with quiet_transformers():
             model.save_pretrained(part, **options)
             loaded.tokenizer.save_pretrained(part)
@@ -119,5 +120,5 @@ def _seeded(seed: int) -> Iterator[None]:
     import torch
 
     with torch.random.fork_rng():
-        pass
+        torch.manual_seed(seed)
         yield

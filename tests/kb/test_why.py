@@ -1,0 +1,191 @@
+"""Proofs: what `why` shows is a proof, the best comes first, and none is missing."""
+
+from __future__ import annotations
+
+import math
+from itertools import product
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from nesyc_runtime.kb.why import best_rule, violations, why
+from nesyc_runtime.kb.whynot import whynot
+from oracle import World, evaluate, solve, value_of
+from programs import programs
+from running import open_kb
+from samples import TEXT, atom, fact, family, kb, relation, rule, var
+
+from nesyc.ir import nodes as ir
+
+
+def trees(world: World, goal: Any, above: frozenset[Any] = frozenset()) -> list[Any]:
+    """Every proof tree of a fact by the definition: (fact, rule, bindings, parts); a fact never supports itself."""
+    if goal in {(f.relation, f.values) for f in world.kb.facts}:
+        return [(goal, None, (), ())]
+    found = []
+    stratum = next((s for s in world.kb.strata if goal[0] in s.relations), None)
+    if stratum is None:
+        return []
+    for one in world.kb.rules:
+        if one.head.relation != goal[0] or one.name not in stratum.rules:
+            continue
+        for env, facts in solve(candidates(world, stratum.relations), one.body, {}):
+            if (one.head.relation, tuple(value_of(t, env) for t in one.head.terms)) != goal:
+                continue
+            if any(f == goal or f in above for f in facts):
+                continue
+            parts = [trees(world, f, above | {goal}) for f in facts]
+            key = tuple(sorted(env.items(), key=lambda item: item[0]))
+            found += [(goal, one.name, key, chosen) for chosen in product(*parts)]
+    return found
+
+
+def candidates(world: World, relations: tuple[str, ...]) -> World:
+    """The world inside a stratum: losers of `resolve` take part there."""
+    rows = {name: set(found) for name, found in world.seen.items()}
+    for name, values in world.conf:
+        if name in relations:
+            rows[name].add(values)
+    return World(world.kb, rows, world.conf, world.sets, world.leaf)
+
+
+def value(world: World, tree: Any) -> float:
+    leaves: list[tuple[Any, float]] = []
+
+    def walk(one: Any) -> None:
+        goal, name, key, parts = one
+        if name is None:
+            leaves.append((goal, world.conf[goal]))
+            return
+        own = next(r for r in world.kb.rules if r.name == name)
+        cap = getattr(world.kb.ceiling, own.origin)
+        leaves.append(((name, key), min(own.confidence, cap)))
+        for part in parts:
+            walk(part)
+
+    walk(tree)
+    values = [conf for _, conf in leaves]
+    kind = world.kb.semantics.kind
+    if kind == "boolean":
+        return 1.0
+    if kind == "max_min":
+        return min(values)
+    return math.prod(dict(leaves).values() if kind == "top_proofs" else values)
+
+
+SEMANTICS = ("boolean", "max_min", "max_product", "top_proofs")
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(st.sampled_from(SEMANTICS).flatmap(programs))
+def test_proofs_are_those_of_the_definition(kb_: ir.Kb) -> None:
+    world = evaluate(kb_)
+    with open_kb(kb_) as store:
+        for name in ("p", "q", "r"):
+            for row in sorted(world.seen[name])[:3]:
+                wanted = sorted((value(world, tree) for tree in trees(world, (name, row))), reverse=True)
+                if len(wanted) > 60:
+                    continue
+                found = why(store, name, row, limit=0)
+                assert found["holds"] and not found["truncated"]
+                assert found["conf"] == pytest.approx(world.conf[name, row], abs=1e-12)
+                values = [proof["value"] for proof in found["proofs"]]
+                assert values == pytest.approx(wanted, abs=1e-12)
+                if kb_.semantics.kind in ("max_min", "max_product"):
+                    assert values[0] == pytest.approx(found["conf"], abs=1e-12)
+                assert best_rule(store, (name, row_of(store, name, row))) == found["proofs"][0]["tree"]["rule"]
+
+
+def row_of(store: Any, name: str, row: tuple[Any, ...]) -> int:
+    from nesyc_runtime.kb.graph import Graph
+
+    fact = Graph(store).find(name, row)
+    assert fact is not None
+    return fact[1]
+
+
+def chain(n: int) -> ir.Kb:
+    x, y, z = var("x"), var("y"), var("z")
+    return kb(
+        [relation("e", ("a", TEXT), ("b", TEXT)), relation("tc", ("a", TEXT), ("b", TEXT), derived=True)],
+        [fact("e", str(i), str(i + 1)) for i in range(n)] + [fact("e", str(n), "0")],
+        [rule("one", atom("tc", x, y), atom("e", x, y)), rule("more", atom("tc", x, z), atom("tc", x, y), atom("e", y, z))],
+        [["tc"]],
+    )
+
+
+def test_deep_recursion_is_explained_and_ends() -> None:
+    with open_kb(chain(400)) as store:
+        assert store.execute("SELECT count(*) FROM tc").fetchone() == (401 * 401,)
+        found = why(store, "tc", ("0", "400"))
+        assert len(found["proofs"]) == 1 and not found["truncated"]
+        node, depth = found["proofs"][0]["tree"], 0
+        while node["kind"] == "rule":
+            node, depth = node["children"][0], depth + 1
+        assert depth == 400
+
+
+def test_limit_says_that_there_is_more() -> None:
+    x, y = var("x"), var("y")
+    many = kb([relation("e", ("a", TEXT), ("b", TEXT)), relation("d", ("a", TEXT), derived=True)],
+              [fact("e", "a", str(i)) for i in range(5)], [rule("r", atom("d", x), atom("e", x, y))], [["d"]])  # fmt: skip
+    with open_kb(many) as store:
+        assert [len(why(store, "d", ("a",), limit=n)["proofs"]) for n in (1, 4, 5, 0)] == [1, 4, 5, 5]
+        assert [why(store, "d", ("a",), limit=n)["truncated"] for n in (1, 4, 5, 0)] == [True, True, False, False]
+
+
+def test_the_kinship_sample() -> None:
+    with open_kb(family()) as store:
+        found = why(store, "kin", ("ann", "carl", "grandfather"))
+        assert found["fact"] == {"relation": "kin", "args": ["ann", "carl", "grandfather"], "text": "carl is the grandfather of ann."}
+        (proof,) = found["proofs"]
+        assert (found["conf"], proof["value"]) == (pytest.approx(0.874), pytest.approx(0.874))
+        assert [node["kind"] for node in proof["tree"]["children"]] == ["rule", "fact", "fact", "compare"]
+        assert proof["tree"]["rule"] == "kin_chain" and proof["tree"]["span"]["line"] == 71
+        assert proof["tree"]["children"][1]["origin"] == {"by": "human", "source": "kb.nesy:67"}
+        assert proof["tree"]["children"][2]["origin"] == {"by": "human", "source": "kb/compose.csv:2"}
+        count = why(store, "sibling_count", ("ann", 1))["proofs"][0]["tree"]["children"]
+        assert [node["kind"] for node in count] == ["fact", "aggregate"]
+        assert why(store, "only_child", ("carl",))["proofs"][0]["tree"]["children"][1]["kind"] == "absent"
+        assert why(store, "kin", ("ann", "ann", "father"))["holds"] is False
+
+
+def test_whynot_names_the_first_literal_that_nothing_meets() -> None:
+    with open_kb(family()) as store:
+        chain_, base = whynot(store, "kin", ("ann", "dora", "uncle"))["attempts"]
+        assert (base["rule"], base["matched"], base["of"], base["literal"]) == ("kin_base", 0, 1, "parent(a, b, r)")
+        assert (chain_["rule"], chain_["matched"], chain_["of"]) == ("kin_chain", 1, 4)
+        assert chain_["literal"] == "parent(b, c, r2)"
+        assert chain_["bindings"] == {"a": "ann", "c": "dora", "r": "uncle", "b": "bob", "r1": "father"}
+        negated = whynot(store, "only_child", ("ann",))["attempts"][0]
+        assert (negated["literal"], negated["matched"]) == ("not sibling(a, _)", 1)
+        assert whynot(store, "kin", ("ann", "carl", "grandfather"))["holds"]
+        assert whynot(store, "only_child", ("nobody",))["attempts"][0]["matched"] == 0
+
+
+def test_losers_of_resolve_are_shown() -> None:
+    x, y = var("x"), var("y")
+    rivals = kb([relation("e", ("a", TEXT), ("b", TEXT)),
+                 relation("d", ("a", TEXT), ("b", TEXT), derived=True, unique=ir.Unique(("a",), "highest_conf"))],
+                [fact("e", "a", "low", conf=0.4), fact("e", "a", "high", conf=0.8)],
+                [rule("r", atom("d", x, y), atom("e", x, y))], [["d"]], semantics="max_product")  # fmt: skip
+    with open_kb(rivals) as store:
+        assert why(store, "d", ("a", "high"))["losers"][0]["fact"]["args"] == ["a", "low"]
+        lost = why(store, "d", ("a", "low"))
+        assert not lost["holds"] and lost["winner"]["fact"]["args"] == ["a", "high"] and len(lost["proofs"]) == 1
+        assert whynot(store, "d", ("a", "low"))["winner"]["conf"] == 0.8
+
+
+def test_a_broken_constraint_comes_with_its_proof() -> None:
+    sample = family()
+    loop = kb(sample.relations, [*sample.facts, fact("parent", "carl", "carl", "son", line=90)], sample.rules,
+              [s.relations for s in sample.strata], semantics="top_proofs", constraints=sample.constraints,
+              enums=sample.enums)  # fmt: skip
+    with open_kb(loop) as store:
+        found = violations(store)
+        assert {one["name"] for one in found} == {"self_parent", "own_kin"}
+        assert found[0]["proof"][0]["origin"]["source"] == "kb.nesy:90"
+        assert next(one for one in found if one["name"] == "own_kin")["proof"][0]["rule"] == "kin_base"
+    with open_kb(sample) as store:
+        assert violations(store) == []
