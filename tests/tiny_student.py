@@ -79,7 +79,7 @@ def make_stage(**more: Any) -> config.FinetuneStage:
         "weights": (1.0,),
         "retrieve": None,
         "select": None,
-        "loss": "nll",
+        "loss": "cross_entropy",
         "epochs": 1.0,
         "lr": 1e-3,
         "batch": 4,

@@ -102,7 +102,10 @@ def _runtime_error(error: Exception) -> NoReturn:
 
 
 def _complain(message: str, help: str = "") -> None:
-    from nesyc.cli.output import stderr_console
+    from nesyc.cli.output import stderr_console, to_json
+
+    if "--json" in sys.argv:
+        sys.stdout.write(to_json({"v": 1, "ok": False, "error": {"message": message, "help": help}}) + "\n")
 
     console = stderr_console()
     console.print("[bold red]error[/bold red]:", end=" ")

@@ -87,7 +87,7 @@ def run_finetune(
 
 def _check_supported(stage: config.FinetuneStage) -> None:
     """A stage that asks for what this version cannot do stops, rather than train something else."""
-    if stage.loss not in ("cross_entropy", "nll"):
+    if stage.loss != "cross_entropy":
         raise UserError(
             f"stage {stage.id}: this version trains with cross-entropy, not `{stage.loss}`", "leave `loss` out"
         )
