@@ -324,7 +324,7 @@ BLOCKS = {
             P("retrieve", Ref(("retrieve",)), None),
             P("format", Choice(TRAINING_TASKS), None),
             P("samples", COUNT, 1),
-            P("temperature", NON_NEGATIVE, 0.0),
+            P("temperature", NON_NEGATIVE, None),  # greedy; 0.6 where several samples vote
             P("vote", AnyOf((CallOf(("weighted",)), Choice(("majority",), bare=True))), "majority"),
             P("reject", CallOf(("contradicts",)), None),
         ),

@@ -86,13 +86,20 @@ def lower_answers(to: Lowering) -> tuple[nodes.Answer, ...]:
                 retrieve=bound["retrieve"].id if isinstance(bound["retrieve"], Symbol) else None,
                 format=bound["format"],
                 samples=bound["samples"],
-                temperature=bound["temperature"],
+                temperature=_temperature(bound["temperature"], bound["samples"]),
                 vote="weighted" if isinstance(bound["vote"], Bound) else bound["vote"],
                 reject=tuple(dict.fromkeys(kb.id for kb in kbs)),
                 location=to.at(node.span),
             )
         )
     return tuple(found)
+
+
+def _temperature(given: float | None, samples: int) -> float:
+    """Greedy decoding gives one answer however often it is asked, so several samples need warmth (NesyCD uses 0.6)."""
+    if given is not None:
+        return given
+    return 0.6 if samples > 1 else 0.0
 
 
 def lower_evaluates(to: Lowering) -> tuple[nodes.Evaluate, ...]:

@@ -242,6 +242,13 @@ def test_limit_cuts_every_split(world: World) -> None:
     assert world.learner.asked <= 3 * 4
 
 
+def test_a_sample_stage_asks_about_its_first_rows_only(world: World) -> None:
+    find_stage(world.values, "std.cot")["limit"] = 2
+    find_stage(world.values, "nesycd.cot")["limit"] = 2
+    run_once(world)
+    assert [call for call in world.calls() if call.startswith("sample")] == ["sample q0 0", "sample q1 0"]
+
+
 def test_seeds_train_only_the_compared_stages(world: World) -> None:
     world.values["evaluates"][0]["seeds"] = 3
     run_once(world)

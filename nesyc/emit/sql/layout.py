@@ -77,8 +77,8 @@ def lay_out(kb: nodes.Kb) -> Layout:
 
 def _table(relation: nodes.Relation, name: str) -> Table:
     resolved = relation.unique is not None and relation.unique.resolve is not None
-    view = f"{name}." if name.casefold().startswith("sqlite_") else name
-    prefix = name if view == name else f"rel.{name}"
+    # SQLite keeps names that begin with `sqlite_` to itself
+    view = prefix = f"rel.{name}" if name.casefold().startswith("sqlite_") else name
     columns = distinct((column.name for column in relation.columns), HIDDEN)
     return Table(
         relation,

@@ -135,7 +135,7 @@ def _insert(
     target = dialect.name(table.rows)
     return (
         f"INSERT INTO {target} ({', '.join([*columns, 'conf'])})\n{rows}\n"
-        f"ON CONFLICT DO UPDATE SET {ROW} = (SELECT max({ROW}) + 1 FROM {target}), conf = excluded.conf\n"
+        f"ON CONFLICT DO UPDATE SET {ROW} = excluded.{ROW}, conf = excluded.conf\n"
         f"WHERE excluded.conf > conf"
     )
 

@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 # Lightning announces devices, an upgrade tip and the model's size on every run: the progress callback tells
 # what matters, and a run holds many short trainings.
@@ -42,14 +43,18 @@ def quiet_lightning() -> Iterator[None]:
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """No bars and no notes while a model is loaded: errors are raised, and `nesyc run` shows its own progress."""
+    from transformers import modeling_gguf_pytorch_utils as gguf_loader
     from transformers.utils import logging as hub_logging
 
+    gguf_bar = gguf_loader.tqdm
+    gguf_loader.tqdm = partial(gguf_bar, disable=True)  # the one bar that does not ask the setting below
     level, bars = hub_logging.get_verbosity(), hub_logging.is_progress_bar_enabled()
     hub_logging.set_verbosity_error()
     hub_logging.disable_progress_bar()
     try:
         yield
     finally:
+        gguf_loader.tqdm = gguf_bar
         hub_logging.set_verbosity(level)
         if bars:
             hub_logging.enable_progress_bar()

@@ -15,7 +15,7 @@ from nesyc_runtime.stages.extract import extract_requests, read_entries
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, select
 from nesyc_runtime.stages.keys import node_inputs, stage_key
 from nesyc_runtime.stages.run import NOT_RUN, shown_name
-from nesyc_runtime.stages.sample import sample_requests
+from nesyc_runtime.stages.sample import sample_requests, sampled_rows
 from nesyc_runtime.teachers.ask import stored_count
 from nesyc_runtime.teachers.base import Request
 
@@ -185,7 +185,8 @@ def _work_seconds(ctx: Context, node: Node) -> Range:
         case config.MineErrorsStage() as stage:
             count, each = _source_rows(ctx, stage.against), SECONDS_PER_RESPONSE
         case Respond() as respond:
-            count, each = len(ctx.data.split(respond.evaluate.split).rows), SECONDS_PER_RESPONSE
+            asked = ctx.data.split(respond.evaluate.split).rows
+            count, each = len(asked[: respond.evaluate.limit]), SECONDS_PER_RESPONSE
         case _:
             return NOTHING
     return round(count * each[0], 1), round(count * each[1], 1)
@@ -196,8 +197,10 @@ def _source_rows(ctx: Context, stage_id: str) -> int:
     stages = {stage.id: stage for pipeline in ctx.spec.pipelines for stage in pipeline.stages}
     stage = stages[stage_id]
     split = getattr(stage, "data", None)
-    if isinstance(stage, (config.SampleStage, config.MineErrorsStage)):
-        return len(ctx.data.split(str(split)).rows)
+    if isinstance(stage, config.SampleStage):
+        return len(sampled_rows(ctx, stage))
+    if isinstance(stage, config.MineErrorsStage):
+        return min(_source_rows(ctx, stage.against), len(ctx.data.split(str(split)).rows[: stage.limit]))
     return _source_rows(ctx, str(split)) if split in stages else 0
 
 

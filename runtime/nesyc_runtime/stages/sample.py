@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nesyc_runtime import config
+from nesyc_runtime.data.rows import Row
 from nesyc_runtime.hashing import canonical_json
 from nesyc_runtime.inference.answers import item_correct, parse_answer
 from nesyc_runtime.inference.prompts import render_prompt
@@ -15,6 +16,11 @@ from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.examples import Counts, Example, write_examples
 from nesyc_runtime.teachers.ask import ask_all
 from nesyc_runtime.teachers.base import Answer, Dropped, Request
+
+
+def sampled_rows(ctx: Context, stage: config.SampleStage) -> Sequence[Row]:
+    """The rows that are asked about: the split's first `limit` ones."""
+    return ctx.data.split(stage.data).rows[: stage.limit]
 
 
 def sample_requests(ctx: Context, stage: config.SampleStage) -> list[Request]:
@@ -33,14 +39,14 @@ def sample_requests(ctx: Context, stage: config.SampleStage) -> list[Request]:
             temperature=stage.temperature,
             system=system,
         )
-        for row in ctx.data.split(stage.data).rows
+        for row in sampled_rows(ctx, stage)
         for index in range(stage.n)
     ]
 
 
 def run_sample(ctx: Context, stage: config.SampleStage, out: Path) -> Counts:
     """Ask, keep what `keep` says, write examples.jsonl into `out`."""
-    rows = ctx.data.split(stage.data).rows
+    rows = sampled_rows(ctx, stage)
     asked = ask_all(
         ctx.teachers.get(stage.teacher),
         sample_requests(ctx, stage),

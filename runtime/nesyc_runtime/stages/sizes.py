@@ -7,12 +7,13 @@ from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.examples import read_examples
 from nesyc_runtime.stages.graph import Node, Respond
 from nesyc_runtime.stages.respond import evaluation_items
+from nesyc_runtime.stages.sample import sampled_rows
 
 
 def size_of(ctx: Context, node: Node) -> int | None:
     match node.stage:
         case config.SampleStage():
-            return len(ctx.data.split(node.stage.data).rows) * node.stage.n
+            return len(sampled_rows(ctx, node.stage)) * node.stage.n
         case config.ExtractStage():
             return len(read_examples(ctx.folder(node.stage.data) / "examples.jsonl")[: node.stage.limit])
         case config.MineErrorsStage() if node.stage.folds <= 1:

@@ -1,0 +1,113 @@
+"""The store as a file: nothing runs twice, a crash at any time loses nothing, two processes wait for each other."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.rows import Claim, hold, interned
+from nesyc_runtime.kb.sync import sync_source
+from running import derived, open_kb
+from samples import TEXT, atom, fact, family, kb, relation, rule, var
+
+from nesyc.ir import nodes as ir
+
+HERE = Path(__file__).resolve().parent
+
+
+def closure(n: int, semantics: str = "max_product") -> ir.Kb:
+    x, y, z = var("x"), var("y"), var("z")
+    edges = [fact("e", str(i), str((i * 7 + 3) % n), conf=0.9, line=i) for i in range(n)]
+    edges += [fact("e", str(i), str((i * 5 + 1) % n), conf=0.8, line=i) for i in range(n)]
+    return kb(
+        [relation("e", ("a", TEXT), ("b", TEXT)), relation("tc", ("a", TEXT), ("b", TEXT), derived=True)],
+        edges,
+        [rule("one", atom("tc", x, y), atom("e", x, y)), rule("more", atom("tc", x, z), atom("tc", x, y), atom("e", y, z))],
+        [["tc"]], semantics=semantics,
+    )  # fmt: skip
+
+
+def test_nothing_runs_where_nothing_changed(tmp_path: Path) -> None:
+    with open_kb(closure(40), tmp_path / "kb.db") as store:
+        assert not evaluate(store).ran and not sync_source(store)
+        changes = store.connection.total_changes
+        evaluate(store)
+        assert store.connection.total_changes == changes
+        plan = store.relation("e")
+        with store.writing():
+            hold(store, plan, interned(store, plan, ("0", "new")), Claim("person", 1.0, "human"))
+            store.facts_changed()
+        assert evaluate(store).ran
+        assert store.execute("SELECT count(*) FROM tc WHERE b = 'new'").fetchone()[0] == 40
+    with open_kb(closure(40), tmp_path / "kb.db") as again:
+        assert not evaluate(again).ran
+
+
+def test_a_changed_rule_runs_again(tmp_path: Path) -> None:
+    with open_kb(closure(10), tmp_path / "kb.db") as store:
+        before = derived(store, closure(10))
+    with open_kb(closure(10, "max_min"), tmp_path / "kb.db") as store:
+        assert derived(store, closure(10, "max_min")) != before
+
+
+def test_tables_read_well_from_outside(tmp_path: Path) -> None:
+    with open_kb(family(), tmp_path / "kb.db"):
+        pass
+    plain = sqlite3.connect(tmp_path / "kb.db")
+    assert plain.execute("SELECT a, b, rel FROM kin WHERE a = 'ann' ORDER BY b").fetchall() == [
+        ("ann", "bob", "father"),
+        ("ann", "carl", "grandfather"),
+    ]
+    assert plain.execute("SELECT child, role, conf, origin, owner FROM parent WHERE conf < 1").fetchall() == [
+        ("bob", "father", 0.95, "human", "source:kb.nesy")
+    ]
+    assert plain.execute("PRAGMA foreign_key_check").fetchall() == []
+    plain.close()
+
+
+CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from test_store import closure; from running import open_kb; " \
+        "from pathlib import Path; open_kb(closure(int(sys.argv[3])), Path(sys.argv[2])).close()"  # fmt: skip
+
+
+def child(path: Path, n: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen([sys.executable, "-c", CHILD, str(HERE), str(path), str(n)])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_a_kill_at_any_time_leaves_what_the_next_run_finishes(tmp_path: Path) -> None:
+    path, source = tmp_path / "kb.db", random.Random(1)
+    with open_kb(closure(120)) as store:
+        wanted = derived(store, closure(120))
+    killed = 0
+    for _ in range(int(os.environ.get("NESYC_KILLS", "6"))):
+        process = child(path, 120)
+        time.sleep(0.3 + source.random() * 1.2)
+        killed += process.poll() is None
+        process.kill()
+        process.wait()
+        if path.exists():
+            check = sqlite3.connect(path)
+            assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            check.close()
+    with open_kb(closure(120), path) as store:
+        assert derived(store, closure(120)) == wanted
+    assert killed, "the child always ended first: nothing was tested"
+
+
+@pytest.mark.slow
+def test_two_processes_at_once_end_with_one_right_store(tmp_path: Path) -> None:
+    path = tmp_path / "kb.db"
+    both = [child(path, 60), child(path, 60)]
+    assert [process.wait(timeout=120) for process in both] == [0, 0]
+    with open_kb(closure(60), path) as store, open_kb(closure(60)) as fresh:
+        assert derived(store, closure(60)) == derived(fresh, closure(60))
+        assert not evaluate(store).ran
