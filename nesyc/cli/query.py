@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,7 +81,8 @@ def why(
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         relation, values = ground(checked, declared, fact)
         result = explain(store, relation, values, limit=limit)
-    print_result(result, why_tree(result), as_json=as_json, out=out)
+    with deep(result):
+        print_result(result, why_tree(result), as_json=as_json, out=out)
 
 
 def whynot(
@@ -128,6 +130,20 @@ def opened(
         sync_source(store, source_paths(store, project.file))
         evaluate(store)
         yield checked, declared, store
+
+
+@contextmanager
+def deep(result: dict[str, Any]) -> Iterator[None]:
+    """Room to print proofs that are nested deeper than Python prints by default."""
+    depth, level = 0, [proof["tree"] for proof in result["proofs"]]
+    while level:
+        depth, level = depth + 1, [child for node in level for child in node["children"]]
+    before = sys.getrecursionlimit()
+    sys.setrecursionlimit(before + 4 * depth)
+    try:
+        yield
+    finally:
+        sys.setrecursionlimit(before)
 
 
 def ground(checked: nodes.Spec, declared: nodes.Kb, text: str) -> tuple[str, tuple[Any, ...]]:

@@ -12,13 +12,13 @@ import time
 from pathlib import Path
 
 import pytest
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.rows import Claim, hold, interned
-from nesyc_runtime.kb.sync import sync_source
 from running import derived, open_kb
 from samples import TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
+from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.rows import Claim, hold, interned
+from nesyc_runtime.kb.sync import sync_source
 
 HERE = Path(__file__).resolve().parent
 

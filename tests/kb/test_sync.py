@@ -9,18 +9,18 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nesyc_runtime import config
-from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.rows import Claim, hold, interned, owned_rows, release
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
 from running import ask, derived, open_kb
 from samples import INT, KIN, PLACE, TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.emit.sql import emit_program
 from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
+from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.rows import Claim, hold, interned, owned_rows, release
+from nesyc_runtime.kb.store import Store, open_store
+from nesyc_runtime.kb.sync import sync_source
 
 
 def small(*facts: ir.Fact, key: tuple[str, ...] = (), files: tuple[ir.FactFile, ...] = ()) -> ir.Kb:
@@ -47,7 +47,12 @@ def test_a_changed_text_changes_the_sources_rows_and_nothing_else(tmp_path: Path
     with open_kb(first, tmp_path / "kb.db") as store:
         plan = store.relation("e")
         with store.writing():
-            hold(store, plan, interned(store, plan, ("s", "t")), Claim("stage:1", 1.0, "unreviewed", "proposed"))
+            hold(
+                store,
+                plan,
+                interned(store, plan, ("s", "t")),
+                Claim("stage:1", 1.0, "unreviewed", "proposed"),
+            )
         assert not sync_source(store)
     with reopen(store, small(fact("e", "a", "b", conf=0.7), fact("e", "n", "n"))) as again:
         assert rows(again) == [
@@ -55,15 +60,29 @@ def test_a_changed_text_changes_the_sources_rows_and_nothing_else(tmp_path: Path
             ("n", "n", 1.0, "human", "accepted", "source:kb.nesy"),
             ("s", "t", 0.6, "unreviewed", "proposed", "stage:1"),
         ]
-        assert again.execute("SELECT a, conf FROM d ORDER BY a").fetchall() == [("a", 0.7), ("n", 1.0), ("s", 0.6)]
+        assert again.execute("SELECT a, conf FROM d ORDER BY a").fetchall() == [
+            ("a", 0.7),
+            ("n", 1.0),
+            ("s", 0.6),
+        ]
 
 
 def test_a_row_stays_while_another_owner_holds_it(tmp_path: Path) -> None:
     with open_kb(small(fact("e", "a", "b")), tmp_path / "kb.db") as store:
         plan = store.relation("e")
         with store.writing():
-            assert hold(store, plan, interned(store, plan, ("a", "b")), Claim("stage:1", 1.0, "unreviewed", "proposed"))
-            assert not hold(store, plan, interned(store, plan, ("a", "b")), Claim("stage:1", 1.0, "unreviewed", "proposed"))
+            assert hold(
+                store,
+                plan,
+                interned(store, plan, ("a", "b")),
+                Claim("stage:1", 1.0, "unreviewed", "proposed"),
+            )
+            assert not hold(
+                store,
+                plan,
+                interned(store, plan, ("a", "b")),
+                Claim("stage:1", 1.0, "unreviewed", "proposed"),
+            )
         assert rows(store) == [("a", "b", 1.0, "human", "accepted", "source:kb.nesy")]
     with reopen(store, small()) as again:
         assert rows(again) == [("a", "b", 0.6, "unreviewed", "proposed", "stage:1")]
@@ -91,7 +110,9 @@ def test_who_holds_what_is_a_set_of_pairs(steps: list[Any]) -> None:
         for step, what in steps:
             if step == "source":
                 model = {pair for pair in model if pair[0] != "source"} | {("source", row) for row in what}
-                store.kb = config.Kb.model_validate(encode(small(*(fact("e", *row) for row in sorted(what, key=repr)))))
+                store.kb = config.Kb.model_validate(
+                    encode(small(*(fact("e", *row) for row in sorted(what, key=repr))))
+                )
                 sync_source(store)
                 continue
             owner, value = what
@@ -114,7 +135,9 @@ def test_null_equals_null_in_a_set_and_nowhere_else() -> None:
     twice = small(fact("e", "a", None), fact("e", "a", None, conf=0.5))
     with open_kb(twice) as store:
         assert rows(store) == [("a", None, 1.0, "human", "accepted", "source:kb.nesy")]
-        joined = ask(store, twice, atom("e", var("x"), var("y")), atom("e", var(None), var("y")), columns=("x",))
+        joined = ask(
+            store, twice, atom("e", var("x"), var("y")), atom("e", var(None), var("y")), columns=("x",)
+        )
         assert joined["rows"] == []
 
 
@@ -158,11 +181,19 @@ def test_a_bad_fact_file_is_refused_whole_with_its_place(tmp_path: Path, text: s
 
 def test_references_and_enums_are_held() -> None:
     sample = family()
-    orphan = dataclasses.replace(sample, facts=(*sample.facts, fact("parent", "zed", "ann", "father", line=99)))
-    with pytest.raises(UserError, match=r'kb.nesy:99: E0502: `parent.child` is "zed", which `person` does not have'):
+    orphan = dataclasses.replace(
+        sample, facts=(*sample.facts, fact("parent", "zed", "ann", "father", line=99))
+    )
+    with pytest.raises(
+        UserError, match=r'kb.nesy:99: E0502: `parent.child` is "zed", which `person` does not have'
+    ):
         open_kb(orphan)
-    wrong = dataclasses.replace(sample, facts=(*sample.facts, fact("parent", "carl", "ann", "cousin", line=98)))
-    with pytest.raises(UserError, match=r"kb.nesy:98: E0302: column `role` found 'cousin', expected a constant of Kin"):
+    wrong = dataclasses.replace(
+        sample, facts=(*sample.facts, fact("parent", "carl", "ann", "cousin", line=98))
+    )
+    with pytest.raises(
+        UserError, match=r"kb.nesy:98: E0302: column `role` found 'cousin', expected a constant of Kin"
+    ):
         open_kb(wrong)
 
 
@@ -173,7 +204,9 @@ def test_a_key_that_a_stage_took_is_named(tmp_path: Path) -> None:
             hold(store, plan, interned(store, plan, ("a", "b")), Claim("stage:9", 1.0, "teacher"))
         with store.writing(), pytest.raises(UserError, match="E0503: `e` already has a row with a = a"):
             hold(store, plan, interned(store, plan, ("a", "c")), Claim("person", 1.0, "human"))
-    with pytest.raises(UserError, match=r"kb.nesy:7: E0503: `e` already has a row with this key \(a\), written by stage:9"):
+    with pytest.raises(
+        UserError, match=r"kb.nesy:7: E0503: `e` already has a row with this key \(a\), written by stage:9"
+    ):
         reopen(store, small(fact("e", "a", "z", line=7), key=("a",)))
 
 
@@ -206,15 +239,19 @@ def test_written_rows_survive_a_wider_schema_and_stop_a_narrower_one(tmp_path: P
 
 def test_a_file_that_is_no_store_is_refused(tmp_path: Path) -> None:
     (tmp_path / "kb.db").write_bytes(b"not a database, surely" * 100)
-    with pytest.raises(UserError, match="kb.db cannot be opened"):
+    with pytest.raises(UserError, match=r"kb\.db cannot be opened"):
         open_kb(small(), tmp_path / "kb.db")
 
 
 def test_hostile_names_and_values_stay_values() -> None:
-    evil = "'); DROP TABLE \"e.rows\"; --\x00\x1b[31m{a}\n"
+    evil = '\'); DROP TABLE "e.rows"; --\x00\x1b[31m{a}\n'
     odd = kb([relation("select", ("from", TEXT), ("conf", TEXT), ("rowid", INT), ("_row", TEXT)),
               relation("Select", ("a", TEXT), ("A", TEXT)), relation("sqlite_x", ("a", KIN))],
              [fact("select", evil, evil, 1, "r"), fact("Select", "1", "2"), fact("sqlite_x", "k")], [], [])  # fmt: skip
     with open_kb(odd) as store:
         found = derived(store, odd)
-        assert found == {("select", (evil, evil, 1, "r")): 1.0, ("Select", ("1", "2")): 1.0, ("sqlite_x", ("k",)): 1.0}
+        assert found == {
+            ("select", (evil, evil, 1, "r")): 1.0,
+            ("Select", ("1", "2")): 1.0,
+            ("sqlite_x", ("k",)): 1.0,
+        }

@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from nesyc_runtime.errors import UserError
 from oracle import evaluate as oracle
 from running import ask, derived, open_kb
 from samples import INT, NUMBER, TEXT, atom, compare, const, count, either, fact, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
+from nesyc_runtime.errors import UserError
 
 N, M, X, Y = var("n", INT), var("m", INT), var("x"), var("y")
 BOOL = ir.Type("bool")
@@ -58,7 +58,9 @@ def checked(kb_: ir.Kb) -> set[tuple[Any, ...]]:
 def test_functions(term: ir.Term, type_: ir.Type, wanted: set[tuple[Any, ...]]) -> None:
     body = (atom("v", X, N), compare(N, "==", N))
     direct = numbers(rule("r", atom("d", X, term), *body), head=type_)
-    bound = numbers(rule("r", atom("d", X, var("z", type_)), *body, compare(var("z", type_), "=", term)), head=type_)
+    bound = numbers(
+        rule("r", atom("d", X, var("z", type_)), *body, compare(var("z", type_), "=", term)), head=type_
+    )
     assert checked(direct) == wanted
     assert checked(bound) == wanted
 
@@ -71,7 +73,9 @@ def test_text_tests() -> None:
     length = apply("length", t)
     for literal in (holds("contains", t, const("LONG")), holds("starts_with", t, const("Some")),
                     compare(apply("upper", t, type_=TEXT), "!=", const("A"))):  # fmt: skip
-        assert checked(numbers(rule("r", atom("d", t, length), atom("long", t), literal))) == {("Some LONG text", 14)}
+        assert checked(numbers(rule("r", atom("d", t, length), atom("long", t), literal))) == {
+            ("Some LONG text", 14)
+        }
     with open_kb(numbers()) as store:
         found = ask(store, numbers(), atom("long", t), holds("matches", t, const("^S.*t$")), columns=("t",))
         assert [row["values"] for row in found["rows"]] == [["Some LONG text"]]
@@ -86,10 +90,15 @@ def test_nulls_never_equal_and_known_tells_them() -> None:
     known = ir.KnownLiteral("n", ir.Location("k", 1, 1, 1, 2), "known(n)")
     unknown = ir.KnownLiteral("n", ir.Location("k", 1, 1, 1, 2), "not known(n)", True)
     assert checked(numbers(rule("r", atom("d", X, const(1, INT)), atom("v", X, N), unknown))) == {("d", 1)}
-    assert checked(numbers(rule("r", atom("d", X, N), atom("v", X, N), known))) == {("a", 7), ("b", -7), ("c", 0), ("É", 2)}
-    assert checked(numbers(rule("r", atom("d", X, const(1, INT)), atom("v", X, N), atom("v", Y, N), compare(X, "==", Y)))) == {
-        (x, 1) for x in "abcÉ"
+    assert checked(numbers(rule("r", atom("d", X, N), atom("v", X, N), known))) == {
+        ("a", 7),
+        ("b", -7),
+        ("c", 0),
+        ("É", 2),
     }
+    assert checked(
+        numbers(rule("r", atom("d", X, const(1, INT)), atom("v", X, N), atom("v", Y, N), compare(X, "==", Y)))
+    ) == {(x, 1) for x in "abcÉ"}
     # a null that a head's column cannot hold gives no row, under a semantics that updates rows too
     nullable = numbers(rule("r", atom("d", X, N), atom("v", X, N)))
     for semantics in ("boolean", "max_product"):
@@ -99,7 +108,10 @@ def test_nulls_never_equal_and_known_tells_them() -> None:
 
 def test_or_binds_and_filters() -> None:
     low, high = compare(N, "<", const(0, INT)), compare(N, ">", const(6, INT))
-    assert checked(numbers(rule("r", atom("d", X, N), atom("v", X, N), either(low, high)))) == {("a", 7), ("b", -7)}
+    assert checked(numbers(rule("r", atom("d", X, N), atom("v", X, N), either(low, high)))) == {
+        ("a", 7),
+        ("b", -7),
+    }
     one = either(compare(M, "=", const(1, INT)), compare(M, "=", const(2, INT)))
     assert checked(numbers(rule("r", atom("d", X, M), atom("long", X), one))) == {
         ("a", 1), ("a", 2), ("Some LONG text", 1), ("Some LONG text", 2),

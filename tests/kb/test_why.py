@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from nesyc_runtime.kb.why import best_rule, violations, why
-from nesyc_runtime.kb.whynot import whynot
 from oracle import World, evaluate, solve, value_of
 from programs import programs
 from running import open_kb
 from samples import TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
+from nesyc_runtime.kb.why import best_rule, violations, why
+from nesyc_runtime.kb.whynot import whynot
 
 
 def trees(world: World, goal: Any, above: frozenset[Any] = frozenset()) -> list[Any]:
@@ -94,7 +94,9 @@ def test_proofs_are_those_of_the_definition(kb_: ir.Kb) -> None:
                 assert values == pytest.approx(wanted, abs=1e-12)
                 if kb_.semantics.kind in ("max_min", "max_product"):
                     assert values[0] == pytest.approx(found["conf"], abs=1e-12)
-                assert best_rule(store, (name, row_of(store, name, row))) == found["proofs"][0]["tree"]["rule"]
+                assert (
+                    best_rule(store, (name, row_of(store, name, row))) == found["proofs"][0]["tree"]["rule"]
+                )
 
 
 def row_of(store: Any, name: str, row: tuple[Any, ...]) -> int:
@@ -110,7 +112,10 @@ def chain(n: int) -> ir.Kb:
     return kb(
         [relation("e", ("a", TEXT), ("b", TEXT)), relation("tc", ("a", TEXT), ("b", TEXT), derived=True)],
         [fact("e", str(i), str(i + 1)) for i in range(n)] + [fact("e", str(n), "0")],
-        [rule("one", atom("tc", x, y), atom("e", x, y)), rule("more", atom("tc", x, z), atom("tc", x, y), atom("e", y, z))],
+        [
+            rule("one", atom("tc", x, y), atom("e", x, y)),
+            rule("more", atom("tc", x, z), atom("tc", x, y), atom("e", y, z)),
+        ],
         [["tc"]],
     )
 
@@ -132,13 +137,22 @@ def test_limit_says_that_there_is_more() -> None:
               [fact("e", "a", str(i)) for i in range(5)], [rule("r", atom("d", x), atom("e", x, y))], [["d"]])  # fmt: skip
     with open_kb(many) as store:
         assert [len(why(store, "d", ("a",), limit=n)["proofs"]) for n in (1, 4, 5, 0)] == [1, 4, 5, 5]
-        assert [why(store, "d", ("a",), limit=n)["truncated"] for n in (1, 4, 5, 0)] == [True, True, False, False]
+        assert [why(store, "d", ("a",), limit=n)["truncated"] for n in (1, 4, 5, 0)] == [
+            True,
+            True,
+            False,
+            False,
+        ]
 
 
 def test_the_kinship_sample() -> None:
     with open_kb(family()) as store:
         found = why(store, "kin", ("ann", "carl", "grandfather"))
-        assert found["fact"] == {"relation": "kin", "args": ["ann", "carl", "grandfather"], "text": "carl is the grandfather of ann."}
+        assert found["fact"] == {
+            "relation": "kin",
+            "args": ["ann", "carl", "grandfather"],
+            "text": "carl is the grandfather of ann.",
+        }
         (proof,) = found["proofs"]
         assert (found["conf"], proof["value"]) == (pytest.approx(0.874), pytest.approx(0.874))
         assert [node["kind"] for node in proof["tree"]["children"]] == ["rule", "fact", "fact", "compare"]
@@ -154,7 +168,12 @@ def test_the_kinship_sample() -> None:
 def test_whynot_names_the_first_literal_that_nothing_meets() -> None:
     with open_kb(family()) as store:
         chain_, base = whynot(store, "kin", ("ann", "dora", "uncle"))["attempts"]
-        assert (base["rule"], base["matched"], base["of"], base["literal"]) == ("kin_base", 0, 1, "parent(a, b, r)")
+        assert (base["rule"], base["matched"], base["of"], base["literal"]) == (
+            "kin_base",
+            0,
+            1,
+            "parent(a, b, r)",
+        )
         assert (chain_["rule"], chain_["matched"], chain_["of"]) == ("kin_chain", 1, 4)
         assert chain_["literal"] == "parent(b, c, r2)"
         assert chain_["bindings"] == {"a": "ann", "c": "dora", "r": "uncle", "b": "bob", "r1": "father"}
@@ -173,7 +192,9 @@ def test_losers_of_resolve_are_shown() -> None:
     with open_kb(rivals) as store:
         assert why(store, "d", ("a", "high"))["losers"][0]["fact"]["args"] == ["a", "low"]
         lost = why(store, "d", ("a", "low"))
-        assert not lost["holds"] and lost["winner"]["fact"]["args"] == ["a", "high"] and len(lost["proofs"]) == 1
+        assert (
+            not lost["holds"] and lost["winner"]["fact"]["args"] == ["a", "high"] and len(lost["proofs"]) == 1
+        )
         assert whynot(store, "d", ("a", "low"))["winner"]["conf"] == 0.8
 
 

@@ -163,6 +163,7 @@ def select(
     if joined is not None:
         lines.append(f"FROM {joined}" if word == "FROM" else f"JOIN {joined} ON true")
     where.extend(extra)
+    where = [condition for condition in where if condition != "true"] or where[:1]
     if where:
         lines.append("WHERE " + "\n  AND ".join(where))
     return "\n".join(lines)

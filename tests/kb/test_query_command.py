@@ -1,0 +1,113 @@
+"""`nesyc query`, `why` and `whynot` as a user calls them: the contracts' JSON, and text no row can break out of."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nesyc_runtime.files import printable
+from typer.testing import CliRunner
+
+from nesyc.cli.app import app
+
+SPEC = """nesy 1
+enum Kin { father mother grandfather }
+kb family {
+  semantics = top_proofs(k = 3)
+  relation parent(child: text, parent: text, role: Kin) { key (child, parent) }
+  relation compose(first: Kin, second: Kin, out: Kin) { key (first, second) }
+  derived kin(a: text, b: text, rel: Kin) { unique (a, b) resolve highest_conf }
+  facts parent { ("ann", "bob", .father) ("bob", "carl", .father) 0.95 ("eve", "bob", .mother) }
+  facts compose from csv("compose.csv")
+  rule kin_base:       kin(a, b, r) :- parent(a, b, r);
+  rule kin_chain 0.92: kin(a, c, r) :- kin(a, b, r1), parent(b, c, r2), compose(r1, r2, r), a != c;
+  say kin = "{b} is the {rel} of {a}."
+}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "nesyc.yaml").write_text("", encoding="utf-8")
+    (tmp_path / "family.nesy").write_text(SPEC, encoding="utf-8")
+    (tmp_path / "compose.csv").write_text("first,second,out\nfather,father,grandfather\n", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(app, [*arguments, "--json"])
+    assert result.exit_code == code, result.output
+    return json.loads(result.stdout) if code == 0 else result.output
+
+
+def test_query_answers_as_the_contract_says(project: Path) -> None:
+    assert run("query", 'kin("ann", x, r)') == {
+        "v": 1, "kb": "family", "columns": ["x", "r"],
+        "rows": [{"values": ["bob", "father"], "conf": 1.0}, {"values": ["carl", "grandfather"], "conf": 0.874}],
+        "total": 2, "truncated": False,
+    }  # fmt: skip
+    cut = run("query", "parent(x, y, _)", "--limit", "1")
+    assert (len(cut["rows"]), cut["total"], cut["truncated"]) == (1, 3, True)
+    ground = run("query", 'kin("ann", "carl", "grandfather")')
+    assert (ground["columns"], ground["rows"]) == ([], [{"values": [], "conf": 0.874}])
+    assert run("query", 'kin("ann", "ann", _)')["rows"] == []
+    joined = run("query", 'kin("ann", x, .father), kin(x, y, .father), not kin(y, _, _)')
+    assert joined["rows"] == [{"values": ["bob", "carl"], "conf": 0.95}]
+
+
+def test_why_and_whynot_answer_as_the_contract_says(project: Path) -> None:
+    found = run("why", 'kin("ann", "carl", .grandfather)')
+    assert found["fact"] == {
+        "relation": "kin",
+        "args": ["ann", "carl", "grandfather"],
+        "text": "carl is the grandfather of ann.",
+    }
+    tree = found["proofs"][0]["tree"]
+    assert (found["holds"], found["conf"], tree["rule"], tree["span"]["file"], tree["span"]["line"]) == (
+        True, pytest.approx(0.874), "kin_chain", "family.nesy", 11,
+    )  # fmt: skip
+    assert tree["children"][1]["origin"] == {"by": "human", "source": "family.nesy:8"}
+    assert tree["children"][2]["origin"] == {"by": "human", "source": "compose.csv:2"}
+    attempts = run("whynot", 'kin("ann", "carl", .mother)')["attempts"]
+    assert [(one["rule"], one["matched"], one["of"], one["literal"]) for one in attempts] == [
+        ("kin_base", 0, 1, "parent(a, b, r)"),
+        ("kin_chain", 2, 4, "compose(r1, r2, r)"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [(("query", "nobody(x)"), 1), (("query", "kin(x,"), 1), (("query", 'kin("ann", x)'), 1), (("query", "not kin(a, b, c)"), 1),
+     (("why", 'kin("ann", _, .father)'), 1), (("why", "kin(x, y, z)"), 1), (("whynot", 'kin("a", "b", .cousin)'), 1)],
+)  # fmt: skip
+def test_a_mistake_ends_with_exit_code_1_and_no_traceback(
+    project: Path, arguments: tuple[str, ...], code: int
+) -> None:
+    result = CliRunner().invoke(app, [*arguments])
+    assert result.exit_code == code or getattr(result.exception, "code", None) == code, result.output
+    assert "Traceback" not in result.output
+
+
+def test_text_for_people_holds_no_control_signs(project: Path) -> None:
+    (project / "more.csv").write_text("child,parent,role\n\x1b[31mred,bob,father\n", encoding="utf-8")
+    text = SPEC.replace("  facts compose", '  facts parent from csv("more.csv")\n  facts compose')
+    (project / "family.nesy").write_text(text, encoding="utf-8")
+    runner = CliRunner()
+    for arguments in (
+        ["query", "kin(x, y, _)"],
+        ["why", 'kin("ann", "carl", .grandfather)'],
+        ["whynot", 'kin("x", "y", .father)'],
+    ):
+        output = runner.invoke(app, arguments).output
+        assert output and "\x1b" not in output
+    assert printable("\x1b[31mred")[1:] in runner.invoke(app, ["query", "kin(x, y, _)"]).output
+
+
+def test_a_changed_fact_shows_at_once(project: Path) -> None:
+    run("query", "kin(x, y, _)")
+    text = (project / "family.nesy").read_text(encoding="utf-8")
+    (project / "family.nesy").write_text(text.replace('"carl", .father', '"dora", .mother'), encoding="utf-8")
+    assert run("query", 'kin("bob", x, r)')["rows"] == [{"values": ["dora", "mother"], "conf": 0.95}]
