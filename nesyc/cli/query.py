@@ -113,22 +113,17 @@ def opened(
     from nesyc.cli.current import choose, resolve_build
     from nesyc.cli.session import runtime_project
     from nesyc.ir.query import find_kb
-    from nesyc_runtime.kb.evaluate import evaluate
-    from nesyc_runtime.kb.store import open_store, store_path
-    from nesyc_runtime.kb.sync import source_paths, sync_source
+    from nesyc_runtime.kb.open import open_kb
 
     params = parse_params(param)
     choice, _ = choose(spec, build, profile, params)
     compiled, checked = resolve_build(spec, build, profile, params)
-    project = runtime_project(choice.spec)
     try:
         declared = find_kb(checked, kb)
     except KeyError as error:
         raise CliError(str(error.args[0]), "name it with `--kb NAME`") from None
     settings = next(one for one in compiled.spec.kbs if one.name == declared.name)
-    with open_store(store_path(project.root, settings), settings, compiled.programs[declared.name]) as store:
-        sync_source(store, source_paths(store, project.file))
-        evaluate(store)
+    with open_kb(compiled, runtime_project(choice.spec), settings) as store:
         yield checked, declared, store
 
 

@@ -122,9 +122,14 @@ def emit_train_module(spec: nodes.Spec, stage: nodes.FinetuneStage) -> str:
 
 
 def _origin(stage: nodes.FinetuneStage) -> str:
-    place = f"{stage.location.file}:{stage.location.line}".translate(_UNSAFE)
+    place = f"{_shown(stage.location.file)}:{stage.location.line}"
     text = f"Compiled by nesyc from {place}: change the spec, not this file."
     return textwrap.fill(text, 100, break_long_words=False, break_on_hyphens=False)
+
+
+def _shown(file: str) -> str:
+    """A file's name as a docstring can hold it: no sign closes the string, escapes, or breaks the line."""
+    return "".join(sign if sign.isprintable() and sign not in '"\\' else "?" for sign in file)
 
 
 def _loss(weights: Mapping[str, float]) -> str:
@@ -187,7 +192,3 @@ def _text(value: str) -> str:
     if ascii(value)[0] == "'":
         body = body.replace("\\'", "'").replace('"', '\\"')
     return f'"{body}"'
-
-
-# In a docstring: no quote can close it, no backslash can escape, no brace is left for `format`.
-_UNSAFE = str.maketrans({'"': "'", "\\": "/", "\n": " ", "\r": " "})

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from oracle import World, evaluate, solve, value_of
 from programs import programs
 from running import open_kb
-from samples import TEXT, atom, fact, family, kb, relation, rule, var
+from samples import PLACE, TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
 from nesyc_runtime.kb.why import best_rule, violations, why
@@ -210,3 +210,28 @@ def test_a_broken_constraint_comes_with_its_proof() -> None:
         assert next(one for one in found if one["name"] == "own_kin")["proof"][0]["rule"] == "kin_base"
     with open_kb(sample) as store:
         assert violations(store) == []
+
+
+def test_unique_without_resolve_is_a_constraint() -> None:
+    x, y = var("x"), var("y")
+    twice = kb([relation("e", ("a", TEXT), ("b", TEXT)),
+                relation("d", ("a", TEXT), ("b", TEXT), derived=True, unique=ir.Unique(("a",), None))],
+               [fact("e", "a", "1"), fact("e", "a", "2"), fact("e", "b", "1")],
+               [rule("r", atom("d", x, y), atom("e", x, y))], [["d"]])  # fmt: skip
+    with open_kb(twice) as store:
+        (broken,) = violations(store)
+        assert broken["name"] == "unique of d"
+        assert sorted(one["args"] for one in broken["facts"]) == [["a", "1"], ["a", "2"]]
+
+
+def test_a_forbid_at_a_confidence_needs_as_much() -> None:
+    x = var("x")
+
+    def broken(at: float | None) -> int:
+        constraint = ir.Constraint("c", at, (atom("e", x, var(None)), atom("e", x, x)), True, PLACE, "")
+        weak = kb([relation("e", ("a", TEXT), ("b", TEXT))], [fact("e", "a", "a", conf=0.5)], [], [],
+                  semantics="max_product", constraints=[constraint])  # fmt: skip
+        with open_kb(weak) as store:
+            return len(violations(store))
+
+    assert (broken(None), broken(0.25), broken(0.3)) == (1, 1, 0)

@@ -6,13 +6,14 @@ atoms as the caller orders them. NULL never joins and never equals: every condit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import assert_never
 
 from nesyc.emit.sql import dialect
 from nesyc.emit.sql.branches import Branch, Placed, branches
-from nesyc.emit.sql.layout import ROW, Layout, Table
+from nesyc.emit.sql.layout import Layout, Table
+from nesyc.emit.sql.select import Body, Step, is_wildcard, select, wildcard
 from nesyc.emit.sql.terms import (
     Bindings,
     Constants,
@@ -26,38 +27,6 @@ from nesyc.emit.sql.terms import (
     written,
 )
 from nesyc.ir import nodes
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One literal: for a positive atom the table it reads under `alias`, and the conditions it adds.
-
-    `searched`: the columns its rows are looked up by; `binds`: the variables it is the first to bind.
-    """
-
-    placed: Placed
-    conditions: tuple[str, ...]
-    table: str | None = None
-    alias: str | None = None
-    searched: tuple[str, ...] = ()
-    binds: tuple[str, ...] = ()
-
-    @property
-    def atom(self) -> nodes.AtomLiteral:
-        assert isinstance(self.placed.literal, nodes.AtomLiteral)
-        return self.placed.literal
-
-
-@dataclass(frozen=True, slots=True)
-class Body:
-    """Steps in order of evaluation; `bound` are all variables, those without a name as `wildcard` calls them."""
-
-    steps: tuple[Step, ...]
-    bound: Bindings
-
-    @property
-    def atoms(self) -> tuple[Step, ...]:
-        return tuple(step for step in self.steps if step.table is not None)
 
 
 @dataclass
@@ -131,42 +100,6 @@ def compile_body(
         steps.append(replace(step, binds=tuple(env)[before:]))
         waiting.remove(placed)
     return Body(tuple(steps), env)
-
-
-def select(
-    columns: Sequence[str],
-    body: Body,
-    *,
-    extra: Sequence[str] = (),
-    fixed: bool = False,
-    distinct: bool = False,
-    joined: str | None = None,
-) -> str:
-    """`SELECT columns FROM ... WHERE ...`; `fixed` keeps the order of the tables as it is.
-
-    `joined` is a further table, its conditions in `extra`. An atom's conditions stand beside its table, tests in WHERE with the first table's.
-    """
-    lines = [("SELECT DISTINCT " if distinct else "SELECT ") + ", ".join(columns or ["1"])]
-    where: list[str] = []
-    word = "FROM"
-    for step in body.steps:
-        if step.table is None:
-            where.extend(step.conditions)
-            continue
-        line = f"{word} {dialect.name(step.table)} AS {step.alias}"
-        if word == "FROM":
-            where = [*step.conditions, *where]
-        else:
-            line += " ON " + (" AND ".join(step.conditions) or "true")
-        lines.append(line)
-        word = "CROSS JOIN" if fixed else "JOIN"
-    if joined is not None:
-        lines.append(f"FROM {joined}" if word == "FROM" else f"JOIN {joined} ON true")
-    where.extend(extra)
-    where = [condition for condition in where if condition != "true"] or where[:1]
-    if where:
-        lines.append("WHERE " + "\n  AND ".join(where))
-    return "\n".join(lines)
 
 
 def _atom(placed: Placed) -> nodes.AtomLiteral:
@@ -328,18 +261,3 @@ def _aggregate_rows(scope: Scope, literal: nodes.AggregateLiteral, body: Body, n
 
 def _indent(text: str) -> str:
     return "\n".join("  " + line for line in text.split("\n"))
-
-
-def wildcard(path: Sequence[int], column: str) -> str:
-    """The name under which the wildcard in `column` of the literal at `path` is bound; no variable has a blank."""
-    return f"_ {'.'.join(map(str, path))} {column}"
-
-
-def is_wildcard(variable: str) -> bool:
-    return variable.startswith("_ ")
-
-
-def rows_of(body: Body) -> Iterator[str]:
-    """The row numbers of the positive atoms, in order of the steps."""
-    for step in body.atoms:
-        yield f"{step.alias}.{ROW}"

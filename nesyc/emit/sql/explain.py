@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nesyc.emit.sql import dialect
-from nesyc.emit.sql.body import Body, Scope, compile_body, rows_of, select
+from nesyc.emit.sql.body import Scope, compile_body
 from nesyc.emit.sql.branches import Branch, branches
 from nesyc.emit.sql.layout import ROW, Layout, Table
 from nesyc.emit.sql.program import AtomPlan, RulePlan, StepPlan, VariablePlan, VariantPlan
 from nesyc.emit.sql.rules import capped
+from nesyc.emit.sql.select import Body, rows_of, select
 from nesyc.emit.sql.terms import Value, stored, term_value, variables
 from nesyc.ir import nodes
 

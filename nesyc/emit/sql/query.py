@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from nesyc.emit.sql import dialect
-from nesyc.emit.sql.body import Body, Scope, compile_body, rows_of, select
+from nesyc.emit.sql.body import Scope, compile_body
 from nesyc.emit.sql.branches import branches
 from nesyc.emit.sql.layout import lay_out
 from nesyc.emit.sql.rules import combined
+from nesyc.emit.sql.select import Body, rows_of, select
 from nesyc.emit.sql.terms import plain
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode

@@ -11,10 +11,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nesyc.emit.sql import dialect
-from nesyc.emit.sql.body import Body, Order, Scope, compile_body, most_bound, select, written_order
+from nesyc.emit.sql.body import Order, Scope, compile_body, most_bound, written_order
 from nesyc.emit.sql.branches import Branch, Placed, branches
 from nesyc.emit.sql.layout import ROW, SYMBOLS, Layout, Table
 from nesyc.emit.sql.program import Statement
+from nesyc.emit.sql.select import Body, select
 from nesyc.emit.sql.terms import Value, plain, stored, term_value
 from nesyc.ir import nodes
 

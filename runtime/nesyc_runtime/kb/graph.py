@@ -99,6 +99,17 @@ class Graph:
         )
         return [(fact[0], row) for (row,) in rows]
 
+    def equal_pairs(self, relation: str, columns: Sequence[str]) -> Iterator[tuple[FactId, FactId]]:
+        """Pairs of facts of a relation that are equal in `columns`, each fact with the first of its group."""
+        plan = self.store.relation(relation)
+        listed = ", ".join(quote(column.column) for column in plan.columns if column.name in columns)
+        sql = (
+            f"SELECT first, _row FROM (SELECT _row, min(_row) OVER (PARTITION BY {listed}) AS first "
+            f"FROM {quote(plan.rows)}) WHERE first <> _row ORDER BY first, _row"
+        )
+        for first, row in self.store.execute(sql).fetchall():
+            yield (relation, first), (relation, row)
+
     @property
     def weighted(self) -> bool:
         return self.store.program.semantics != "boolean"

@@ -117,7 +117,7 @@ class ProofSets:
         best: dict[Leaves, str] = {one.leaves: one.rule for one in old}
         for leaves, rule in found:
             best[leaves] = min(rule, best.get(leaves, rule))
-        minimal = _minimal(best)
+        minimal = minimal_sets(best)
         new = tuple(sorted((self._ranked(s, best[s]) for s in minimal), key=lambda one: one.order)[: self._k])
         if new == old:
             return False
@@ -182,11 +182,11 @@ class ProofSets:
         """Name, confidence and cap of every row of a stored relation."""
         if relation not in self._keys:
             plan = self._store.program.by_name[relation]
-            self._keys[relation] = dict(_named_rows(self._store, plan))
+            self._keys[relation] = dict(named_rows(self._store, plan))
         return self._keys[relation]
 
 
-def _named_rows(
+def named_rows(
     store: Store, plan: RelationPlan, row: int | None = None
 ) -> Iterator[tuple[int, tuple[str, float, float]]]:
     """Name, confidence and cap by row number, of all rows of a stored relation or of one."""
@@ -203,7 +203,7 @@ def _named_rows(
         yield number, (name, conf, store.program.ceiling[store.text(origin)])
 
 
-def _minimal(sets: Mapping[Leaves, str]) -> list[Leaves]:
+def minimal_sets(sets: Mapping[Leaves, str]) -> list[Leaves]:
     """The sets that hold no other set."""
     kept: list[Leaves] = []
     for leaves in sorted(sets, key=len):
@@ -226,59 +226,3 @@ def union_probability(sets: list[Leaves], confidences: Mapping[int, float]) -> f
 
     add(0, frozenset(), 1.0, 1)
     return min(total, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredSets:
-    """Leaf sets read back, of each fact the best first; facts no proof stands on have leaves below zero."""
-
-    of: Mapping[FactId, tuple[Leaves, ...]]
-    confidences: Mapping[int, float]
-    caps: Mapping[int, float]
-    names: Mapping[int, str]
-    rules: Mapping[FactId, tuple[str, ...]]
-
-
-def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
-    """The leaf sets of facts of an evaluated store; a stored fact is its own leaf."""
-    of: dict[FactId, tuple[Leaves, ...]] = {}
-    rules: dict[FactId, tuple[str, ...]] = {}
-    leaves: dict[int, tuple[str, float, float]] = {}
-    numbers: dict[str, int] = {}
-    for fact in sorted(facts):
-        relation, row = fact
-        plan = store.program.by_name[relation]
-        if plan.derived:
-            found = store.execute(
-                'SELECT leaves, rule FROM "nesyc.proof" WHERE relation = ? AND row = ? ORDER BY rank', fact
-            ).fetchall()
-            of[fact] = tuple(frozenset(json.loads(text)) for text, _ in found)
-            rules[fact] = tuple(rule for _, rule in found)
-            continue
-        ((_, leaf),) = _named_rows(store, plan, row)
-        if leaf[0] not in numbers:
-            known = store.execute('SELECT id FROM "nesyc.leaf" WHERE name = ?', (leaf[0],)).fetchone()
-            numbers[leaf[0]] = known[0] if known is not None else -1 - len(numbers)
-        leaves[numbers[leaf[0]]] = leaf
-        of[fact] = (frozenset((numbers[leaf[0]],)),)
-        rules[fact] = ("",)
-    for number in {leaf for sets in of.values() for one in sets for leaf in one} - leaves.keys():
-        sql = 'SELECT name, conf, cap FROM "nesyc.leaf" WHERE id = ?'
-        leaves[number] = store.execute(sql, (number,)).fetchone()
-    return StoredSets(
-        of,
-        {number: leaf[1] for number, leaf in leaves.items()},
-        {number: leaf[2] for number, leaf in leaves.items()},
-        {number: leaf[0] for number, leaf in leaves.items()},
-        rules,
-    )
-
-
-def best_sets(sets: Iterable[Leaves], known: StoredSets, k: int) -> list[Leaves]:
-    """The k best minimal ones of leaf sets that no rule has a say in."""
-
-    def order(leaves: Leaves) -> tuple[float, int, tuple[str, ...]]:
-        value = prod(sorted(known.confidences[leaf] for leaf in leaves))
-        return -round(value, DIGITS), len(leaves), tuple(sorted(known.names[leaf] for leaf in leaves))
-
-    return sorted(_minimal(dict.fromkeys(sets, "")), key=order)[:k]

@@ -9,8 +9,9 @@ from typing import Any
 
 from nesyc_runtime.config import Model, Scalar
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.proofsets import Leaves, best_sets, load_sets, union_probability
+from nesyc_runtime.kb.proofsets import Leaves, union_probability
 from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.storedsets import best_sets, load_sets
 from nesyc_runtime.kb.values import from_column
 
 

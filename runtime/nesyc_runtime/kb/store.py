@@ -219,13 +219,3 @@ def _add_functions(connection: sqlite3.Connection) -> None:
 
 def _regexp(pattern: str | None, text: str | None) -> int | None:
     return None if pattern is None or text is None else int(patterns.matches(str(pattern), str(text)))
-
-
-def store_path(root: Path, kb: config.Kb) -> Path:
-    """The file of a KB, in the project folder `root`; raises `UserError` (E0206) for one outside it."""
-    path = (root / kb.store).resolve()
-    if not path.is_relative_to(root.resolve()):
-        raise UserError(
-            f"E0206: the store `{printable(kb.store)}` lies outside the project", "name a file inside it"
-        )
-    return path

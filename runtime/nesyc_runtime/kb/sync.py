@@ -7,8 +7,7 @@ owner holds too are looked at one by one.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,9 @@ from nesyc_runtime.hashing import digest
 from nesyc_runtime.kb.facts import SourceRow, file_facts, source_facts
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import FIELDS, Claim, column_list, hold, quote, release
+from nesyc_runtime.kb.staging import NEW, equal_keys, key_columns, place_of, stage_rows
 from nesyc_runtime.kb.store import Store
 
-BATCH = 5000
-NEW = 'temp."nesyc.new"'
 SOURCE = "source:%"
 
 
@@ -78,7 +76,7 @@ def _recap(store: Store) -> bool:
 
 
 def _sync_relation(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> bool:
-    _stage(store, relation, rows)
+    stage_rows(store, relation, rows)
     same = " AND ".join(
         f"n.{quote(c.column)} IS r.{quote(c.column)}" for c in relation.columns if not c.computed
     )
@@ -89,94 +87,6 @@ def _sync_relation(store: Store, relation: RelationPlan, rows: Iterator[SourceRo
     changed |= _insert(store, relation, table, same)
     store.execute(f"DROP TABLE {NEW}")
     return changed
-
-
-def _stage(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> None:
-    """All rows of the source in a temporary table, as the relation holds them, each once.
-
-    Raises `UserError` (E0503) where two rows have one key.
-    """
-    store.execute(f"DROP TABLE IF EXISTS {NEW}")
-    columns = column_list(relation)
-    store.execute(
-        f"CREATE TABLE {NEW} (number INTEGER PRIMARY KEY, {columns}, "
-        "written REAL, origin INTEGER, status INTEGER, owner INTEGER, line INTEGER, provenance TEXT)"
-    )
-    marks = ", ".join("?" * (len(relation.columns) + 6))
-    sql = f"INSERT INTO {NEW} ({columns}, {FIELDS}) VALUES ({marks})"
-    accepted = store.symbol("accepted")
-    while batch := list(islice(rows, BATCH)):
-        _intern(store, (t for row in batch for t in _texts(relation, row)))
-        ids = store.find_symbol
-        store.connection.executemany(
-            sql,
-            (
-                (
-                    *(ids(v) if c.interned and v is not None else v for c, v in zip(relation.columns, row.values, strict=True)),
-                    row.conf, ids(row.origin), accepted, ids(row.owner), row.line, None,
-                )
-                for row in batch
-            ),
-        )  # fmt: skip
-    values = ", ".join(quote(c.column) for c in relation.columns if not c.computed)
-    store.execute(
-        f"DELETE FROM {NEW} WHERE number NOT IN (SELECT number FROM ("
-        f"SELECT number, row_number() OVER (PARTITION BY {values} ORDER BY written DESC, number) AS n FROM {NEW}"
-        ") WHERE n = 1)"
-    )
-    _check_keys(store, relation)
-    store.execute(
-        f'CREATE INDEX temp."nesyc.new.key" ON "nesyc.new" ({", ".join(_key(relation) or [values])})'
-    )
-
-
-def _texts(relation: RelationPlan, row: SourceRow) -> Iterator[str]:
-    for column, value in zip(relation.columns, row.values, strict=True):
-        if column.interned and value is not None:
-            yield value
-    yield row.origin
-    yield row.owner
-
-
-def _intern(store: Store, texts: Iterable[str]) -> None:
-    """Give ids to texts in one go; what is known already is not asked for again."""
-    fresh = [text for text in dict.fromkeys(texts) if text not in store.known_symbols]
-    store.connection.executemany(
-        'INSERT OR IGNORE INTO "nesyc.symbol" (text) VALUES (?)', ((text,) for text in fresh)
-    )
-
-
-def _key(relation: RelationPlan) -> list[str]:
-    return [quote(column.column) for column in relation.columns if column.key]
-
-
-def _check_keys(store: Store, relation: RelationPlan) -> None:
-    key = ", ".join(_key(relation))
-    if not key:
-        return
-    twice = store.execute(
-        f"SELECT min(number), {key} FROM {NEW} GROUP BY {key} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-    ).fetchone()
-    if twice is None:
-        return
-    same = " AND ".join(f"{column} = ?" for column in _key(relation))
-    rows = store.execute(
-        f"SELECT owner, line FROM {NEW} WHERE {same} ORDER BY number LIMIT 2", twice[1:]
-    ).fetchall()
-    earlier, later = (_place(store, owner, line) for owner, line in rows)
-    names = ", ".join(column.name for column in relation.columns if column.key)
-    raise UserError(
-        f"{later}: E0503: a second row of `{relation.name}` with the key ({names}) of {earlier}",
-        "remove one of the two",
-    )
-
-
-def _equal(left: str, right: str, relation: RelationPlan) -> str:
-    return " AND ".join(f"{left}.{column} = {right}.{column}" for column in _key(relation))
-
-
-def _place(store: Store, owner: int, line: int | None) -> str:
-    return f"{store.text(owner).partition(':')[2]}:{line}"
 
 
 def _release_gone(store: Store, relation: RelationPlan, table: str, same: str) -> bool:
@@ -231,15 +141,15 @@ def _update(store: Store, relation: RelationPlan, table: str, same: str) -> bool
 
 def _insert(store: Store, relation: RelationPlan, table: str, same: str) -> bool:
     columns = column_list(relation)
-    if _key(relation):
+    if key_columns(relation):
         clash = store.execute(
-            f"SELECT n.owner, n.line, r.owner FROM {NEW} AS n JOIN {table} AS r ON {_equal('n', 'r', relation)} "
+            f"SELECT n.owner, n.line, r.owner FROM {NEW} AS n JOIN {table} AS r ON {equal_keys('n', 'r', relation)} "
             f"WHERE NOT ({same}) ORDER BY n.number LIMIT 1"
         ).fetchone()
         if clash is not None:
             owner = printable(store.text(clash[2]), 80)
             raise UserError(
-                f"{_place(store, clash[0], clash[1])}: E0503: `{relation.name}` already has a row with this key "
+                f"{place_of(store, clash[0], clash[1])}: E0503: `{relation.name}` already has a row with this key "
                 f"({', '.join(c.name for c in relation.columns if c.key)}), written by {owner}",
                 "give the fact another key, or reject the other row",
             )
@@ -281,7 +191,7 @@ def _refuse_reference(store: Store, relation: RelationPlan, broken: Sequence[Any
     target = str(parent).removesuffix(".rows").removesuffix(".enum")
     code = "E0303" if str(parent).endswith(".enum") else "E0502"
     raise UserError(
-        f"{_place(store, owner, line)}: {code}: `{relation.name}.{column.name}` is {text}, which `{target}` does not have",
+        f"{place_of(store, owner, line)}: {code}: `{relation.name}.{column.name}` is {text}, which `{target}` does not have",
         f"add it to `{target}`, or mend the fact",
     )
 

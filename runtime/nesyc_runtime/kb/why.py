@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 from math import prod
 from typing import Any
 
@@ -203,40 +203,51 @@ def span(location: config.Location) -> dict[str, Any]:
 
 
 def violations(store: Store, *, limit: int = 100) -> list[dict[str, Any]]:
-    """Every way a `forbid`, or a `unique` without `resolve`, is broken: its name, place and proof.
+    """Every way a `forbid`, or a `unique` without `resolve`, is broken: its name, place and proof; `limit` 0 is all.
 
     With `at CONF` it is broken where the facts of its body together (least under max_min, else their product) reach
     that confidence.
     """
     graph = Graph(store)
-    declared = {constraint.name: constraint for constraint in store.kb.constraints}
-    found: list[dict[str, Any]] = []
     with store.reading():
-        for plan in store.program.constraints:
-            constraint = declared[plan.name]
-            for support in graph.violations(plan):
-                confidences = [graph.fact(fact).conf for fact in support.facts]
-                conf = (
-                    min(confidences, default=1.0)
-                    if store.program.semantics == "max_min"
-                    else prod(confidences)
-                )
-                if conf < (constraint.confidence or 0.0):
-                    continue
-                parts = [_best_node(graph, fact) for fact in support.facts]
-                found.append(
-                    {
-                        "name": plan.name,
-                        "span": span(constraint.location),
-                        "conf": conf,
-                        "bindings": {n: v for n, v in support.bindings.items() if " " not in n},
-                        "facts": [graph.fact(fact).to_json() for fact in support.facts],
-                        "proof": children(graph, constraint.body, support, parts),
-                    }
-                )
-                if limit and len(found) >= limit:
-                    return found
-    return found
+        found = chain(_broken_constraints(graph), _broken_uniques(graph))
+        return list(islice(found, limit)) if limit else list(found)
+
+
+def _broken_constraints(graph: Graph) -> Iterator[dict[str, Any]]:
+    declared = {constraint.name: constraint for constraint in graph.store.kb.constraints}
+    for plan in graph.store.program.constraints:
+        constraint = declared[plan.name]
+        for support in graph.violations(plan):
+            confidences = [graph.fact(fact).conf for fact in support.facts]
+            least = graph.store.program.semantics == "max_min"
+            conf = min(confidences, default=1.0) if least else prod(confidences)
+            if conf < (constraint.confidence or 0.0):
+                continue
+            parts = [_best_node(graph, fact) for fact in support.facts]
+            yield {
+                "name": plan.name,
+                "span": span(constraint.location),
+                "conf": conf,
+                "bindings": {n: v for n, v in support.bindings.items() if " " not in n},
+                "facts": [graph.fact(fact).to_json() for fact in support.facts],
+                "proof": children(graph, constraint.body, support, parts),
+            }
+
+
+def _broken_uniques(graph: Graph) -> Iterator[dict[str, Any]]:
+    for name, relation in graph.store.declared.items():
+        if relation.unique is None or relation.unique.resolve is not None:
+            continue
+        for pair in graph.equal_pairs(name, relation.unique.columns):
+            yield {
+                "name": f"unique of {name}",
+                "span": span(relation.location),
+                "conf": min(graph.fact(fact).conf for fact in pair),
+                "bindings": {},
+                "facts": [graph.fact(fact).to_json() for fact in pair],
+                "proof": [_best_node(graph, fact) for fact in pair],
+            }
 
 
 def _best_node(graph: Graph, fact: FactId) -> Node:

@@ -13,7 +13,7 @@ from nesyc_runtime.kb.values import from_column
 
 
 def whynot(store: Store, relation: str, args: Sequence[Any]) -> dict[str, Any]:
-    """The `whynot` object of the contracts: attempts in the order of how much of each rule's body was met."""
+    """The `whynot` object of the contracts: the attempts that met most of a rule first."""
     graph = Graph(store)
     with store.reading():
         plan = store.relation(relation)
@@ -32,7 +32,7 @@ def whynot(store: Store, relation: str, args: Sequence[Any]) -> dict[str, Any]:
             for rule in store.program.rules_of.get(relation, ())
             for variant in rule.variants
         ]
-        answer["attempts"] = sorted(attempts, key=lambda one: one["matched"] - one["of"])
+        answer["attempts"] = sorted(attempts, key=lambda one: -one["matched"] / max(one["of"], 1))
     return answer
 
 

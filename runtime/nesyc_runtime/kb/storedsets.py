@@ -1,0 +1,67 @@
+"""Leaf sets read back from an evaluated store, for conjunctions asked of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import prod
+
+from nesyc_runtime.kb.proofsets import DIGITS, FactId, Leaves, minimal_sets, named_rows
+from nesyc_runtime.kb.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSets:
+    """Leaf sets read back, of each fact the best first; facts no proof stands on have leaves below zero."""
+
+    of: Mapping[FactId, tuple[Leaves, ...]]
+    confidences: Mapping[int, float]
+    caps: Mapping[int, float]
+    names: Mapping[int, str]
+    rules: Mapping[FactId, tuple[str, ...]]
+
+
+def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
+    """The leaf sets of facts of an evaluated store; a stored fact is its own leaf."""
+    of: dict[FactId, tuple[Leaves, ...]] = {}
+    rules: dict[FactId, tuple[str, ...]] = {}
+    leaves: dict[int, tuple[str, float, float]] = {}
+    numbers: dict[str, int] = {}
+    for fact in sorted(facts):
+        relation, row = fact
+        plan = store.program.by_name[relation]
+        if plan.derived:
+            found = store.execute(
+                'SELECT leaves, rule FROM "nesyc.proof" WHERE relation = ? AND row = ? ORDER BY rank', fact
+            ).fetchall()
+            of[fact] = tuple(frozenset(json.loads(text)) for text, _ in found)
+            rules[fact] = tuple(rule for _, rule in found)
+            continue
+        ((_, leaf),) = named_rows(store, plan, row)
+        if leaf[0] not in numbers:
+            known = store.execute('SELECT id FROM "nesyc.leaf" WHERE name = ?', (leaf[0],)).fetchone()
+            numbers[leaf[0]] = known[0] if known is not None else -1 - len(numbers)
+        leaves[numbers[leaf[0]]] = leaf
+        of[fact] = (frozenset((numbers[leaf[0]],)),)
+        rules[fact] = ("",)
+    for number in {leaf for sets in of.values() for one in sets for leaf in one} - leaves.keys():
+        sql = 'SELECT name, conf, cap FROM "nesyc.leaf" WHERE id = ?'
+        leaves[number] = store.execute(sql, (number,)).fetchone()
+    return StoredSets(
+        of,
+        {number: leaf[1] for number, leaf in leaves.items()},
+        {number: leaf[2] for number, leaf in leaves.items()},
+        {number: leaf[0] for number, leaf in leaves.items()},
+        rules,
+    )
+
+
+def best_sets(sets: Iterable[Leaves], known: StoredSets, k: int) -> list[Leaves]:
+    """The k best minimal ones of leaf sets that no rule has a say in."""
+
+    def order(leaves: Leaves) -> tuple[float, int, tuple[str, ...]]:
+        value = prod(sorted(known.confidences[leaf] for leaf in leaves))
+        return -round(value, DIGITS), len(leaves), tuple(sorted(known.names[leaf] for leaf in leaves))
+
+    return sorted(minimal_sets(dict.fromkeys(sets, "")), key=order)[:k]
