@@ -22,7 +22,7 @@ demo: env
 	PATH="$(CURDIR)/$(BIN):$$PATH" specs/quickstart/demo.sh
 
 test: env lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2
 
 quick: env
 	$(BIN)/python -m pytest -m 'not slow' -n 2

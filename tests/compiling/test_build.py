@@ -7,14 +7,14 @@ import os
 import shutil
 from pathlib import Path
 
-import nesyc_runtime.config as runtime_config
 import pytest
-from nesyc_runtime.artifact import load_build
 from pydantic import BaseModel
 
+import nesyc_runtime.config as runtime_config
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 from nesyc.pipeline import compile_spec, forms
+from nesyc_runtime.artifact import load_build
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples"
@@ -36,14 +36,18 @@ def kinship(tmp_path: Path) -> Path:
     return tmp_path / "project" / "kinship.nesy"
 
 
-def test_two_compilations_give_the_same_bytes_wherever_the_project_lies(kinship: Path, tmp_path: Path) -> None:
+def test_two_compilations_give_the_same_bytes_wherever_the_project_lies(
+    kinship: Path, tmp_path: Path
+) -> None:
     shutil.copytree(kinship.parent, tmp_path / "elsewhere" / "deep")
     other = tmp_path / "elsewhere" / "deep" / "kinship.nesy"
     compile_spec(kinship, tmp_path / "one")
     compile_spec(other, tmp_path / "two")
     first, second = files_of(tmp_path / "one" / "kinship"), files_of(tmp_path / "two" / "kinship")
     assert first == second
-    assert {"schema.sql", "rules.sql", "plan.json", "manifest.json", "config.yaml", "train/base.py"} <= set(first)
+    assert {"schema.sql", "rules.sql", "plan.json", "manifest.json", "config.yaml", "train/base.py"} <= set(
+        first
+    )
 
 
 def test_an_unchanged_spec_is_not_written_again(kinship: Path, tmp_path: Path) -> None:
@@ -115,4 +119,6 @@ def test_the_runtime_mirrors_the_ir() -> None:
     }
     assert set(ours) == set(theirs)
     for name, ours_class in ours.items():
-        assert [field.name for field in dataclasses.fields(ours_class)] == list(theirs[name].model_fields), name
+        assert [field.name for field in dataclasses.fields(ours_class)] == list(theirs[name].model_fields), (
+            name
+        )

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAPERS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-MADE_BY_A_RUN = ("build/", "runs/", ".nesy/", "train/", "bbh/", "teacher/", "demo/")
+ELSEWHERE = ("build/", "runs/", ".nesy/", "train/", "bbh/", "teacher/", "demo/")
 
 
 def fenced(language: str) -> str:
@@ -50,7 +50,7 @@ def test_the_rule_becomes_the_sql_shown(family: Path) -> None:
 def test_files_that_papers_name_exist(paper: Path) -> None:
     named = re.findall(r"`((?:[\w.-]+/)+[\w.*-]*)`|\]\(((?!http)[^)#]+)\)", paper.read_text(encoding="utf-8"))
     for code, link in named:
-        if code and not code.startswith(MADE_BY_A_RUN) and "NAME" not in code and "TASK" not in code:
+        if code and not code.startswith(ELSEWHERE) and "NAME" not in code and "TASK" not in code:
             assert list(ROOT.glob(code.rstrip("/"))), f"{paper.name} names {code}"
         if link:
             assert (paper.parent / link).exists(), f"{paper.name} links to {link}"

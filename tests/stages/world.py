@@ -70,7 +70,7 @@ def finetune(pipeline: str, name: str, examples: Sequence[str], **values: Any) -
         "weights": [1.0],
         "retrieve": None,
         "select": None,
-        "loss": "nll",
+        "loss": "cross_entropy",
         "epochs": 1.0,
         "lr": 0.001,
         "batch": 8,

@@ -89,7 +89,8 @@ def _check_supported(stage: config.FinetuneStage) -> None:
     """A stage that asks for what this version cannot do stops, rather than train something else."""
     if stage.loss != "cross_entropy":
         raise UserError(
-            f"stage {stage.id}: this version trains with cross-entropy, not `{stage.loss}`", "leave `loss` out"
+            f"stage {stage.id}: this version trains with cross-entropy, not `{stage.loss}`",
+            "leave `loss` out",
         )
     if stage.select is not None:
         raise UserError(f"stage {stage.id}: this version does not select on a split", "leave `select` out")
