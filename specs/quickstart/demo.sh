@@ -13,6 +13,7 @@ mkdir -p "$work/quickstart"
 cp "$here/../quickstart.nesy" "$work/"
 cp "$here"/*.py "$here"/*.csv "$work/quickstart/"
 cd "$work"
+echo "# a project of its own" > nesyc.yaml
 
 say "compile: the spec becomes SQL, Lightning modules and a plan, in $work/build/quickstart/"
 do_ nesyc compile quickstart.nesy

