@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
@@ -65,19 +65,26 @@ def _iterable(value: Any, target: str) -> Iterable[Any]:
 
 
 def _from_hub(source: config.HubSource) -> Iterator[Record]:
-    name = f"{source.name}[{source.split}]"
+    """One configuration after another; `config_as` is the field that takes a row's configuration."""
+    for configuration in source.configs or (source.config,):
+        where = f"{source.name}[{configuration + ', ' if configuration else ''}{source.split}]"
+        extra = {source.config_as: configuration} if source.config_as else {}
+        for index, values in enumerate(_hub_rows(source, configuration, where)):
+            yield Record({**values, **extra}, f"{where}[{index}]")
+
+
+def _hub_rows(source: config.HubSource, configuration: str | None, where: str) -> Iterable[Mapping[str, Any]]:
     try:
         import datasets
     except ImportError:
         raise UserError(
-            f"reading {name} needs the datasets library", "pip install 'nesyc[all]', or read local files"
+            f"reading {where} needs the datasets library", "pip install 'nesyc[all]', or read local files"
         ) from None
     try:
-        rows = datasets.load_dataset(source.name, source.config, split=source.split, revision=source.revision)
+        rows = datasets.load_dataset(source.name, configuration, split=source.split, revision=source.revision)
     except Exception as error:
         raise UserError(
-            f"{name} cannot be loaded from the hub: {type(error).__name__}: {printable(str(error))}",
+            f"{where} cannot be loaded from the hub: {type(error).__name__}: {printable(str(error))}",
             "check the network and the name, or download the data and read it with jsonl(...)",
         ) from error
-    for index, values in enumerate(rows):
-        yield Record(dict(values), f"{name}[{index}]")
+    return cast("Iterable[Mapping[str, Any]]", rows)
