@@ -14,6 +14,7 @@ from nesyc.diagnostics import Diagnostic, Help, Related
 
 # Training tasks that learn from a rationale; a dataset's own rows have none.
 NEED_RATIONALE = frozenset({"direct", "rationale", "answer_given", "augmented", "explain"})
+READ_KNOWLEDGE = frozenset({"augmented", "augmented_answer"})
 
 
 def check_stages(tables: Tables) -> Iterator[Diagnostic]:
@@ -106,8 +107,9 @@ def _check_finetune(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[
 
 def _check_retrieval(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
     tasks, retrieve = bound["tasks"], bound["retrieve"]
-    if isinstance(tasks, tuple) and "augmented" in tasks and retrieve is None:
-        message = "`.augmented` learns from retrieved knowledge, but nothing is retrieved"
+    reading = [name for name in tasks if name in READ_KNOWLEDGE] if isinstance(tasks, tuple) else []
+    if reading and retrieve is None:
+        message = f"`.{reading[0]}` learns from retrieved knowledge, but nothing is retrieved"
         known = ", ".join(tables.symbols.retrieves) or "NAME"
         help_ = Help(f"add `retrieve = {known}`")
         yield Diagnostic("E0308", message, bound.span_of("tasks"), "no `retrieve`", help=help_)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from nesyc.checks.constants import Constant
 from nesyc.checks.kinds import Bound, Symbol
 from nesyc.checks.messages import unknown_name
+from nesyc.checks.method_use import check_arguments, of_the_use
 from nesyc.checks.methods import METHOD_SCALARS
 from nesyc.checks.signatures import CALLS, FUNCTIONS, STAGES
 from nesyc.checks.symbols import Symbols, output_kind
@@ -42,7 +43,7 @@ class StageInfo:
 
 
 def resolve_stages(symbols: Symbols, resolver: Resolver) -> dict[str, StageInfo]:
-    """Every stage by id, in order. What a method's body gets wrong is reported with the method, not here."""
+    """Every stage by id, in order. What a method's body gets wrong by itself is reported before (`check_method_bodies`)."""
     found: dict[str, StageInfo] = {}
     for name, pipeline in symbols.pipelines.items():
         expanded = symbols.expanded[name]
@@ -51,6 +52,7 @@ def resolve_stages(symbols: Symbols, resolver: Resolver) -> dict[str, StageInfo]
         inner = Resolver(
             symbols, resolver.paths, resolver.constants, scope,
             problems=quiet if expanded.method else resolver.problems,
+            outer=pipeline.call.span if pipeline.call else None,
         )  # fmt: skip
         for stage in expanded.stages:
             identity = f"{name}.{stage.name.text}"
@@ -58,16 +60,10 @@ def resolve_stages(symbols: Symbols, resolver: Resolver) -> dict[str, StageInfo]
             kind = scope[stage.name.text].kind if stage.name.text in scope else "unknown"
             found.setdefault(identity, StageInfo(identity, name, pipeline.task.text, stage, kind, bound))
         if expanded.method is not None:
-            resolver.problems.extend(_of_the_call(pipeline, quiet))
+            arguments = list(check_arguments(expanded, resolver))
+            reported = [(problem.code, problem.span) for problem in (*resolver.problems, *arguments)]
+            resolver.problems += [*arguments, *of_the_use(pipeline, quiet, reported)]
     return found
-
-
-def _of_the_call(pipeline: ast.Pipeline, problems: list[Diagnostic]) -> Iterator[Diagnostic]:
-    """Only what lies in the call's own arguments is the call's mistake."""
-    whole = pipeline.span
-    for problem in problems:
-        if problem.span.file == whole.file and whole.start <= problem.span.start < whole.end:
-            yield problem
 
 
 def _bind(stage: ast.Stage, resolver: Resolver) -> Bound | None:

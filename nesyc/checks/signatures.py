@@ -30,7 +30,7 @@ SHARE = Scalar("number", minimum=0, maximum=1)
 CONFIDENCE = Scalar("number", above=0, maximum=1)
 USD = Scalar("usd", minimum=0)
 
-TRAINING_TASKS = ("direct", "answer", "rationale", "answer_given", "augmented", "explain")
+TRAINING_TASKS = ("direct", "answer", "rationale", "answer_given", "augmented", "augmented_answer", "explain")
 LOADERS = ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate")
 FACT_LOADERS = ("csv", "jsonl", "parquet", "triples")
 PARSERS = ("last_match", "first_match", "after_last", "number", "choice", "json_field", "rest")

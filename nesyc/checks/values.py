@@ -52,6 +52,7 @@ class Resolver:
     """Resolves values where `constants` are known and, inside a pipeline, its stages by short name.
 
     `placeholders` are the parameters of a method whose body is checked by itself: name to kind.
+    `outer` is the call of a method: what is written there does not see the stages of the method.
     Diagnostics gather in `problems`, in the order found.
     """
 
@@ -61,6 +62,7 @@ class Resolver:
     stages: Mapping[str, Symbol] = field(default_factory=dict)
     placeholders: Mapping[str, str] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
+    outer: Span | None = None
 
     def block(self, signature: Signature, name: ast.Ident, settings: Iterable[ast.Setting]) -> Bound:
         """The settings of a block `signature.name name { ... }`."""
@@ -267,7 +269,7 @@ class Resolver:
         return POISON
 
     def _not_a_constant(self, expr: ast.Name, base: str) -> Diagnostic:
-        found = find_symbol(self.symbols, (expr.text,), None, self.stages)
+        found = find_symbol(self.symbols, (expr.text,), None, self._stages_at(expr))
         if found is None:
             problem = unknown_name("param", expr.text, expr.span, self.constants)
             if base == "text" and problem.help is None:
@@ -328,9 +330,10 @@ class Resolver:
         path = dotted(expr)
         if path is None:
             return self._wrong(expr, f"{one_of(article(kind) for kind in kinds)} for {what}", _code(in_stage))
-        found = find_symbol(self.symbols, path, kinds, self.stages)
+        stages = self._stages_at(expr)
+        found = find_symbol(self.symbols, path, kinds, stages)
         if found is None:
-            self.problems.append(unknown_reference(self.symbols, expr, path, kinds, self.stages))
+            self.problems.append(unknown_reference(self.symbols, expr, path, kinds, stages))
             return POISON
         if found.kind == "unknown":
             return POISON
@@ -347,6 +350,14 @@ class Resolver:
             )
             return POISON
         return found
+
+    def _stages_at(self, expr: ast.Expr) -> Mapping[str, Symbol]:
+        """The stages that `expr` sees by their short names."""
+        outer, span = self.outer, expr.span
+        written_outside = (
+            outer is not None and span.file == outer.file and outer.start <= span.start < outer.end
+        )
+        return {} if written_outside else self.stages
 
     def _examples(self, expr: ast.Expr, what: str) -> Any:
         if isinstance(expr, ast.Name) and expr.text in self.placeholders:

@@ -41,7 +41,7 @@ def stage_inputs(spec: nodes.Spec, stage: nodes.Stage) -> tuple[str, ...]:
             named: tuple[str, ...] = ()
         case nodes.FinetuneStage():
             models = () if _is_student(spec, stage.model) else (stage.model,)
-            named = (*models, *stage.examples, *_writers(spec, stage.retrieve))
+            named = (*models, *_stages_only(spec, stage.examples), *_writers(spec, stage.retrieve))
         case nodes.MineErrorsStage():
             models = () if _is_student(spec, stage.model) else (stage.model,)
             named = (*models, stage.against)
@@ -50,6 +50,12 @@ def stage_inputs(spec: nodes.Spec, stage: nodes.Stage) -> tuple[str, ...]:
         case nodes.ValidateStage():
             named = (stage.of, stage.model)
     return tuple(dict.fromkeys(name for name in named if name != stage.id))
+
+
+def _stages_only(spec: nodes.Spec, examples: tuple[str, ...]) -> tuple[str, ...]:
+    """The examples that stages give; the rows of a split are there from the start."""
+    stages = {stage.id for pipeline in spec.pipelines for stage in pipeline.stages}
+    return tuple(name for name in examples if name in stages)
 
 
 def _is_student(spec: nodes.Spec, model: str) -> bool:

@@ -93,6 +93,7 @@ TASKS = {
     "rationale": "question to rationale",
     "answer_given": "question and rationale to answer",
     "augmented": "question and retrieved knowledge to rationale and answer",
+    "augmented_answer": "question and retrieved knowledge to answer",
     "explain": "question to answer, then rationale",
 }
 

@@ -436,7 +436,9 @@ class Metric:
     location: Location
 
 
-TrainingTask = OneOf["direct", "answer", "rationale", "answer_given", "augmented", "explain"]
+TrainingTask = OneOf[
+    "direct", "answer", "rationale", "answer_given", "augmented", "augmented_answer", "explain"
+]
 
 
 @dataclass(frozen=True, slots=True)

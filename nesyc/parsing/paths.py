@@ -11,6 +11,15 @@ from nesyc.diagnostics.span import Span
 from nesyc.syntax.nodes import Text
 
 MAX_SIZE = 64 * 1024 * 1024
+SHIPPED = "nesyc"
+"""The root of the specs that come with nesyc: `include "@nesyc/methods/nesycd.nesy"`. No project may declare it."""
+
+
+def shipped_specs() -> Path:
+    """The folder behind `@nesyc/`: inside an installed package, beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    inside = package / "specs"
+    return inside if inside.is_dir() else package.parent / "specs"
 
 
 def locate(path: Text, root: Path, roots: Mapping[str, Path]) -> tuple[str, Path] | Diagnostic:
@@ -103,6 +112,14 @@ def _outside(path: Text, why: str) -> Diagnostic:
 
 
 def _unknown_root(path: Text, root: str, roots: Mapping[str, Path]) -> Diagnostic:
+    if root == SHIPPED:
+        return Diagnostic(
+            "E0206",
+            f"`@{SHIPPED}` holds specs to include, not data",
+            path.span,
+            "no file of this project",
+            help=Help("copy the file into the project"),
+        )
     near = near_names(root, roots)
     if near:
         mended = f"@{near[0]}" + path.value.removeprefix(f"@{root}")

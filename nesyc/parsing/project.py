@@ -11,7 +11,7 @@ from pathlib import Path
 from nesyc.diagnostics import Diagnostic, Edit, Help, Related, SourceMap, arrange
 from nesyc.diagnostics.span import Span
 from nesyc.parsing.parse import parse_file
-from nesyc.parsing.paths import locate, read_source
+from nesyc.parsing.paths import SHIPPED, locate, read_source, shipped_specs
 from nesyc.parsing.settings_file import NAME, Settings, read_settings
 from nesyc.syntax import nodes
 
@@ -139,7 +139,7 @@ class _Loader:
     def _follow(
         self, include: nodes.Include, kb: nodes.Ident | None, chain: tuple[nodes.Include, ...]
     ) -> None:
-        found = locate(include.path, self.root, self.settings.roots)
+        found = locate(include.path, self.root, {**self.settings.roots, SHIPPED: shipped_specs()})
         if isinstance(found, Diagnostic):
             if not self._root_is_unset(include.path.value):
                 self.problems.append(found)

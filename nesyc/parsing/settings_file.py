@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nesyc.diagnostics import Diagnostic, Edit, Help, near_names
 from nesyc.diagnostics.span import Span
+from nesyc.parsing.paths import SHIPPED
 
 if TYPE_CHECKING:
     from yaml.nodes import MappingNode, ScalarNode, SequenceNode
@@ -74,6 +75,10 @@ def _read_roots(node: Node, folder: Path, env: Mapping[str, str], settings: Sett
         if not _WORD.fullmatch(key.value):
             problem = f"`{key.value}` is no name for a root: a spec writes it as `@NAME/...`"
             settings.problems.append(Diagnostic("E0101", problem, _span(key)))
+            continue
+        if key.value == SHIPPED:
+            problem = f"`{SHIPPED}` is the root of the specs that come with nesyc"
+            settings.problems.append(Diagnostic("E0202", problem, _span(key), "taken"))
             continue
         missing = [name for name, default in _VARIABLE.findall(text) if not env.get(name) and not default]
         if missing:

@@ -414,7 +414,9 @@ class Metric(Model):
     location: Location
 
 
-TrainingTask = OneOf["direct", "answer", "rationale", "answer_given", "augmented", "explain"]
+TrainingTask = OneOf[
+    "direct", "answer", "rationale", "answer_given", "augmented", "augmented_answer", "explain"
+]
 
 
 class Task(Model):

@@ -62,3 +62,6 @@ def test_installed_wheel_checks_a_shipped_spec(wheel: Path, tmp_path: Path) -> N
     assert (specs.parent / "grammar" / "nesy.lark").is_file()
     run(home / "bin" / "nesyc", "check", specs / "quickstart.nesy", cwd=tmp_path)
     run(home / "bin" / "nesyc", "--version", cwd=tmp_path)
+    own = tmp_path / "own.nesy"
+    own.write_text('nesy 1\ninclude "@nesyc/methods/all.nesy"\n')
+    run(home / "bin" / "nesyc", "check", own, cwd=tmp_path)

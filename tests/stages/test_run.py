@@ -11,10 +11,13 @@ import pytest
 
 from nesyc_runtime.errors import Stopped, UserError
 from nesyc_runtime.files import read_jsonl
+from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.examples import read_examples
+from nesyc_runtime.stages.finetune import finetune_stage, lessons_of, training_examples
+from nesyc_runtime.stages.keys import finetune_inputs, stage_key
 from nesyc_runtime.stages.plan import make_plan, plan_json
 from nesyc_runtime.stages.run import Options, run
-from tests.stages.world import World, find_stage, write_data
+from tests.stages.world import AFTER, World, find_stage, write_data
 
 RESPONSES = ["main:small", "main:std.final", "main:nesycd.final"]
 # nesycd.cot is std.cot and nesycd.base is std.final by content: each is done once
@@ -32,6 +35,10 @@ def run_once(world: World, **options: Any) -> list[str]:
     with ExitStack() as stack:
         context = world.context(stack, options.pop("limit", None))
         return run(context, Options(**options)).ran
+
+
+def key_of(ctx: Context, name: str) -> str:
+    return stage_key(finetune_inputs(ctx, finetune_stage(ctx, name), 0))
 
 
 def states(world: World) -> dict[str, tuple[str, tuple[str, ...]]]:
@@ -318,3 +325,28 @@ def test_only_one_run_at_a_time(tmp_path: Path) -> None:
         pass
     with project_lock(tmp_path):
         pass
+
+
+def test_a_split_trains_on_its_right_answers(world: World) -> None:
+    stage = find_stage(world.values, "std.final")
+    stage["examples"], stage["tasks"] = ["d.train"], ["answer"]
+    after, AFTER["std.final"] = AFTER["std.final"], ()
+    try:
+        with ExitStack() as stack:
+            ctx = world.context(stack)
+            final = finetune_stage(ctx, "std.final")
+            lessons = lessons_of(ctx, final, training_examples(ctx, final))
+            run(ctx, Options(select=("std.final",)))
+    finally:
+        AFTER["std.final"] = after
+    assert [(lesson.response, lesson.answer) for lesson in lessons[:3]] == [("", "0"), ("", "2"), ("", "4")]
+    assert world.learner.trainings == [("std.final", 20, 0)]
+
+
+def test_a_changed_row_of_a_split_trains_again(world: World) -> None:
+    find_stage(world.values, "std.final").update(examples=["d.train"], tasks=["answer"])
+    with ExitStack() as stack:
+        before = key_of(world.context(stack), "std.final")
+    write_data(world.folder, train=21)
+    with ExitStack() as stack:
+        assert key_of(world.context(stack), "std.final") != before

@@ -9,10 +9,14 @@ from nesyc_runtime.config import Task
 from nesyc_runtime.templates import HOLE, value_text
 
 RETRIEVED = "{retrieved}"
+# Training tasks that read knowledge, and what each is without it.
+PLAIN = {"augmented": "direct", "augmented_answer": "answer"}
+READ_KNOWLEDGE = frozenset(PLAIN)
 
 # What each training task asks for where the spec gives no `prompt .task` of its own.
 INSTRUCTIONS = {
     "answer": "Give only the answer.",
+    "augmented_answer": "Give only the answer.",
     "rationale": "Explain the reasoning, step by step.",
     "answer_given": "Give only the answer that follows from the reasoning.",
     "explain": "Give the answer first, then explain it.",

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from nesyc_runtime.config import Task, TrainingTask
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.formats import PromptFormat
+from nesyc_runtime.inference.prompts import READ_KNOWLEDGE
 from nesyc_runtime.learning.rows import Pair, TrainingRow, training_pair, training_pairs
 
 
@@ -69,7 +70,7 @@ def _encode(
         )
     prompt = template.prompt_ids(pair.prompt)
     excess = len(prompt) + len(response) - max_tokens
-    if excess > 0 and pair.training_task == "augmented" and row.retrieved:
+    if excess > 0 and pair.training_task in READ_KNOWLEDGE and row.retrieved:
         cut["knowledge"] += 1
         pair = _shorter_knowledge(task, row, pair, template, excess)
         prompt = template.prompt_ids(pair.prompt)

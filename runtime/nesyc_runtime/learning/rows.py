@@ -8,7 +8,7 @@ from typing import Any
 
 from nesyc_runtime.config import Task, TrainingTask
 from nesyc_runtime.inference.answers import join_response, split_response, state_answer
-from nesyc_runtime.inference.prompts import render_prompt
+from nesyc_runtime.inference.prompts import PLAIN, READ_KNOWLEDGE, render_prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +40,12 @@ def training_pairs(task: Task, row: TrainingRow, tasks: tuple[TrainingTask, ...]
     """One pair for each training task.
 
     `.augmented` needs something retrieved: where nothing was, the row has no `.augmented` pair if `.direct` (the
-    same prompt then) is trained beside it, else it is trained on the prompt without knowledge.
+    same prompt then) is trained beside it, else it is trained on the prompt without knowledge. So it is with
+    `.augmented_answer` and `.answer`.
     """
-    left_out = {"augmented"} if not (row.retrieved or "").strip() and "direct" in tasks else set()
+    left_out = set()
+    if not (row.retrieved or "").strip():
+        left_out = {name for name, plain in PLAIN.items() if plain in tasks}
     return [
         training_pair(task, row, training_task) for training_task in tasks if training_task not in left_out
     ]
@@ -55,7 +58,7 @@ def training_pair(task: Task, row: TrainingRow, training_task: TrainingTask) -> 
     match training_task:
         case "direct" | "augmented":
             response = join_response(reasoning, answer)
-        case "answer" | "answer_given":
+        case "answer" | "answer_given" | "augmented_answer":
             response = answer
         case "rationale":
             response = reasoning
@@ -64,7 +67,7 @@ def training_pair(task: Task, row: TrainingRow, training_task: TrainingTask) -> 
     prompt = render_prompt(
         task,
         row.inputs,
-        row.retrieved if training_task == "augmented" else None,
+        row.retrieved if training_task in READ_KNOWLEDGE else None,
         training_task,
         reasoning,
     )

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.answers import parse_answer
-from nesyc_runtime.stages.context import Context, task_inputs
+from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.examples import Counts, Example, read_examples, union
 from nesyc_runtime.stages.graph import copy_id
 from nesyc_runtime.stages.ports import Item, Lesson
 from nesyc_runtime.templates import value_text
 
 WEIGHTS = "weights"
+ANSWERS_ONLY = frozenset({"answer", "augmented_answer"})
 
 
 def training_examples(ctx: Context, stage: config.FinetuneStage) -> list[Example]:
-    """The union of the stage's examples, without items that have no rationale to learn from."""
-    lists = (read_examples(ctx.folder(name) / "examples.jsonl") for name in stage.examples)
-    return [example for example in union(lists) if example.rationales]
+    """The union of the stage's examples; where a task writes rationales, only items that have one."""
+    examples = union(_examples(ctx, name) for name in stage.examples)
+    if ANSWERS_ONLY.issuperset(stage.tasks):
+        return examples
+    return [example for example in examples if example.rationales]
+
+
+def _examples(ctx: Context, name: str) -> list[Example]:
+    """What a stage gave, or the rows of a split with their right answers alone."""
+    if is_stage(ctx, name):
+        return read_examples(ctx.folder(name) / "examples.jsonl")
+    return [Example(row.id, row.values) for row in ctx.data.split(name).rows]
+
+
+def is_stage(ctx: Context, name: str) -> bool:
+    return any(stage.id == name for pipeline in ctx.spec.pipelines for stage in pipeline.stages)
 
 
 def training_items(ctx: Context, stage: config.FinetuneStage) -> list[Item]:
@@ -33,7 +48,7 @@ def _items(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Example
 
 
 def lessons_of(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Example]) -> list[Lesson]:
-    """One lesson for each distinct rationale of each item."""
+    """One lesson for each distinct rationale of each item; one with the right answer where there is none."""
     task = ctx.task(stage.task)
     items = _items(ctx, stage, examples)
     found = ctx.found(stage.retrieve, items, training=True) if stage.retrieve is not None else None
@@ -42,12 +57,23 @@ def lessons_of(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Exa
             example.id,
             item.inputs,
             rationale,
-            answer_text(task, rationale),
+            answer_text(task, rationale) if rationale else gold_text(task, example.row),
             found[position].text if found is not None else None,
         )
         for position, (example, item) in enumerate(zip(examples, items, strict=True))
-        for rationale in example.rationales
+        for rationale in example.rationales or ("",)
     ]
+
+
+def gold_text(task: config.Task, row: Mapping[str, Any]) -> str:
+    """The right answer of a row, as text. Raises `UserError` where the task does not say which field holds it."""
+    gold = gold_of(task, row)
+    if not task.parsers or gold.get(task.parsers[0].output) is None:
+        raise UserError(
+            f"task `{task.name}`: the rows do not say what the right answer is",
+            "compare an output with a field in the first metric: `metric accuracy = mean(answer == label)`",
+        )
+    return value_text(gold[task.parsers[0].output])
 
 
 def answer_text(task: config.Task, response: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.hashing import digest, file_digest
 from nesyc_runtime.stages.context import Context
-from nesyc_runtime.stages.finetune import training_items
+from nesyc_runtime.stages.finetune import is_stage, training_items
 from nesyc_runtime.stages.graph import Node, Respond, copy_id, task_of
 from nesyc_runtime.stages.prompts import format_of
 from nesyc_runtime.stages.respond import evaluation_items
@@ -128,9 +128,12 @@ def finetune_inputs(ctx: Context, stage: config.FinetuneStage, copy: int) -> Inp
         "`seed`": stage.seed + copy,
         **_student(ctx, stage.student),
         "training module": file_digest(ctx.build.train_module(stage)),
-        "examples": [ctx.keys[name] for name in stage.examples],
+        "examples": [ctx.keys[name] for name in stage.examples if is_stage(ctx, name)],
         "torch": version_of("torch"),
     }
+    for name in stage.examples:
+        if not is_stage(ctx, name):
+            inputs |= _rows(ctx, name)
     if stage.model != stage.student:
         inputs |= _model(ctx, stage.model)
     if stage.select is not None:
@@ -143,7 +146,9 @@ def finetune_inputs(ctx: Context, stage: config.FinetuneStage, copy: int) -> Inp
 def _retrieved_for_training(ctx: Context, stage: config.FinetuneStage) -> Any:
     assert stage.retrieve is not None
     retrieve = ctx.retrieve(stage.retrieve)
-    if not _all_done(ctx, stage.retrieve) or any(name not in ctx.done for name in stage.examples):
+    if not _all_done(ctx, stage.retrieve) or any(
+        is_stage(ctx, name) and name not in ctx.done for name in stage.examples
+    ):
         return [ctx.keys.get(writer.id) for writer in ctx.writers(retrieve.kb)]
     found = ctx.found(stage.retrieve, training_items(ctx, stage), training=True)
     return digest([result.text for result in found])

@@ -195,6 +195,8 @@ def _work_seconds(ctx: Context, node: Node) -> Range:
 def _source_rows(ctx: Context, stage_id: str) -> int:
     """At most how many items a stage can give: the rows of the split it goes back to."""
     stages = {stage.id: stage for pipeline in ctx.spec.pipelines for stage in pipeline.stages}
+    if stage_id not in stages:
+        return len(ctx.data.split(stage_id).rows)
     stage = stages[stage_id]
     split = getattr(stage, "data", None)
     if isinstance(stage, config.SampleStage):

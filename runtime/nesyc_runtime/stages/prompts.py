@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nesyc_runtime import config
-from nesyc_runtime.inference.prompts import render_prompt
+from nesyc_runtime.inference.prompts import READ_KNOWLEDGE, render_prompt
 from nesyc_runtime.stages.ports import Found, Item
 
 
@@ -22,10 +22,10 @@ def format_of(
 ) -> Format:
     """The format of a model's first training task, unless overridden.
 
-    Knowledge stands in the prompt where that task is `.augmented`, or where `retrieve` is given.
+    Knowledge stands in the prompt where that task reads knowledge, or where `retrieve` is given.
     """
     chosen = variant or (stage.tasks[0] if stage is not None else "")
-    own = stage.retrieve if stage is not None and chosen == "augmented" else None
+    own = stage.retrieve if stage is not None and chosen in READ_KNOWLEDGE else None
     return Format("" if chosen == "direct" else chosen, retrieve or own)
 
 
