@@ -9,7 +9,7 @@ from math import ceil
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from nesyc_runtime.learning.encoding import EncodedRow
 
@@ -70,6 +70,7 @@ class Steps(Dataset[StepBatch]):
         self.batch, self.pad_id, self.seed, self.micro_tokens = batch, pad_id, seed, micro_tokens
         self.steps_per_epoch = ceil(len(items) / batch)
         self.steps = max(1, round(epochs * self.steps_per_epoch))
+        self.done = 0
         self._order: tuple[int, Tensor] | None = None
 
     def __len__(self) -> int:
@@ -90,8 +91,8 @@ class Steps(Dataset[StepBatch]):
         return self._order[1]
 
     def loader(self) -> DataLoader[StepBatch]:
-        """The steps in order; a batch of the loader is one optimizer step."""
-        return DataLoader(self, batch_size=None, shuffle=False)
+        """The steps in order, those already `done` left out; a batch of the loader is one optimizer step."""
+        return DataLoader(Subset(self, range(self.done, self.steps)), batch_size=None, shuffle=False)
 
 
 def step_batch(

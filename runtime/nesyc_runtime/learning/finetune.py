@@ -14,6 +14,7 @@ import torch
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.checkpoints import Checkpoints, read_checkpoint, restore_parameters
 from nesyc_runtime.learning.encoding import EncodedItems, encode_items
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.quiet import quiet_lightning
@@ -58,11 +59,14 @@ def run_finetune(
     *,
     project: Project | None = None,
     device: str = "cpu",
+    checkpoint_every: float = 30.0,
 ) -> TrainReport:
     """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
 
     `start_from` holds the weights of an earlier finetune stage. `progress` is called with the finished share
-    and {"step", "steps", "loss", "tokens_per_second"}. The same seed, data and machine give the same weights.
+    and {"step", "steps", "loss", "tokens_per_second"}. The same seed, data and machine give the same weights,
+    also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
+    about every `checkpoint_every` seconds and gone when the weights are saved.
     Raises UserError where there is nothing to train on, or the student or an option does not fit.
     """
     if not examples:
@@ -79,9 +83,11 @@ def run_finetune(
         items = encode_items(task, examples, stage.tasks, loaded.template, student.max_tokens)
         data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
         training = module.FineTuning(loaded.model, steps=len(data.steps))
-        history = _fit(training, data, device, progress)
+        resume = out_dir.parent / f".{out_dir.name}.checkpoint"
+        history = _fit(training, data, device, progress, resume, checkpoint_every)
     report = _report(stage, items, data, history, loaded.model)
     save_student(loaded, out_dir, {"report.json": asdict(report)})
+    resume.unlink(missing_ok=True)
     return report
 
 
@@ -109,8 +115,17 @@ def import_module(path: Path) -> ModuleType:
     return module
 
 
-def _fit(training: Any, data: Any, device: str, progress: Progress | None) -> History:
-    history = History(len(data.steps), progress)
+def _fit(
+    training: Any, data: Any, device: str, progress: Progress | None, resume: Path, every: float
+) -> History:
+    checkpoint = read_checkpoint(resume, training.model)
+    history = History(len(data.steps), progress, checkpoint.history if checkpoint else None)
+    if checkpoint is not None:
+        restore_parameters(training.model, checkpoint)
+        data.steps.done = checkpoint.step
+    if data.steps.done == len(data.steps):
+        return history
+    resume.parent.mkdir(parents=True, exist_ok=True)
     with quiet_lightning():
         trainer = pl.Trainer(
             max_epochs=1,  # one pass over `Steps`, which holds the steps of every epoch
@@ -120,7 +135,7 @@ def _fit(training: Any, data: Any, device: str, progress: Progress | None) -> Hi
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[history],
+            callbacks=[history, Checkpoints(resume, checkpoint, history, every)],
         )
         trainer.fit(training, datamodule=data)
     return history

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import lightning.pytorch as pl
@@ -21,12 +21,24 @@ class History(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightn
     Stops the run with a UserError when the loss is no number: what follows could only be saved as garbage.
     """
 
-    def __init__(self, steps: int, progress: Progress | None) -> None:
+    def __init__(self, steps: int, progress: Progress | None, state: Mapping[str, Any] | None = None) -> None:
+        """`state` is what `state()` gave when the training was cut off."""
         self.steps, self.progress = steps, progress
-        self.losses: list[float] = []
-        self.tokens = self.label_tokens = 0
-        self.seconds = 0.0
+        before = state or {"losses": [], "tokens": 0, "label_tokens": 0, "seconds": 0.0}
+        self.losses: list[float] = list(before["losses"])
+        self.tokens, self.label_tokens = int(before["tokens"]), int(before["label_tokens"])
+        self.seconds = self._seconds_before = float(before["seconds"])
         self._started = 0.0
+
+    @property
+    def step(self) -> int:
+        """Optimizer steps taken."""
+        return len(self.losses)
+
+    def state(self) -> dict[str, Any]:
+        """What a later process needs to go on, as JSON values."""
+        counts = {"tokens": self.tokens, "label_tokens": self.label_tokens, "seconds": self.seconds}
+        return {"losses": self.losses, **counts}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._started = time.perf_counter()
@@ -37,13 +49,13 @@ class History(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightn
         loss = float(outputs["loss"])
         if not math.isfinite(loss):
             raise UserError(
-                f"the loss is {loss} at step {batch_idx + 1} of {self.steps}", "lower `lr`, or raise `warmup`"
+                f"the loss is {loss} at step {self.step + 1} of {self.steps}", "lower `lr`, or raise `warmup`"
             )
         self.losses.append(loss)
         self.tokens += batch.tokens
         self.label_tokens += batch.label_tokens
-        self.seconds = time.perf_counter() - self._started
+        self.seconds = self._seconds_before + time.perf_counter() - self._started
         if self.progress is not None:
             speed = self.tokens / max(self.seconds, 1e-9)
-            figures = {"step": batch_idx + 1, "steps": self.steps, "loss": loss, "tokens_per_second": speed}
-            self.progress((batch_idx + 1) / self.steps, figures)
+            figures = {"step": self.step, "steps": self.steps, "loss": loss, "tokens_per_second": speed}
+            self.progress(self.step / self.steps, figures)

@@ -85,7 +85,7 @@ def answer_text(task: config.Task, response: str) -> str:
 
 
 def run_finetune(ctx: Context, stage: config.FinetuneStage, copy: int, out: Path) -> Counts:
-    """Train into `out`/weights. A broken-off training starts over."""
+    """Train into `out`/weights. A broken-off training goes on where it was."""
     examples = training_examples(ctx, stage)
     if not examples:
         raise UserError(

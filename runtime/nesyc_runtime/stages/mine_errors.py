@@ -95,12 +95,11 @@ def _wrong_responses(
 
 
 def _train_without(ctx: Context, model: str, left_out: set[str], fold: Path) -> Path:
-    """The model's own training, without a fold's items; done once, a broken-off one starts over."""
+    """The model's own training, without a fold's items; done once, a broken-off one goes on."""
     weights = fold / WEIGHTS
     if (fold / "trained").exists():
         return weights
-    shutil.rmtree(fold, ignore_errors=True)
-    fold.mkdir(parents=True)
+    fold.mkdir(parents=True, exist_ok=True)
     stage = finetune_stage(ctx, model)
     rest = [example for example in training_examples(ctx, stage) if example.id not in left_out]
     start_from = ctx.folder(stage.model) / WEIGHTS if stage.model != stage.student else None

@@ -1,0 +1,135 @@
+"""A training that can be cut off at any step and go on as if it never was.
+
+One safetensors file holds all that the next step depends on: trained parameters, AdamW's moments, the
+random state, the number of steps taken. Batches need none of it: `Steps` makes any step from its number alone.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from nesyc_runtime.learning.history import History
+
+VERSION = 1
+SHARE = 0.05  # of the time since the last checkpoint that writing one may take
+MOMENTS = ("step", "exp_avg", "exp_avg_sq")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state after `step` optimizer steps; `history` is what `History.state` gave."""
+
+    step: int
+    history: Mapping[str, Any]
+    tensors: Mapping[str, Tensor]
+
+
+def read_checkpoint(file: Path, model: torch.nn.Module) -> Checkpoint | None:
+    """The checkpoint in `file`; None where there is none, or one that is damaged or of another model."""
+    try:
+        with safe_open(file, framework="pt") as opened:
+            about = json.loads((opened.metadata() or {})["training"])
+            tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a mapping)
+        fits = about["v"] == VERSION and all(
+            tensors[f"parameter.{name}"].shape == parameter.shape for name, parameter in _trained(model)
+        )
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError):
+        return None
+    return Checkpoint(about["step"], about["history"], tensors) if fits else None
+
+
+def restore_parameters(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
+    with torch.no_grad():
+        for name, parameter in _trained(model):
+            parameter.copy_(checkpoint.tensors[f"parameter.{name}"])
+
+
+class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
+    """Writes the state of a training into `file`, and starts the training from `checkpoint` where there is one.
+
+    A checkpoint is written once `every` seconds have gone (0: after every step) and writing costs at most SHARE of
+    them. The file is replaced whole: a kill while it is written leaves the one before.
+    """
+
+    def __init__(
+        self,
+        file: Path,
+        checkpoint: Checkpoint | None,
+        history: History,
+        every: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.file, self.checkpoint, self.history, self.every, self.clock = (
+            file,
+            checkpoint,
+            history,
+            every,
+            clock,
+        )
+        self._due = clock() + every
+        self._random: Tensor | None = None
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        if self.checkpoint is None:
+            return
+        (optimizer,) = trainer.optimizers
+        for name, parameter in _trained(pl_module.model):
+            moments = {key: self.checkpoint.tensors[f"{key}.{name}"] for key in MOMENTS}
+            # the count of steps stays on the CPU, where AdamW keeps it
+            optimizer.state[parameter] = {
+                key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
+            }
+        _set_schedule(pl_module.lr_schedulers(), self.checkpoint.step)
+        self._random = self.checkpoint.tensors["random"]
+
+    def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
+        # Not before: making the loader's iterator draws a number, which the unbroken training drew once.
+        if self._random is not None:
+            torch.set_rng_state(self._random)
+            self._random = None
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if (start := self.clock()) < self._due:
+            return
+        self._write(pl_module.model, trainer.optimizers[0])
+        end = self.clock()
+        self._due = end + max(self.every, (end - start) / SHARE) if self.every > 0 else end
+
+    def _write(self, model: torch.nn.Module, optimizer: Any) -> None:
+        tensors = {"random": torch.get_rng_state()}
+        for name, parameter in _trained(model):
+            tensors[f"parameter.{name}"] = parameter.detach().contiguous()
+            for key in MOMENTS:
+                tensors[f"{key}.{name}"] = optimizer.state[parameter][key].contiguous()
+        about = {"v": VERSION, "step": self.history.step, "history": self.history.state()}
+        part = self.file.with_suffix(".part")
+        save_file(tensors, part, {"training": json.dumps(about)})
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(self.file)
+
+
+def _trained(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
+
+
+def _set_schedule(schedule: Any, step: int) -> None:
+    """Put a LambdaLR where it stands after `step` steps."""
+    schedule.load_state_dict({**schedule.state_dict(), "last_epoch": step, "_step_count": step + 1})
+    groups = zip(schedule.optimizer.param_groups, schedule.base_lrs, schedule.lr_lambdas, strict=True)
+    for group, base, factor in groups:
+        group["lr"] = base * factor(step)
