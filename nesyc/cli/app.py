@@ -14,6 +14,7 @@ from nesyc.cli.ask import ask
 from nesyc.cli.check import check
 from nesyc.cli.compile import compile
 from nesyc.cli.explain import explain
+from nesyc.cli.fmt import fmt
 from nesyc.cli.plan import plan
 from nesyc.cli.query import query, why, whynot
 from nesyc.cli.retrieve import retrieve
@@ -31,6 +32,7 @@ app = typer.Typer(
 
 COMMANDS: dict[str, Callable[..., None]] = {
     "check": check,
+    "fmt": fmt,
     "compile": compile,
     "plan": plan,
     "run": run_command,
