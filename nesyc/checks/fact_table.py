@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from nesyc.checks.annotations import tells_where_from
 from nesyc.checks.fact_files import FactReader, file_hash
 from nesyc.checks.fact_values import fact_value
 from nesyc.checks.kb_symbols import KbInfo
@@ -83,6 +84,8 @@ class _FactsReader:
         if relation.derived:
             self.problems.append(_derived(block, relation))
             return
+        if relation.provenance_required and not tells_where_from(block.annotations):
+            self.problems.append(_no_provenance(block, relation))
         self.keys.setdefault(name, _Keys({}))
         if block.source is not None:
             self._file(block, relation)
@@ -195,6 +198,17 @@ def _derived(block: ast.Facts, relation: RelationInfo) -> Diagnostic:
         related=(Related(relation.span, "declared here"),) if relation.span else (),
         notes=("a derived relation is filled by rules only",),
         help=Help(f"declare it `relation {relation.name}(...)`, or state the facts it follows from"),
+    )
+
+
+def _no_provenance(block: ast.Facts, relation: RelationInfo) -> Diagnostic:
+    return Diagnostic(
+        "E0802",
+        f"these facts of `{relation.name}` do not say where they come from",
+        block.relation.span,
+        label="no provenance",
+        related=(Related(relation.span, "`provenance required`"),) if relation.span else (),
+        help=Help('write where from before them:  @source(title = "...")'),
     )
 
 

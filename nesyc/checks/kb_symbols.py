@@ -92,6 +92,7 @@ def relation_info(
     resolve: str | None = None
     fulltext: tuple[str, ...] = ()
     nearest: str | None = None
+    provenance = False
     for option in node.options:
         problems.extend(_check_option(option, tuple(first), node.name.text))
         match option:
@@ -104,6 +105,8 @@ def relation_info(
                 resolve = option.resolve.text if option.resolve else None
             case ast.NearestOption():
                 nearest = option.column.text
+            case ast.ProvenanceOption():
+                provenance = option.mode.text == "required"
     return RelationInfo(
         node.name.text,
         node.derived,
@@ -114,6 +117,7 @@ def relation_info(
         resolve,
         fulltext,
         nearest,
+        provenance,
     )
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from nesyc.checks.allowed import allowed_warnings, check_allows
 from nesyc.checks.check_datasets import check_datasets
+from nesyc.checks.check_formats import check_formats
 from nesyc.checks.check_lineage import check_lineage
+from nesyc.checks.check_losses import check_losses
 from nesyc.checks.check_names import check_names
 from nesyc.checks.check_prices import check_prices
 from nesyc.checks.check_retrieves import check_retrieves
@@ -16,10 +19,10 @@ from nesyc.checks.check_tasks import check_tasks
 from nesyc.checks.check_tests import check_tests
 from nesyc.checks.check_use import check_answers, check_evaluates
 from nesyc.checks.check_values import check_values
+from nesyc.checks.check_warnings import check_warnings
 from nesyc.checks.tables import Tables
 from nesyc.diagnostics import Diagnostic
 from nesyc.diagnostics.span import Span
-from nesyc.syntax import nodes as ast
 
 CHECKS: tuple[Callable[[Tables], Iterable[Diagnostic]], ...] = (
     check_names,
@@ -31,11 +34,14 @@ CHECKS: tuple[Callable[[Tables], Iterable[Diagnostic]], ...] = (
     check_tasks,
     check_retrieves,
     check_stages,
+    check_losses,
     check_lineage,
     check_answers,
     check_evaluates,
+    check_formats,
     check_prices,
     check_tests,
+    check_warnings,
 )
 
 
@@ -45,10 +51,14 @@ ONCE = frozenset({"E0201", "E0603", "E0702"})
 
 def run_checks(tables: Tables) -> tuple[Diagnostic, ...]:
     """Everything the passes find, less the warnings that the source allows."""
-    allowed = {allow.code.text for allow in tables.symbols.allows if allow.reason.value.strip()}
+    allowed = tuple(allowed_warnings(tables.loaded.files))
     found = [problem for check in CHECKS for problem in check(tables)]
-    kept = [problem for problem in found if problem.severity == "error" or problem.code not in allowed]
-    return (*_once(kept), *_check_allows(tables.symbols.allows))
+    kept = [
+        problem
+        for problem in found
+        if problem.severity == "error" or not any(one.covers(problem) for one in allowed)
+    ]
+    return (*_once(kept), *check_allows(tables.symbols.allows))
 
 
 def _once(problems: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
@@ -59,12 +69,3 @@ def _once(problems: Iterable[Diagnostic]) -> Iterator[Diagnostic]:
         if problem.code not in ONCE or place not in seen:
             yield problem
         seen.add(place)
-
-
-def _check_allows(allows: Iterable[ast.Allow]) -> Iterator[Diagnostic]:
-    for allow in allows:
-        if not allow.code.text.startswith("W"):
-            message = f"`{allow.code.text}` is an error, only warnings can be allowed"
-            yield Diagnostic("E0308", message, allow.code.span, "not a warning")
-        elif not allow.reason.value.strip():
-            yield Diagnostic("E0308", "`allow` gives a reason", allow.reason.span, "empty")

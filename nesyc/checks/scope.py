@@ -43,6 +43,7 @@ class RelationInfo:
     resolve: str | None = None
     fulltext: tuple[str, ...] = ()
     nearest: str | None = None
+    provenance_required: bool = False
 
     def column(self, name: str) -> ColumnInfo | None:
         """The column of that name, if there is one."""

@@ -36,6 +36,7 @@ FACT_LOADERS = ("csv", "jsonl", "parquet", "triples")
 PARSERS = ("last_match", "first_match", "after_last", "number", "choice", "json_field", "rest")
 TEXT_FUNCTIONS = ("concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches")
 STAGES = ("sample", "finetune", "mine_errors", "extract", "induce", "validate")
+DIVERGENCES = ("kl", "reverse_kl", "jsd", "tvd")
 BUILT_IN_SCORES = ("cited_rate", "cost_usd", "abstained_rate", "unparsed_rate", "tokens", "seconds")
 
 MODEL = Ref(("student", "model"))
@@ -76,8 +77,22 @@ def _server(name: str) -> Signature:
             P("temperature", NON_NEGATIVE, 0.8),
             P("max_tokens", COUNT, 1024),
             P("timeout", POSITIVE, 60.0),
+            P("top_logprobs", Scalar("int", minimum=1, maximum=20), None),
         ),
     )
+
+
+def _divergence(name: str, *more: Parameter) -> Signature:
+    """A loss over the teacher's probabilities; `mix` is its share beside cross-entropy, `on_policy` of own samples."""
+    parameters = (
+        P("teacher", Ref(("teacher",)), None),
+        P("temperature", POSITIVE, 1.0),
+        P("top_k", COUNT, None),
+        P("mix", Scalar("number", above=0, maximum=1), 1.0),
+        P("on_policy", SHARE, 0.0),
+        P("fallback", Choice(("cross_entropy",)), None),
+    )
+    return Signature(name, (*more, *parameters), positional=len(more))
 
 
 def _text_function(name: str) -> Signature:
@@ -163,7 +178,10 @@ _CALLS = (
     Signature("bootstrap", (P("seeds", COUNT, 1), P("samples", COUNT, 1000))),
     Signature("weighted", (P("by", Word()),), positional=1),
     Signature("contradicts", (P("kb", Ref(("kb",))),), positional=1, rest=Ref(("kb",))),
-    Signature("jsd", (P("beta", SHARE, 0.5),), positional=1),
+    _divergence("kl"),
+    _divergence("reverse_kl"),
+    _divergence("jsd", P("beta", SHARE, 0.5)),
+    _divergence("tvd"),
     Signature("mean", (P("value", Raw()),), positional=1),
     Signature("sum", (P("value", Raw()),), positional=1),
     Signature("min", (P("value", Raw()),), positional=1),
@@ -201,7 +219,7 @@ _CALLS = (
             P("select", SPLIT, None),
             P(
                 "loss",
-                AnyOf((CallOf(("jsd",)), Choice(("cross_entropy", "kl", "reverse_kl", "tvd"), bare=True))),
+                AnyOf((CallOf(DIVERGENCES), Choice(("cross_entropy", *DIVERGENCES), bare=True))),
                 "cross_entropy",
             ),
             P("epochs", POSITIVE, 3),

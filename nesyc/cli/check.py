@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from nesyc.cli.options import (
     BuildOption,
@@ -24,6 +27,20 @@ if TYPE_CHECKING:
     from nesyc.parsing.project import Loaded
 
 
+class Format(Enum):
+    """The forms of `--format`."""
+
+    text = "text"
+    json = "json"
+    sarif = "sarif"
+
+
+FormatOption = Annotated[
+    Format | None,
+    typer.Option("--format", help="How to print: text, json (as --json), or sarif.", show_default=False),
+]
+
+
 def check(
     spec_file: SpecArgument = None,
     spec: SpecOption = None,
@@ -31,18 +48,25 @@ def check(
     profile: ProfileOption = None,
     param: ParamOption = None,
     as_json: JsonOption = False,
+    format_: FormatOption = None,
     out: OutOption = None,
 ) -> None:
     """Check a spec and everything it includes; exit 1 where it has errors."""
-    import typer
-
+    if as_json and format_ not in (None, Format.json):
+        raise typer.BadParameter(
+            f"`--json` and `--format {format_.value}` cannot both be", param_hint="--format"
+        )
     from nesyc.cli.current import choose
     from nesyc.cli.errors import USER_ERROR
     from nesyc.pipeline import check_spec
 
     choice, _ = choose(spec_file or spec, build, profile, parse_params(param))
     checked = check_spec(choice.spec, profile=choice.profile, params=choice.params)
-    print_diagnostics(checked.loaded, checked.diagnostics, as_json=as_json, out=out)
+    if format_ is Format.sarif:
+        print_sarif(checked.loaded, checked.diagnostics, out=out)
+    else:
+        as_json = as_json or format_ is Format.json
+        print_diagnostics(checked.loaded, checked.diagnostics, as_json=as_json, out=out)
     if any(diagnostic.severity == "error" for diagnostic in checked.diagnostics):
         raise typer.Exit(USER_ERROR)
 
@@ -61,6 +85,15 @@ def print_diagnostics(
     sources = loaded.sources
     text = None if as_json else _text(loaded, diagnostics, colour=out is None and sys.stdout.isatty())
     print_result(to_json(diagnostics, sources), text, as_json=as_json, out=out)
+
+
+def print_sarif(loaded: Loaded, diagnostics: Sequence[Diagnostic], *, out: Path | None) -> None:
+    """Print diagnostics as a SARIF log, on stdout or into `out`."""
+    from nesyc import __version__
+    from nesyc.cli.output import print_result
+    from nesyc.diagnostics.sarif import to_sarif
+
+    print_result(to_sarif(diagnostics, loaded.sources, __version__), None, as_json=True, out=out)
 
 
 def report_warnings(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> None:

@@ -43,7 +43,12 @@ def _page(entry: Code) -> str:
     def indented(text: str) -> str:
         return "\n".join(f"    {line}".rstrip() for line in text.splitlines())
 
-    return (
-        f"{entry.code}: {entry.title}\n\n{entry.why}\n\n"
-        f"Wrong:\n\n{indented(entry.bad)}\n\nRight:\n\n{indented(entry.good)}\n"
-    )
+    notes = []
+    if entry.found_by != "check":
+        notes.append(f"Reported by `nesyc {entry.found_by}`, not by `check`.")
+    if entry.world:
+        notes.append("The examples leave out declarations; docs/diagnostics.md has them.")
+    if entry.code.startswith("W"):
+        notes.append(f'`allow({entry.code}, "why")` in the file or the KB switches it off.')
+    parts = (entry.why, *notes, "Wrong:", indented(entry.bad), "Right:", indented(entry.good))
+    return f"{entry.code}: {entry.title}\n\n" + "\n\n".join(parts) + "\n"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from nesyc.diagnostics.diagnostic import Diagnostic
-from nesyc.diagnostics.shown import shown
+from nesyc.diagnostics.shown import valid
 from nesyc.diagnostics.source_map import SourceMap
 from nesyc.diagnostics.span import Span
 
@@ -34,22 +34,17 @@ def _diagnostic(diagnostic: Diagnostic, sources: SourceMap) -> dict[str, Any]:
     return {
         "code": diagnostic.code,
         "severity": diagnostic.severity,
-        "message": _valid(diagnostic.message),
+        "message": valid(diagnostic.message),
         "span": span_json(diagnostic.span, sources),
-        "label": _valid(diagnostic.label),
+        "label": valid(diagnostic.label),
         "related": [
-            {"span": span_json(related.span, sources), "message": _valid(related.message)}
+            {"span": span_json(related.span, sources), "message": valid(related.message)}
             for related in diagnostic.related
         ],
-        "notes": [_valid(note) for note in diagnostic.notes],
+        "notes": [valid(note) for note in diagnostic.notes],
         "help": help
         and {
-            "message": _valid(help.message),
+            "message": valid(help.message),
             "edits": [{"span": span_json(edit.span, sources), "text": edit.text} for edit in help.edits],
         },
     }
-
-
-def _valid(text: str) -> str:
-    """Half surrogates cannot be written as UTF-8; everything else JSON escapes itself."""
-    return "".join(shown(c) if "\ud800" <= c <= "\udfff" else c for c in text)

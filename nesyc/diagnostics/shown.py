@@ -34,3 +34,8 @@ def _cells(character: str) -> int:
     if unicodedata.category(character) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def valid(text: str) -> str:
+    """Text for JSON: half surrogates cannot be written as UTF-8; everything else JSON escapes itself."""
+    return "".join(shown(c) if "\ud800" <= c <= "\udfff" else c for c in text)

@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from nesyc.checks.check_rules import status_of
+from nesyc.checks.annotations import find_annotation, is_active, status_of
 from nesyc.checks.fact_table import FactRowInfo, KbFacts
 from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.kinds import Bound
@@ -46,7 +46,7 @@ def lower_kb_with(
         ceiling=_ceiling(bound["ceiling"]),
         engine=bound["engine"],
         relations=tuple(_relation(to, kb, name) for name in kb.nodes),
-        facts=tuple(_fact(to, row) for row in facts.rows),
+        facts=tuple(_fact(to, row) for row in facts.rows if status_of(row.node.annotations) != "rejected"),
         fact_files=tuple(
             nodes.FactFile(
                 file.relation,
@@ -139,13 +139,10 @@ def _fact(to: Lowering, row: FactRowInfo) -> nodes.Fact:
 
 def origin_of(annotations: tuple[ast.Annotation, ...]) -> tuple[nodes.Origin, bool]:
     """(origin, active): what a person wrote, what a teacher wrote and a person accepted, what nobody has."""
-    status = status_of(annotations)
-    learned = any(annotation.name.text == "learned" for annotation in annotations)
-    if status == "rejected":
-        return ("unreviewed" if learned else "human"), False
-    if not learned:
-        return "human", status != "proposed"
-    return ("teacher", True) if status == "accepted" else ("unreviewed", False)
+    active = is_active(annotations)
+    if find_annotation(annotations, "learned") is None:
+        return "human", active
+    return ("teacher" if active else "unreviewed"), active
 
 
 def _own_span(rule: ast.Rule | ast.Forbid) -> Span:

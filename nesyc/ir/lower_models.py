@@ -53,6 +53,7 @@ def _endpoint(bound: Bound) -> nodes.Endpoint:
                 bound["max_tokens"],
                 bound["timeout"],
                 "vllm" if bound.name == "vllm" else "openai_compatible",
+                bound["top_logprobs"],
             )
 
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from nesyc.checks.check_losses import distilled
 from nesyc.checks.check_stages import target_kb
 from nesyc.checks.kinds import Bound, Symbol
 from nesyc.checks.pipelines import StageInfo
+from nesyc.checks.signatures import CALLS
 from nesyc.ir import nodes
 from nesyc.ir.context import Lowering
 
@@ -42,7 +44,7 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
                 limit=bound["limit"],
             )
         case "finetune":
-            return _finetune(to, bound, common)
+            return _finetune(to, stage, bound, common)
         case "mine_errors":
             return nodes.MineErrorsStage(
                 **common,
@@ -88,10 +90,11 @@ def _id(symbol: Any) -> str:
     return symbol.id
 
 
-def _finetune(to: Lowering, bound: Bound, common: Mapping[str, Any]) -> nodes.FinetuneStage:
+def _finetune(to: Lowering, stage: StageInfo, bound: Bound, common: Mapping[str, Any]) -> nodes.FinetuneStage:
     start = bound["model"] if bound["model"] is not None else bound["student"]
     given = bound["student"] if bound["student"] is not None else bound["model"]
-    tasks, loss = bound["tasks"], bound["loss"]
+    tasks, distil = bound["tasks"], _distil(to, stage)
+    name: Any = bound["loss"].name if isinstance(bound["loss"], Bound) else bound["loss"]
     retrieve, select = bound["retrieve"], bound["select"]
     return nodes.FinetuneStage(
         **common,
@@ -102,7 +105,8 @@ def _finetune(to: Lowering, bound: Bound, common: Mapping[str, Any]) -> nodes.Fi
         weights=bound["weights"] if bound["weights"] is not None else (1.0,) * len(tasks),
         retrieve=retrieve.id if isinstance(retrieve, Symbol) else None,
         select=select.id if isinstance(select, Symbol) else None,
-        loss=f"{loss.name}({loss['beta']:g})" if isinstance(loss, Bound) else loss,
+        loss="cross_entropy" if distil is None else name,
+        distil=distil,
         epochs=bound["epochs"],
         lr=bound["lr"],
         batch=bound["batch"],
@@ -111,6 +115,28 @@ def _finetune(to: Lowering, bound: Bound, common: Mapping[str, Any]) -> nodes.Fi
         seed=bound["seed"],
         options=dict(bound["options"]),
     )
+
+
+def _distil(to: Lowering, stage: StageInfo) -> nodes.Distil | None:
+    """The options of a loss over probabilities; None for cross-entropy, and where the fallback is known to be taken."""
+    found = distilled(to.tables, stage)
+    if found is None or found.apart:
+        return None
+    assert found.teacher is not None
+    given = found.bound.values if found.bound is not None else _defaults(found.kind)
+    return nodes.Distil(
+        teacher=found.teacher.id,
+        beta=given.get("beta"),
+        temperature=given["temperature"],
+        top_k=given["top_k"],
+        mix=given["mix"],
+        on_policy=given["on_policy"],
+        fallback=given["fallback"],
+    )
+
+
+def _defaults(signature: str) -> dict[str, Any]:
+    return {parameter.name: parameter.default for parameter in CALLS[signature].parameters}
 
 
 def student_of(to: Lowering, symbol: Symbol) -> str:

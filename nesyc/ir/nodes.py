@@ -474,6 +474,7 @@ class ServerEndpoint:
     max_tokens: int
     timeout: float
     kind: OneOf["openai_compatible", "vllm"] = "openai_compatible"
+    top_logprobs: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -654,6 +655,23 @@ class SampleStage:
 
 
 @dataclass(frozen=True, slots=True)
+class Distil:
+    """What a loss over the teacher's probabilities needs: `beta` of `jsd`, `mix` its share beside cross-entropy.
+
+    `top_k` None takes the whole vocabulary; `on_policy` is the share of responses the student wrote itself; `fallback`
+    is trained where teacher and student turn out to have different tokenizers.
+    """
+
+    teacher: str
+    beta: float | None
+    temperature: float
+    top_k: int | None
+    mix: float
+    on_policy: float
+    fallback: OneOf["cross_entropy"] | None
+
+
+@dataclass(frozen=True, slots=True)
 class FinetuneStage:
     """`model`: a student's name or the id of an earlier finetune stage. `examples`: ids of example stages, united.
 
@@ -670,7 +688,7 @@ class FinetuneStage:
     weights: tuple[float, ...]
     retrieve: str | None
     select: str | None
-    loss: str
+    loss: OneOf["cross_entropy", "kl", "reverse_kl", "jsd", "tvd"]
     epochs: float
     lr: float
     batch: int
@@ -680,6 +698,7 @@ class FinetuneStage:
     options: Mapping[str, Scalar]
     review: OneOf["optional", "required"]
     location: Location
+    distil: Distil | None = None
     kind: OneOf["finetune"] = "finetune"
 
 

@@ -451,6 +451,7 @@ class ServerEndpoint(Model):
     max_tokens: int
     timeout: float
     kind: OneOf["openai_compatible", "vllm"] = "openai_compatible"
+    top_logprobs: int | None = None
 
 
 class LocalEndpoint(Model):
@@ -616,6 +617,22 @@ class SampleStage(Model):
     kind: OneOf["sample"] = "sample"
 
 
+class Distil(Model):
+    """What a loss over the teacher's probabilities needs: `beta` of `jsd`, `mix` its share beside cross-entropy.
+
+    `top_k` None takes the whole vocabulary; `on_policy` is the share of responses the student wrote itself; `fallback`
+    is trained where teacher and student turn out to have different tokenizers.
+    """
+
+    teacher: str
+    beta: float | None
+    temperature: float
+    top_k: int | None
+    mix: float
+    on_policy: float
+    fallback: OneOf["cross_entropy"] | None
+
+
 class FinetuneStage(Model):
     """`model`: a student's name or an earlier finetune stage's id; `examples`: ids of stages, united.
 
@@ -632,7 +649,7 @@ class FinetuneStage(Model):
     weights: tuple[float, ...]
     retrieve: str | None
     select: str | None
-    loss: str
+    loss: OneOf["cross_entropy", "kl", "reverse_kl", "jsd", "tvd"]
     epochs: float
     lr: float
     batch: int
@@ -642,6 +659,7 @@ class FinetuneStage(Model):
     options: Mapping[str, Scalar]
     review: OneOf["optional", "required"]
     location: Location
+    distil: Distil | None = None
     kind: OneOf["finetune"] = "finetune"
 
 

@@ -2,15 +2,18 @@
 
 from nesyc.diagnostics.codes.code import Code
 
+_MINI = 'embedder mini { base = hf("sentence-transformers/all-MiniLM-L6-v2"), dim = 384 }\nkb notes {\n'
+_SHOUT = (
+    'dataset words {\n  row (word: text)\n  split train = jsonl("train.jsonl")\n}\ntask shout on words {\n'
+)
+
 CODES = (
     Code(
         "E0201",
         "unknown name",
         "Nothing of the wanted kind is declared under this name, in this file or in those it includes.",
-        'embedder mini { base = hf("sentence-transformers/all-MiniLM-L6-v2"), dim = 384 }\nkb notes {\n'
-        "  relation note(id: int, body: text, vec: vector(384) = embed(minni, body)) { key (id) }\n}",
-        'embedder mini { base = hf("sentence-transformers/all-MiniLM-L6-v2"), dim = 384 }\nkb notes {\n'
-        "  relation note(id: int, body: text, vec: vector(384) = embed(mini, body)) { key (id) }\n}",
+        _MINI + "  relation note(id: int, body: text, vec: vector(384) = embed(minni, body)) { key (id) }\n}",
+        _MINI + "  relation note(id: int, body: text, vec: vector(384) = embed(mini, body)) { key (id) }\n}",
     ),
     Code(
         "E0202",
@@ -25,24 +28,31 @@ CODES = (
         "include cycle",
         "Files include each other in a circle. Declarations of an included file are visible everywhere in the "
         "spec, so one of the includes can go.",
-        '# in a.nesy\ninclude "b.nesy"\n# in b.nesy\ninclude "a.nesy"',
-        '# in a.nesy\ninclude "b.nesy"',
+        'include "models.nesy"     # which has the line: include "spec.nesy"',
+        'include "teachers.nesy"',
+        files={
+            "models.nesy": 'nesy 1\ninclude "spec.nesy"\n',
+            "teachers.nesy": "nesy 1\nenum Level { low high }\n",
+        },
     ),
     Code(
         "E0204",
         "unknown prompt hole",
         "A `{hole}` in a prompt or a `say` sentence names nothing that could fill it: a prompt knows the task's "
-        "inputs and `{retrieved}`, a sentence the columns of its relation. A brace itself is written twice: `{{`.",
-        'task shout {\n  input (word: text)\n  output (answer: text)\n  prompt = "Shout {wrod}."\n}',
-        'task shout {\n  input (word: text)\n  output (answer: text)\n  prompt = "Shout {word}."\n}',
+        "inputs and `{retrieved}`, a sentence the columns of its relation. Braces around anything but a name are text.",
+        _SHOUT
+        + '  input (word: text)\n  output (answer: text)\n  prompt = "Shout {wrod}."\n  parse answer = rest()\n}',
+        _SHOUT
+        + '  input (word: text)\n  output (answer: text)\n  prompt = "Shout {word}."\n  parse answer = rest()\n}',
     ),
     Code(
         "E0205",
         "file not found",
         "A file that the spec names is not there, cannot be read, or is not UTF-8 text. A path is relative to the "
         "file that names it.",
-        'include "rules/lerned.nesy"',
-        'include "rules/learned.nesy"',
+        'include "levles.nesy"',
+        'include "levels.nesy"',
+        files={"levels.nesy": "nesy 1\nenum Level { low high }\n"},
     ),
     Code(
         "E0206",
@@ -52,6 +62,7 @@ CODES = (
         "with `roots: {bench: /data}` there, `@bench/bbh/*.json` resolves inside /data.",
         'dataset words {\n  row (word: text)\n  split train = jsonl("../../elsewhere/train.jsonl")\n}',
         'dataset words {\n  row (word: text)\n  split train = jsonl("@bench/train.jsonl")\n}',
+        files={"nesyc.yaml": "roots: {bench: data}\n"},
     ),
     Code(
         "E0207",

@@ -28,11 +28,13 @@ CODES = (
     Code(
         "E0504",
         "fact breaks a `forbid`",
-        "The stored facts alone make an integrity constraint fail.",
+        "The stored facts, or what rules derive from them, break an integrity constraint. It is found when the facts "
+        "are loaded: by `run`, `query` and `test`.",
         'kb family {\n  relation parent(child: text, parent: text)\n  facts parent { ("ann", "ann") }\n'
         "  forbid own: parent(a, a);\n}",
         'kb family {\n  relation parent(child: text, parent: text)\n  facts parent { ("ann", "bob") }\n'
         "  forbid own: parent(a, a);\n}",
+        found_by="run",
     ),
     Code(
         "E0505",
@@ -40,6 +42,7 @@ CODES = (
         "A file that facts are loaded from has no column, or field, of this name.",
         'kb units {\n  relation unit(name: text, factor: number)\n  facts unit from csv("names_only.csv")\n}',
         'kb units {\n  relation unit(name: text, factor: number)\n  facts unit from csv("names_and_factors.csv")\n}',
+        files={"names_only.csv": "name\nmetre\n", "names_and_factors.csv": "name,factor\nmetre,1.0\n"},
     ),
     Code(
         "E0506",
@@ -48,5 +51,6 @@ CODES = (
         "`nesyc kb migrate` does it when told so.",
         "kb notes {\n  relation note(id: int) { key (id) }   # had a column `body` with 120 rows\n}",
         "kb notes {\n  relation note(id: int, body: text) { key (id) }\n}",
+        found_by="kb migrate",
     ),
 )

@@ -27,7 +27,7 @@ CODES = (
         "A block has only the settings it documents. An unknown one would be ignored in silence, and a mistyped "
         "learning rate found out hours later; what is meant for a library goes into `options = {...}`.",
         'student small {\n  base = hf("Qwen/Qwen2.5-0.5B")\n  adaptor = full\n}',
-        'student small {\n  base = hf("Qwen/Qwen2.5-0.5B")\n  adapter = full\n}',
+        'student small {\n  base = hf("Qwen/Qwen2.5-0.5B")\n  adapter = .full\n}',
     ),
     Code(
         "E0104",

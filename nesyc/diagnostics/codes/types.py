@@ -69,8 +69,8 @@ CODES = (
     Code(
         "E0308",
         "wrong arguments",
-        "A function got an argument it does not have, lacks one it needs, or got one twice.",
-        'student small {\n  base = hf("Qwen/Qwen2.5-0.5B")\n  adapter = lora(rnk = 32)\n}',
+        "A function lacks an argument it needs, got one twice or one that is out of range, or settings do not go together.",
+        'student small {\n  base = hf("Qwen/Qwen2.5-0.5B")\n  adapter = lora(rank = 0)\n}',
         'student small {\n  base = hf("Qwen/Qwen2.5-0.5B")\n  adapter = lora(rank = 32)\n}',
     ),
 )

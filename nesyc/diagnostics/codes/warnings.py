@@ -22,7 +22,8 @@ CODES = (
     Code(
         "W0403",
         "rule implied by another of the same signature",
-        "Whatever this rule derives, another one derives too, with no less confidence.",
+        "Whatever this rule derives, another rule of the same relation derives too, with no less confidence: its body "
+        "asks for more and its head says no more.",
         _FAMILY
         + "  rule up: kin(a, b) :- parent(a, b);\n  rule again: kin(a, b) :- parent(a, b), a != b;\n}",
         _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n}",
@@ -30,17 +31,19 @@ CODES = (
     Code(
         "W0404",
         "only positive evidence",
-        "A learned rule was never tried where it should not hold, so its confidence says little.",
-        _FAMILY + "  @learned(by = big, support = 4, against = 0, tried = 0)\n"
+        "A learned rule has supporting cases and no counter-example, so nothing says that it was ever tried where it "
+        "should not hold, and its confidence says little. `tried = n` in `@learned` counts the cases it was tried on "
+        "where it should not hold, and settles the matter.",
+        _FAMILY + "  @learned(by = big, support = 4, against = 0)\n"
         "  rule up 0.99: kin(a, b) :- parent(a, b);\n}",
-        _FAMILY + "  @learned(by = big, support = 4, against = 1, tried = 60)\n"
+        _FAMILY + "  @learned(by = big, support = 4, against = 1)\n"
         "  rule up 0.80: kin(a, b) :- parent(a, b);\n}",
     ),
     Code(
         "W0405",
         "runs as a loop",
-        "SQLite evaluates this recursion as a loop of statements rather than as one: the result is the same, large "
-        "ones take longer.",
+        "A rule that reads its own relation twice, or relations that are defined through each other, have no single "
+        "recursive SQL statement: they are computed round by round. The result is the same; large ones take longer.",
         _FAMILY + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), kin(b, c);\n}",
         _FAMILY
         + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), parent(b, c);\n}",

@@ -22,7 +22,7 @@ Inputs = dict[str, Any]
 
 NOT_CONTENT = frozenset(
     {"id", "name", "location", "review", "task", "teacher", "student", "model", "data", "examples", "against"}
-    | {"retrieve", "select", "into", "of", "kb"}
+    | {"retrieve", "select", "into", "of", "kb", "distil"}
 )
 
 
@@ -131,6 +131,9 @@ def finetune_inputs(ctx: Context, stage: config.FinetuneStage, copy: int) -> Inp
         "examples": [ctx.keys[name] for name in stage.examples if is_stage(ctx, name)],
         "torch": version_of("torch"),
     }
+    if stage.distil is not None:
+        inputs |= {"`distil`": stage.distil.model_dump(mode="json", exclude={"teacher"})}
+        inputs |= _teacher(ctx, stage.distil.teacher)
     for name in stage.examples:
         if not is_stage(ctx, name):
             inputs |= _rows(ctx, name)
