@@ -1,14 +1,16 @@
 """The language's definition of what a KB derives, as plain Python without a thought for speed.
 
 Written from the language's own words: every substitution is enumerated, strata are recomputed from scratch round
-after round. Nothing here is shared with the compiler but the IR.
+after round. Nothing here is shared with the compiler but the IR's nodes; not even its strata are.
 """
 
 from __future__ import annotations
 
+import json
 import math
 import operator
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations, product
 from typing import Any
@@ -19,40 +21,91 @@ Fact = tuple[str, tuple[Any, ...]]
 Env = dict[str, Any]
 COMPARE = {"=": operator.eq, "==": operator.eq, "!=": operator.ne, "<": operator.lt, "<=": operator.le,
            ">": operator.gt, ">=": operator.ge}  # fmt: skip
-ARITHMETIC = {"+": operator.add, "-": operator.sub, "*": operator.mul}
-TEXT = {"concat": lambda *a: "".join(map(str, a)), "lower": str.lower, "upper": str.upper, "length": len,
-        "contains": lambda a, b: b in a, "starts_with": str.startswith}  # fmt: skip
+ORIGINS = ("human", "teacher", "unreviewed")
+FUNCTIONS = {
+    "+": operator.add, "-": operator.sub, "*": operator.mul, "neg": operator.neg,
+    "/": lambda a, b: a / b, "%": lambda a, b: abs(a) % abs(b) * (-1 if a < 0 else 1),
+    "concat": lambda *a: "".join(map(str, a)), "lower": str.lower, "upper": str.upper, "length": len,
+    "contains": lambda a, b: b in a, "starts_with": str.startswith,
+    "replace": lambda a, b, c: a.replace(b, c) if b else a,
+    "matches": lambda a, b: re.search(b, a) is not None,
+}  # fmt: skip
 
 
 @dataclass
 class World:
-    """What is known: the rows queries see by relation, the candidates of the stratum at work, leaf values."""
+    """What is known: the rows queries see by relation, confidences, and for `top_proofs` leaf sets, the rule that
+    ends each, and leaves' values and caps."""
 
     kb: ir.Kb
     seen: dict[str, set[tuple[Any, ...]]] = field(default_factory=dict)
     conf: dict[Fact, float] = field(default_factory=dict)
     sets: dict[Fact, list[frozenset[Any]]] = field(default_factory=dict)
+    rule: dict[tuple[Fact, frozenset[Any]], str] = field(default_factory=dict)
     leaf: dict[Any, tuple[float, float]] = field(default_factory=dict)
 
 
 def evaluate(kb: ir.Kb) -> World:
     """Everything the KB derives: rows as queries see them, their confidences (1.0 under boolean)."""
-    world = World(kb)
+    world = World(kb, {relation.name: set() for relation in kb.relations})
+    relations = {relation.name: relation for relation in kb.relations}
+    written = _stored(world)
     for relation in kb.relations:
-        world.seen[relation.name] = set()
-    for fact in kb.facts:
-        one = (fact.relation, fact.values)
-        value = min(fact.confidence, cap(kb, fact.origin))
-        world.seen[fact.relation].add(fact.values)
-        world.conf[one] = max(value, world.conf.get(one, 0.0)) if kb.semantics.kind != "boolean" else 1.0
-        world.leaf[one] = (world.conf[one], cap(kb, fact.origin))
-        world.sets[one] = [frozenset([one])]
-    for stratum in kb.strata:
-        rules = [rule for rule in kb.rules if rule.name in stratum.rules and rule.active]
+        _resolve(world, relation, written)
+    for names in strata(kb):
+        rules = [rule for rule in kb.rules if rule.head.relation in names and rule.active]
         {"top_proofs": _top_proofs}.get(kb.semantics.kind, _best)(world, rules)
-        for name in stratum.relations:
-            _resolve(world, next(r for r in kb.relations if r.name == name))
+        for name in names:
+            _resolve(world, relations[name], world.conf)
     return world
+
+
+def _stored(world: World) -> dict[Fact, float]:
+    """Facts, each once by its strongest claim; gives the confidences as capped, which boolean does not use."""
+    kb = world.kb
+    claims: dict[Fact, list[tuple[float, int, str]]] = {}
+    for fact in kb.facts:
+        value = min(fact.confidence, cap(kb, fact.origin))
+        claims.setdefault((fact.relation, fact.values), []).append(
+            (-value, ORIGINS.index(fact.origin), fact.origin)
+        )
+    written = {}
+    for one, found in claims.items():
+        value, _, origin = min(found)
+        written[one] = -value
+        world.seen[one[0]].add(one[1])
+        world.conf[one] = -value if kb.semantics.kind != "boolean" else 1.0
+        world.leaf[one] = (world.conf[one], cap(kb, origin))
+        world.sets[one] = [frozenset([one])]
+    return written
+
+
+def strata(kb: ir.Kb) -> list[set[str]]:
+    """Derived relations that read each other, directly or not, and before them what they read."""
+    derived = [relation.name for relation in kb.relations if relation.derived]
+    reads = {name: {r for rule in kb.rules if rule.active and rule.head.relation == name for r in _read(rule.body)}
+             for name in derived}  # fmt: skip
+    below = {name: set(found) for name, found in reads.items()}
+    for _ in derived:
+        for name in derived:
+            below[name] |= {r for other in below[name] if other in below for r in below[other]}
+    groups: list[set[str]] = []
+    for name in derived:
+        group = {name} | {other for other in below[name] if name in below.get(other, ())}
+        if group not in groups:
+            groups.append(group)
+    return sorted(groups, key=lambda group: len(set().union(*(below[name] | {name} for name in group))))
+
+
+def _read(literals: Sequence[ir.BodyLiteral]) -> Iterator[str]:
+    for literal in literals:
+        match literal:
+            case ir.AtomLiteral():
+                yield literal.relation
+            case ir.OrLiteral():
+                yield from _read(literal.branches)
+            case ir.AggregateLiteral():
+                yield from _read(literal.body)
 
 
 def cap(kb: ir.Kb, origin: str) -> float:
@@ -66,8 +119,8 @@ def _best(world: World, rules: Sequence[ir.Rule]) -> None:
         changed = False
         for rule in rules:
             for env, facts in list(solve(world, rule.body, {})):
-                head = (rule.head.relation, tuple(value_of(term, env) for term in rule.head.terms))
-                if not _fits(world.kb, head):
+                head = head_of(world.kb, rule, env)
+                if head is None:
                     continue
                 parts = [
                     min(rule.confidence, cap(world.kb, rule.origin)),
@@ -83,46 +136,48 @@ def _best(world: World, rules: Sequence[ir.Rule]) -> None:
 
 
 def _top_proofs(world: World, rules: Sequence[ir.Rule]) -> None:
-    """Rounds over the stratum until no fact's k best minimal leaf sets change."""
+    """Rounds over the stratum: the k best minimal of the sets a fact has and those the last round's sets give it."""
+    heads: set[Fact] = set()
     while True:
         found: dict[Fact, dict[frozenset[Any], str]] = {}
         for rule in rules:
             for env, facts in list(solve(world, rule.body, {})):
-                head = (rule.head.relation, tuple(value_of(term, env) for term in rule.head.terms))
-                if not _fits(world.kb, head):
+                head = head_of(world.kb, rule, env)
+                if head is None:
                     continue
                 instance = (rule.name, tuple(sorted(env.items(), key=lambda item: item[0])))
                 own = cap(world.kb, rule.origin)
                 world.leaf[instance] = (min(rule.confidence, own), own)
+                best = found.setdefault(
+                    head, {leaves: world.rule[head, leaves] for leaves in world.sets.get(head, ())}
+                )
                 for chosen in product(*(world.sets[fact] for fact in facts)):
                     leaves = frozenset([instance]).union(*chosen)
-                    best = found.setdefault(head, {})
                     best[leaves] = min(rule.name, best.get(leaves, rule.name))
         new = {head: _k_best(world, sets) for head, sets in found.items()}
         if all(world.sets.get(head) == sets for head, sets in new.items()):
             break
         for head, sets in new.items():
+            heads.add(head)
             world.sets[head] = sets
+            world.rule |= {(head, leaves): found[head][leaves] for leaves in sets}
             world.seen[head[0]].add(head[1])
-    for rule in rules:
-        for row in world.seen[rule.head.relation]:
-            world.conf[rule.head.relation, row] = _union(world, world.sets[rule.head.relation, row])
+    for head in heads:
+        world.conf[head] = _union(world, world.sets[head])
 
 
 def _k_best(world: World, sets: Mapping[frozenset[Any], str]) -> list[frozenset[Any]]:
+    """The k best minimal sets. Ties: fewer leaves, rule name, the facts as written, the rule instances as written."""
     minimal = [s for s in sets if not any(other < s for other in sets)]
 
     def order(leaves: frozenset[Any]) -> tuple[Any, ...]:
         value = math.prod(sorted(world.leaf[leaf][0] for leaf in leaves))
-        facts = sorted(leaf for leaf in leaves if _is_fact(world, leaf))
-        rules = sorted(map(repr, (leaf for leaf in leaves if not _is_fact(world, leaf))))
+        written = {leaf: f"{leaf[0]} {json.dumps(leaf[1], ensure_ascii=False)}" for leaf in leaves}
+        facts = sorted(written[leaf] for leaf in leaves if leaf[0] in world.seen)
+        rules = sorted(written[leaf] for leaf in leaves if leaf[0] not in world.seen)
         return -round(value, 12), len(leaves), sets[leaves], facts, rules
 
     return sorted(minimal, key=order)[: world.kb.semantics.k]
-
-
-def _is_fact(world: World, leaf: Any) -> bool:
-    return leaf[0] in world.seen
 
 
 def _union(world: World, sets: list[frozenset[Any]]) -> float:
@@ -134,8 +189,9 @@ def _union(world: World, sets: list[frozenset[Any]]) -> float:
     return min(total, min((world.leaf[leaf][1] for leaf in sets[0]), default=1.0))
 
 
-def _resolve(world: World, relation: ir.Relation) -> None:
-    """Winners of `unique (...) resolve highest_conf`: ties in column order, enums by declaration."""
+def _resolve(world: World, relation: ir.Relation, conf: Mapping[Fact, float]) -> None:
+    """Winners of `unique (...) resolve highest_conf`: confidences equal to 12 digits tie: column order, nulls first,
+    enums by declaration."""
     if relation.unique is None or relation.unique.resolve is None:
         return
     names = [column.name for column in relation.columns]
@@ -143,10 +199,12 @@ def _resolve(world: World, relation: ir.Relation) -> None:
 
     def rank(row: tuple[Any, ...]) -> tuple[Any, ...]:
         values = [
-            orders[c.type.enum].index(v) if c.type.base == "enum" and c.type.enum in orders else v
+            orders[c.type.enum].index(v)
+            if c.type.base == "enum" and c.type.enum in orders and v is not None
+            else v
             for c, v in zip(relation.columns, row, strict=True)
         ]
-        return (-world.conf[relation.name, row], *values)
+        return (-round(conf[relation.name, row], 12), *((v is not None, v) for v in values))
 
     groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in world.seen[relation.name]:
@@ -155,9 +213,54 @@ def _resolve(world: World, relation: ir.Relation) -> None:
     world.seen[relation.name] = {min(rows, key=rank) for rows in groups.values()}
 
 
-def _fits(kb: ir.Kb, head: Fact) -> bool:
-    relation = next(r for r in kb.relations if r.name == head[0])
-    return all(v is not None or c.type.nullable for c, v in zip(relation.columns, head[1], strict=True))
+def broken(world: World) -> list[tuple[str, float]]:
+    """The constraints that do not hold: one entry for each way, with the confidence of its facts together."""
+    found = []
+    for constraint in world.kb.constraints:
+        for _, facts in solve(world, constraint.body, {}):
+            values = [world.conf[fact] for fact in facts]
+            least = world.kb.semantics.kind == "max_min"
+            conf = min(values, default=1.0) if least else math.prod(values)
+            if conf >= (constraint.confidence or 0.0):
+                found.append((constraint.name, conf))
+    return found
+
+
+def answers(
+    world: World, literals: Sequence[ir.BodyLiteral], columns: Sequence[str]
+) -> dict[tuple[Any, ...], float]:
+    """What a query gives: each answer with its confidence, as a fact derived by one sure rule."""
+    ways: dict[tuple[Any, ...], list[tuple[Fact, ...]]] = {}
+    for env, facts in solve(world, literals, {}):
+        ways.setdefault(tuple(env[name] for name in columns), []).append(facts)
+    return {answer: _together(world, found) for answer, found in ways.items()}
+
+
+def _together(world: World, ways: Sequence[tuple[Fact, ...]]) -> float:
+    kind = world.kb.semantics.kind
+    if kind == "boolean":
+        return 1.0
+    if kind != "top_proofs":
+        combine: Callable[[list[float]], float] = min if kind == "max_min" else math.prod
+        return max(combine([1.0, *(world.conf[fact] for fact in facts)]) for facts in ways)
+    sets = {
+        frozenset().union(*chosen): ""
+        for facts in ways
+        for chosen in product(*(world.sets[f] for f in facts))
+    }
+    return _union(world, _k_best(world, sets))
+
+
+def head_of(kb: ir.Kb, rule: ir.Rule, env: Env) -> Fact | None:
+    """What a rule says under a substitution, None where a column cannot hold it; whole numbers become reals."""
+    relation = next(r for r in kb.relations if r.name == rule.head.relation)
+    row = []
+    for column, term in zip(relation.columns, rule.head.terms, strict=True):
+        value = value_of(term, env)
+        if value is None and not column.type.nullable:
+            return None
+        row.append(float(value) if column.type.base in ("number", "usd") and value is not None else value)
+    return relation.name, tuple(row)
 
 
 def solve(
@@ -182,7 +285,7 @@ def _solve(
     rest = [*todo[:index], *todo[index + 1 :]]
     match literal:
         case ir.AtomLiteral(negated=False):
-            for row in sorted(world.seen[literal.relation], key=repr):
+            for row in tuple(world.seen[literal.relation]):
                 bound = match_row(literal, row, env, place)
                 if bound is not None:
                     yield from _solve(world, rest, bound, (*facts, (literal.relation, row)))
@@ -245,7 +348,7 @@ def match_row(atom: ir.AtomLiteral, row: tuple[Any, ...], env: Env, place: str) 
     bound = dict(env)
     for index, (term, value) in enumerate(zip(atom.terms, row, strict=True)):
         if isinstance(term, ir.Var) and term.name is None:
-            bound[f"_{place}/{index}"] = value
+            bound[f"{place}/{index}"] = value
         elif isinstance(term, ir.Var) and term.name not in bound:
             bound[term.name] = value
         else:
@@ -263,18 +366,10 @@ def value_of(term: ir.Term, env: Env) -> Any:
             return term.value
         case ir.Apply():
             values = [value_of(argument, env) for argument in term.arguments]
-            if any(value is None for value in values):
+            if any(value is None for value in values) or (term.function in ("/", "%") and values[1] == 0):
                 return None
-            if term.function in ("/", "%") and values[1] == 0:
-                return None
-            if term.function == "/":
-                whole = term.type.base == "int"
-                return int(values[0] / values[1]) if whole else values[0] / values[1]
-            if term.function == "%":
-                return math.fmod(values[0], values[1]) if term.type.base != "int" else int(math.fmod(*values))
-            if term.function == "neg":
-                return -values[0]
-            return (ARITHMETIC | TEXT)[term.function](*values)
+            value = FUNCTIONS[term.function](*values)
+            return int(value) if term.type.base == "int" else value
 
 
 def compared(sign: str, left: ir.Term, right: ir.Term, env: Env) -> Env | None:
@@ -294,9 +389,7 @@ def aggregate(world: World, literal: ir.AggregateLiteral, env: Env, place: str) 
     found = [bound for bound, _ in solve(world, literal.body, groups, (), f"{place}:")]
     if literal.function == "count":
         return len({value_of(literal.term, bound) for bound in found} - {None})
-    distinct = {
-        tuple(sorted((n, v) for n, v in bound.items() if not n.startswith("_"))): bound for bound in found
-    }
+    distinct = {tuple(sorted((n, v) for n, v in bound.items() if "/" not in n)): bound for bound in found}
     values = [value for bound in distinct.values() if (value := value_of(literal.term, bound)) is not None]
     if not values:
         return None

@@ -100,10 +100,13 @@ def _stratum(layout: Layout, stratum: nodes.Stratum, compiled: dict[str, RuleSta
 
 
 def _resolve(layout: Layout, table: Table) -> Iterator[Statement]:
-    """The winners of `unique (...) resolve highest_conf`: most confident first, ties in column order."""
+    """The winners of `unique (...) resolve highest_conf`: most confident first, ties in column order.
+
+    Compared to 12 digits: the order in which an engine multiplies must not decide.
+    """
     unique = table.relation.unique
     assert unique is not None
-    order = ["conf DESC"] if layout.weighted or not table.relation.derived else []
+    order = ["round(conf, 12) DESC"] if layout.weighted or not table.relation.derived else []
     for column in table.columns:
         source = name(column.column)
         if column.type.enum is not None and column.type.enum in layout.enums:

@@ -56,8 +56,13 @@ def _common(layout: Layout) -> Iterator[SchemaObject]:
     )
     yield table(REJECTED, rejected, True, "Facts a person rejected (as JSON): no stage writes them again.")
     if layout.kb.semantics.kind == "top_proofs":
-        leaves = "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL UNIQUE,\n  conf REAL NOT NULL,\n  cap REAL NOT NULL"
-        yield table(LEAVES, leaves, False, "Facts and rule instances that proofs of derived facts stand on.")
+        leaves = (
+            "  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL UNIQUE,\n  rule TEXT,\n"
+            "  conf REAL NOT NULL,\n  cap REAL NOT NULL"
+        )
+        yield table(
+            LEAVES, leaves, False, "Facts, and instances of rules, that proofs of derived facts stand on."
+        )
         proofs = (
             "  relation TEXT NOT NULL,\n  row INTEGER NOT NULL,\n  rank INTEGER NOT NULL,\n  rule TEXT NOT NULL,\n"
             "  value REAL NOT NULL,\n  leaves TEXT NOT NULL,\n  PRIMARY KEY (relation, row, rank)"

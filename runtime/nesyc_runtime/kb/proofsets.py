@@ -19,6 +19,7 @@ from nesyc_runtime.kb.store import Store
 
 FactId = tuple[str, int]
 Leaves = frozenset[int]
+Order = tuple[float, int, str, tuple[str, ...], tuple[str, ...]]
 
 DIGITS = 12  # values are compared to this many decimals: the order of multiplication must not decide
 
@@ -35,12 +36,12 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class ProofSet:
-    """A leaf set of a fact and the rule that ends it; `order` ranks: value, fewer leaves, rule name, fact keys."""
+    """A leaf set of a fact and the rule that ends it; `order` is its rank (see `ranked`)."""
 
     leaves: Leaves
     rule: str
     value: float
-    order: tuple[float, int, str, tuple[str, ...]]
+    order: Order
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +88,8 @@ class ProofSets:
         store.execute('DELETE FROM "nesyc.leaf"')
         store.execute('DELETE FROM "nesyc.proof"')
         store.connection.executemany(
-            'INSERT INTO "nesyc.leaf" (id, name, conf, cap) VALUES (?, ?, ?, ?)',
-            ((number, leaf.name, leaf.conf, leaf.cap) for number, leaf in enumerate(self._leaves)),
+            'INSERT INTO "nesyc.leaf" (id, name, rule, conf, cap) VALUES (?, ?, ?, ?, ?)',
+            ((number, leaf.name, leaf.rule, leaf.conf, leaf.cap) for number, leaf in enumerate(self._leaves)),
         )
         store.connection.executemany(
             'INSERT INTO "nesyc.proof" (relation, row, rank, rule, value, leaves) VALUES (?, ?, ?, ?, ?, ?)',
@@ -125,10 +126,12 @@ class ProofSets:
         return True
 
     def _ranked(self, leaves: Leaves, rule: str) -> ProofSet:
-        value = prod(sorted(self._leaves[leaf].conf for leaf in leaves))
-        facts = sorted(self._leaves[leaf].name for leaf in leaves if self._leaves[leaf].rule is None)
-        rules = sorted(self._leaves[leaf].name for leaf in leaves if self._leaves[leaf].rule is not None)
-        return ProofSet(leaves, rule, value, (-round(value, DIGITS), len(leaves), rule, (*facts, *rules)))
+        own = [self._leaves[leaf] for leaf in leaves]
+        value = prod(sorted(leaf.conf for leaf in own))
+        facts = (leaf.name for leaf in own if leaf.rule is None)
+        return ProofSet(
+            leaves, rule, value, ranked(value, rule, facts, (leaf.name for leaf in own if leaf.rule))
+        )
 
     def _write_confidences(self, stratum: StratumPlan) -> None:
         confidences = {number: leaf.conf for number, leaf in enumerate(self._leaves)}
@@ -184,6 +187,12 @@ class ProofSets:
             plan = self._store.program.by_name[relation]
             self._keys[relation] = dict(named_rows(self._store, plan))
         return self._keys[relation]
+
+
+def ranked(value: float, rule: str, facts: Iterable[str], instances: Iterable[str]) -> Order:
+    """The best first: value, fewer leaves, rule name, facts, then rule instances, both as they are written."""
+    fact_names, instance_names = tuple(sorted(facts)), tuple(sorted(instances))
+    return -round(value, DIGITS), len(fact_names) + len(instance_names), rule, fact_names, instance_names
 
 
 def named_rows(

@@ -8,7 +8,7 @@ from itertools import islice
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.facts import SourceRow
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.rows import FIELDS, column_list, quote
+from nesyc_runtime.kb.rows import FIELDS, ORIGINS, column_list, quote
 from nesyc_runtime.kb.store import Store
 
 BATCH = 5000
@@ -16,7 +16,7 @@ NEW = 'temp."nesyc.new"'
 
 
 def stage_rows(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> None:
-    """All rows of the source in a temporary table, as the relation holds them, each once.
+    """All rows of the source in a temporary table, as the relation holds them, each once: by its strongest claim.
 
     Raises `UserError` (E0503) where two rows have one key.
     """
@@ -45,13 +45,21 @@ def stage_rows(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) 
     values = ", ".join(quote(c.column) for c in relation.columns if not c.computed)
     store.execute(
         f"DELETE FROM {NEW} WHERE number NOT IN (SELECT number FROM ("
-        f"SELECT number, row_number() OVER (PARTITION BY {values} ORDER BY written DESC, number) AS n FROM {NEW}"
+        f"SELECT number, row_number() OVER (PARTITION BY {values} ORDER BY {_strongest(store)}, number) AS n FROM {NEW}"
         ") WHERE n = 1)"
     )
     _check_keys(store, relation)
     store.execute(
         f'CREATE INDEX temp."nesyc.new.key" ON "nesyc.new" ({", ".join(key_columns(relation) or [values])})'
     )
+
+
+def _strongest(store: Store) -> str:
+    """Which of several equal rows stands: that of the highest confidence as capped, then by origin (see `rows`)."""
+    caps = store.program.ceiling
+    capped = " ".join(f"WHEN {store.symbol(origin)} THEN {float(caps[origin])!r}" for origin in ORIGINS)
+    place = " ".join(f"WHEN {store.symbol(origin)} THEN {rank}" for rank, origin in enumerate(ORIGINS))
+    return f"min(written, CASE origin {capped} END) DESC, CASE origin {place} END"
 
 
 def _texts(relation: RelationPlan, row: SourceRow) -> Iterator[str]:

@@ -7,19 +7,23 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 
-from nesyc_runtime.kb.proofsets import DIGITS, FactId, Leaves, minimal_sets, named_rows
+from nesyc_runtime.kb.proofsets import FactId, Leaves, Order, minimal_sets, named_rows, ranked
 from nesyc_runtime.kb.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSets:
-    """Leaf sets read back, of each fact the best first; facts no proof stands on have leaves below zero."""
+    """Leaf sets read back, of each fact the best first; facts no proof stands on have leaves below zero.
+
+    `instances`: the leaves that are rule instances.
+    """
 
     of: Mapping[FactId, tuple[Leaves, ...]]
     confidences: Mapping[int, float]
     caps: Mapping[int, float]
     names: Mapping[int, str]
     rules: Mapping[FactId, tuple[str, ...]]
+    instances: frozenset[int]
 
 
 def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
@@ -28,6 +32,7 @@ def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
     rules: dict[FactId, tuple[str, ...]] = {}
     leaves: dict[int, tuple[str, float, float]] = {}
     numbers: dict[str, int] = {}
+    instances: set[int] = set()
     for fact in sorted(facts):
         relation, row = fact
         plan = store.program.by_name[relation]
@@ -46,22 +51,27 @@ def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
         of[fact] = (frozenset((numbers[leaf[0]],)),)
         rules[fact] = ("",)
     for number in {leaf for sets in of.values() for one in sets for leaf in one} - leaves.keys():
-        sql = 'SELECT name, conf, cap FROM "nesyc.leaf" WHERE id = ?'
-        leaves[number] = store.execute(sql, (number,)).fetchone()
+        sql = 'SELECT name, conf, cap, rule FROM "nesyc.leaf" WHERE id = ?'
+        *leaf, rule = store.execute(sql, (number,)).fetchone()
+        leaves[number] = leaf[0], leaf[1], leaf[2]
+        if rule is not None:
+            instances.add(number)
     return StoredSets(
         of,
         {number: leaf[1] for number, leaf in leaves.items()},
         {number: leaf[2] for number, leaf in leaves.items()},
         {number: leaf[0] for number, leaf in leaves.items()},
         rules,
+        frozenset(instances),
     )
 
 
 def best_sets(sets: Iterable[Leaves], known: StoredSets, k: int) -> list[Leaves]:
     """The k best minimal ones of leaf sets that no rule has a say in."""
 
-    def order(leaves: Leaves) -> tuple[float, int, tuple[str, ...]]:
+    def order(leaves: Leaves) -> Order:
         value = prod(sorted(known.confidences[leaf] for leaf in leaves))
-        return -round(value, DIGITS), len(leaves), tuple(sorted(known.names[leaf] for leaf in leaves))
+        facts = (known.names[leaf] for leaf in leaves - known.instances)
+        return ranked(value, "", facts, (known.names[leaf] for leaf in leaves & known.instances))
 
     return sorted(minimal_sets(dict.fromkeys(sets, "")), key=order)[:k]

@@ -27,7 +27,7 @@ WHERE kin_1.a <> parent_2.parent
 INSERT INTO "kin.winners" (_row, a, b, rel, conf)
 SELECT _row, a, b, rel, conf FROM "kin.rows" WHERE _row IN (
   SELECT _row FROM (
-    SELECT _row, row_number() OVER (PARTITION BY a, b ORDER BY conf DESC, (SELECT text FROM "nesyc.symbol" WHERE id = a), (SELECT text FROM "nesyc.symbol" WHERE id = b), (SELECT place FROM "Kin.enum" WHERE symbol = rel)) AS place FROM "kin.rows"
+    SELECT _row, row_number() OVER (PARTITION BY a, b ORDER BY round(conf, 12) DESC, (SELECT text FROM "nesyc.symbol" WHERE id = a), (SELECT text FROM "nesyc.symbol" WHERE id = b), (SELECT place FROM "Kin.enum" WHERE symbol = rel)) AS place FROM "kin.rows"
   ) WHERE place = 1
 );
 

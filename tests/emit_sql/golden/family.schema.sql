@@ -35,10 +35,11 @@ CREATE TABLE "nesyc.rejected" (
   PRIMARY KEY (relation, fact)
 ) STRICT;
 
--- Facts and rule instances that proofs of derived facts stand on.
+-- Facts, and instances of rules, that proofs of derived facts stand on.
 CREATE TABLE "nesyc.leaf" (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
+  rule TEXT,
   conf REAL NOT NULL,
   cap REAL NOT NULL
 ) STRICT;
