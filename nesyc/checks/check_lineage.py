@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from nesyc.checks.kinds import Bound, Located, Symbol
 from nesyc.checks.paths import Paths, has_wildcard
+from nesyc.checks.pipelines import StageInfo
 from nesyc.checks.references import dotted, find_symbol
 from nesyc.checks.tables import Tables
 from nesyc.diagnostics import Diagnostic, Help, Related
@@ -49,6 +50,7 @@ def check_lineage(tables: Tables) -> Iterator[Diagnostic]:
                 what = f"stage `{stage.id}`"
                 span = stage.bound.span_of(argument)
                 yield _diagnostic(what, span, symbol, leaks[symbol.id])
+        yield from _recorded(tables, stage, held)
     for name in tables.symbols.retrieves:
         gate = tables.blocks["retrieve", name]["gate"]
         tuned = gate["below"] if isinstance(gate, Bound) else None
@@ -157,13 +159,34 @@ def _fact_files(tables: Tables, held: dict[str, Span | None]) -> Iterator[Diagno
     for kb, facts in tables.facts.items():
         for file in facts.files:
             for split, evaluated in held.items():
-                source = tables.sources.get(split)
-                inner = _inner(source) if source else None
-                path = inner.values.get("path") if inner else None
-                if isinstance(path, Located) and overlap(tables.paths, file.located, path):
+                path = _path_of(tables, split)
+                if path is not None and overlap(tables.paths, file.located, path):
                     symbol = tables.symbols.table["split"][split]
                     leak = Leak(symbol, "reads the same file", evaluated)
                     yield _diagnostic(f"kb `{kb}`", file.span, None, leak)
+
+
+def _recorded(tables: Tables, stage: StageInfo, held: dict[str, Span | None]) -> Iterator[Diagnostic]:
+    """A teacher whose recorded answers stand in a held-out file."""
+    assert stage.bound is not None
+    for argument, teacher in stage.symbols(("teacher",)):
+        endpoint = tables.blocks["teacher", teacher.id]["endpoint"]
+        recorded = endpoint["path"] if isinstance(endpoint, Bound) and endpoint.name == "recorded" else None
+        if not isinstance(recorded, Located):
+            continue
+        for split, evaluated in held.items():
+            path = _path_of(tables, split)
+            if path is not None and overlap(tables.paths, recorded, path):
+                leak = Leak(tables.symbols.table["split"][split], "reads the same file", evaluated)
+                yield _diagnostic(f"stage `{stage.id}`", stage.bound.span_of(argument), teacher, leak)
+
+
+def _path_of(tables: Tables, split: str) -> Located | None:
+    """The file a split reads, where it reads one."""
+    source = tables.sources.get(split)
+    inner = _inner(source) if source else None
+    path = inner.values.get("path") if inner else None
+    return path if isinstance(path, Located) else None
 
 
 def _diagnostic(what: str, span: Span, through: Symbol | None, leak: Leak) -> Diagnostic:

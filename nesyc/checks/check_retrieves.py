@@ -88,7 +88,7 @@ def check_retrieves(tables: Tables) -> Iterator[Diagnostic]:
                 yield from _check_indexed(kb, target)
         yield from _check_search(search, len(list(search_targets(search))))
         if bound["where"] is not None and targets:
-            yield from _check_where(tables, bound["where"], targets)
+            yield from _check_where(tables, kb, bound["where"], targets)
 
 
 def _check_query(tables: Tables, node: ast.Retrieve, bound: Bound) -> Iterator[Diagnostic]:
@@ -151,7 +151,9 @@ def hit_name(targets: list[SearchTarget], path: tuple[str, ...]) -> ItemName | N
     return ItemName("hit", path[0], IMPLICIT[path[0]]) if path[0] in IMPLICIT else None
 
 
-def _check_where(tables: Tables, where: ast.Expr, targets: list[SearchTarget]) -> Iterator[Diagnostic]:
+def _check_where(
+    tables: Tables, kb: KbInfo, where: ast.Expr, targets: list[SearchTarget]
+) -> Iterator[Diagnostic]:
     columns = [name for target in targets for name in target.relation.column_names]
     items = ItemTypes(
         lambda path: hit_name(targets, path),
@@ -159,6 +161,7 @@ def _check_where(tables: Tables, where: ast.Expr, targets: list[SearchTarget]) -
         tables.symbols.enums,
         tables.params,
         noun="column",
+        relations=kb.scope.relations,
     )
     type_ = items.type_of(where)
     yield from items.problems

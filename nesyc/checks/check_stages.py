@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
-from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.kinds import Bound, Located, Symbol
 from nesyc.checks.messages import unknown_name
 from nesyc.checks.pipelines import StageInfo
-from nesyc.checks.rule_graph import layers
+from nesyc.checks.stage_order import check_stage_cycles, target_kb, validated_model
 from nesyc.checks.tables import Tables
 from nesyc.diagnostics import Diagnostic, Help, Related
 
@@ -19,7 +18,7 @@ READ_KNOWLEDGE = frozenset({"augmented", "augmented_answer"})
 
 def check_stages(tables: Tables) -> Iterator[Diagnostic]:
     """E0201, E0308, E0701 and E0702 of the pipelines."""
-    yield from _check_cycles(tables.stages)
+    yield from check_stage_cycles(tables)
     for stage in tables.stages.values():
         if stage.bound is None:
             continue
@@ -32,46 +31,10 @@ def check_stages(tables: Tables) -> Iterator[Diagnostic]:
                 yield from _check_extract(tables, stage.bound)
             case "induce":
                 yield from _check_induce(tables, stage.bound)
+            case "validate":
+                yield from _check_validate(tables, stage.bound)
             case _:
                 continue
-
-
-def _check_cycles(stages: Mapping[str, StageInfo]) -> Iterator[Diagnostic]:
-    edges = ((identity, other) for identity, stage in stages.items() for other in stage.reads)
-    for layer in layers(stages, edges):
-        if not layer.recursive:
-            continue
-        first = stages[layer.relations[0]]
-        way = _cycle(first.id, layer.relations, stages)
-        others = tuple(
-            Related(stages[name].node.name.span, f"`{name}` is part of the cycle") for name in way[1:]
-        )
-        yield Diagnostic(
-            "E0701",
-            f"stage `{first.id}` depends on itself",
-            first.node.name.span,
-            label="part of a cycle",
-            related=others[:4],
-            notes=(f"the cycle: {' -> '.join([*way, first.id])}",),
-            help=Help("let one of them read an earlier stage"),
-        )
-
-
-def _cycle(start: str, members: tuple[str, ...], stages: Mapping[str, StageInfo]) -> list[str]:
-    """A shortest way from `start` back to itself, without the return."""
-    came: dict[str, str] = {}
-    queue = [start]
-    for name in queue:
-        for other in stages[name].reads:
-            if other == start:
-                way = [name]
-                while way[-1] != start:
-                    way.append(came[way[-1]])
-                return way[::-1]
-            if other in members and other not in came:
-                came[other] = name
-                queue.append(other)
-    return [start]
 
 
 def _check_finetune(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[Diagnostic]:
@@ -155,23 +118,16 @@ def _check_extract(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
         yield Diagnostic("E0702", message, bound.span_of("into"), "derived", related, help=help_)
 
 
-def target_kb(tables: Tables, bound: Bound) -> KbInfo | None:
-    """The KB an `induce` stage writes rules for: named, or the one that includes its file, or the only one."""
-    if isinstance(bound["kb"], Symbol):
-        return tables.symbols.kbs[bound["kb"].id]
-    located = bound["into"]
-    for kb in tables.symbols.kbs.values():
-        for include in kb.includes:
-            found = tables.paths.locate(include.path.value, include.path.span)
-            if not isinstance(found, Located) or not isinstance(located, Located):
-                continue
-            if (found.root, found.pattern) == (located.root, located.pattern):
-                return kb
-    return next(iter(tables.symbols.kbs.values())) if len(tables.symbols.kbs) == 1 else None
-
-
 def _check_induce(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
     if isinstance(bound["into"], Located) and target_kb(tables, bound) is None:
         message = "no KB includes the file that the rules are written to"
         help_ = Help("include it in a KB, or say `kb = NAME`")
         yield Diagnostic("E0308", message, bound.span_of("into"), "of which KB?", help=help_)
+
+
+def _check_validate(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
+    if bound["model"] is None and isinstance(bound["of"], Symbol):
+        if validated_model(tables.stages, bound) is not None:
+            return
+        message = "`validate` needs the model whose answers it measures"
+        yield Diagnostic("E0308", message, bound.span, "no `model`", help=Help("add `model = STAGE`"))

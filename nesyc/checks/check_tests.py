@@ -13,6 +13,7 @@ from nesyc.checks.tasks import TaskInfo
 from nesyc.checks.types import BOOL, INT, NUMBER, TEXT, Type, assignable
 from nesyc.checks.value_words import describe
 from nesyc.diagnostics import Diagnostic, Help
+from nesyc.diagnostics.codes import CODES
 from nesyc.syntax import nodes as ast
 
 
@@ -112,11 +113,9 @@ def _wrong_target(test: ast.Test, why: str, known: tuple[str, ...]) -> Diagnosti
 
 
 def _check_code(expected: ast.ExpectError) -> Iterator[Diagnostic]:
-    code = expected.code.text
-    if not (len(code) == 5 and code[0] in "EW" and code[1:].isdigit()):
-        message = f"`{code}` is no code of a diagnostic"
-        help_ = Help("codes look like `E0402`; `nesyc explain` lists them")
-        yield Diagnostic("E0201", message, expected.code.span, "no such code", help=help_)
+    code = expected.code
+    if code.text not in CODES:
+        yield unknown_name("diagnostic", code.text, code.span, CODES, ("`nesyc explain` lists all codes",))
 
 
 def _check_value(tables: Tables, test: ast.Test, expected: ast.ExpectValue) -> Iterator[Diagnostic]:

@@ -9,6 +9,7 @@ from nesyc.checks.messages import did_you_mean
 from nesyc.checks.methods import METHOD_KINDS, METHOD_SCALARS
 from nesyc.checks.tables import Tables
 from nesyc.diagnostics import Diagnostic, Help, Related
+from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast
 
 
@@ -23,6 +24,7 @@ def check_values(tables: Tables) -> Iterator[Diagnostic]:
         yield from _check_base(tables, tables.blocks["embedder", name]["base"])
     for name in tables.symbols.teachers:
         yield from _check_fallback(tables, name)
+    yield from _check_stores(tables)
 
 
 def _check_method_head(method: ast.Method) -> Iterator[Diagnostic]:
@@ -81,6 +83,30 @@ def _check_base(tables: Tables, base: object) -> Iterator[Diagnostic]:
         found = tables.paths.locate(base["file"], base.span_of("file"))
         if isinstance(found, Diagnostic):
             yield found
+
+
+def _check_stores(tables: Tables) -> Iterator[Diagnostic]:
+    """E0202 and E0206: each KB has a file of its own, inside the project."""
+    first: dict[str, tuple[str, Span]] = {}
+    for name, kb in tables.symbols.kbs.items():
+        store = tables.blocks["kb", name]["store"]
+        written = store["file"] if isinstance(store, Bound) else f"{name}.db"
+        span = store.span_of("file") if isinstance(store, Bound) else kb.node.name.span
+        if not isinstance(written, str):
+            continue
+        # A store lies beside the main spec, whichever file declares its KB.
+        found = tables.paths.locate(written, Span(tables.loaded.main.path, span.start, span.end))
+        if isinstance(found, Diagnostic):
+            message = f"the store of kb `{name}` is not inside the project"
+            yield Diagnostic("E0206", message, span, "leads outside", notes=found.notes, help=found.help)
+            continue
+        file = f"{found.root}/{found.pattern}"
+        if file in first:
+            other, where = first[file]
+            message = f"kb `{name}` and kb `{other}` have the same store"
+            help_ = Help(f'give it a file of its own:  store = sqlite("{name}.db")')
+            yield Diagnostic("E0202", message, span, "taken", (Related(where, f"kb `{other}`"),), help=help_)
+        first.setdefault(file, (name, span))
 
 
 def _check_fallback(tables: Tables, name: str) -> Iterator[Diagnostic]:

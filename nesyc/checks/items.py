@@ -9,10 +9,10 @@ from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantErro
 from nesyc.checks.messages import unknown_constant, unknown_name
 from nesyc.checks.references import dotted
 from nesyc.checks.rule_types import FUNCTION_TYPES, arithmetic
-from nesyc.checks.scope import EnumInfo
+from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
 from nesyc.checks.types import BOOL, NUMERIC, ORDERED, TEXT, UNKNOWN, Type, compatible, is_date
 from nesyc.checks.value_words import describe
-from nesyc.diagnostics import Diagnostic
+from nesyc.diagnostics import Diagnostic, Related
 from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast
 
@@ -35,7 +35,10 @@ Find = Callable[[tuple[str, ...]], ItemName | None]
 
 @dataclass(slots=True)
 class ItemTypes:
-    """Types an expression; `find` knows the names, `known` are those to suggest, `code` is for wrong types."""
+    """Types an expression; `find` knows the names, `known` are those to suggest, `code` is for wrong types.
+
+    `relations` are those an expression may test, as `useful(id, _)`.
+    """
 
     find: Find
     known: Iterable[str]
@@ -43,6 +46,7 @@ class ItemTypes:
     constants: Mapping[str, Constant]
     code: str = "E0304"
     noun: str = "field"
+    relations: Mapping[str, RelationInfo] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
 
     def type_of(self, expr: ast.Expr) -> Type:
@@ -136,11 +140,45 @@ class ItemTypes:
                 unknown_constant(enum.name, constant.name, constant.span, enum.constants, enum.span)
             )
 
+    def _test(self, call: ast.Call, relation: RelationInfo) -> None:
+        """E0301 and wrong types in the test of a relation."""
+        columns = relation.columns
+        related = (Related(relation.span, "declared here"),) if relation.span is not None else ()
+        if len(call.arguments) != len(columns) or any(argument.name for argument in call.arguments):
+            message = f"`{relation.name}` has {len(columns)} column{'s' * (len(columns) != 1)}"
+            notes = (f"its columns are ({', '.join(relation.column_names)})", "`_` stands for any value")
+            label = f"{len(call.arguments)} argument{'s' * (len(call.arguments) != 1)}"
+            self.problems.append(Diagnostic("E0301", message, call.span, label, related, notes))
+            return
+        for argument, column in zip(call.arguments, columns, strict=True):
+            self._test_argument(argument.value, column)
+
+    def _test_argument(self, expr: ast.Expr, column: ColumnInfo) -> None:
+        if isinstance(expr, ast.Wildcard):
+            return
+        if isinstance(expr, ast.EnumConstant):
+            self._enum_constant(expr, column.type)
+            return
+        found = self.type_of(expr)
+        if isinstance(expr, ast.Text) and column.type.base == "date" and is_date(expr.value):
+            return
+        if not compatible(found, column.type):
+            message = f"column `{column.name}` is {column.type}, this is {found}"
+            self._problem(message, expr.span, f"this is {found}")
+
     def _call(self, call: ast.Call) -> Type:
         name = call.function.text
         known = FUNCTION_TYPES.get(name)
+        if name == "known" and len(call.arguments) == 1:
+            self.type_of(call.arguments[0].value)
+            return BOOL
+        if known is None and name in self.relations:
+            self._test(call, self.relations[name])
+            return BOOL
         if known is None:
-            self.problems.append(unknown_name("function", name, call.function.span, FUNCTION_TYPES))
+            noun = "function or relation" if self.relations else "function"
+            candidates = (*FUNCTION_TYPES, *self.relations)
+            self.problems.append(unknown_name(noun, name, call.function.span, candidates))
             return UNKNOWN
         wanted, result = known
         if not call.arguments or (wanted is not None and len(wanted) != len(call.arguments)):

@@ -119,8 +119,7 @@ def check_cycles(scope: RuleScope, edges: tuple[Edge, ...], found: tuple[Layer, 
         bad = [edge for edge in own if edge.sign != "+"]
         for edge in {(edge.head, edge.reads, edge.sign): edge for edge in reversed(bad)}.values():
             yield _through(edge, _path(edge.reads, edge.head, successors))
-        if not bad:
-            yield from _through_resolve(scope, found[number], own, successors)
+        yield from _through_resolve(scope, found[number], own, successors)
 
 
 def _path(start: str, goal: str, successors: Mapping[str, list[Edge]]) -> list[Edge]:
@@ -173,6 +172,8 @@ def _through_resolve(
             continue
         edge = next(edge for edge in own if edge.reads == name and edge.head != name)
         way = _path(edge.reads, edge.head, successors)
+        if any(step.sign != "+" for step in (edge, *way)):
+            continue  # reported as a cycle through negation or an aggregate
         cycle = " -> ".join([edge.head, *(step.reads for step in (edge, *way))])
         yield Diagnostic(
             "E0404",

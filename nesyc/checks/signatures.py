@@ -270,7 +270,7 @@ _CALLS = (
         "validate",
         (
             P("of", Ref(("entries", "rules"))),
-            P("model", MODEL),
+            P("model", MODEL, None),
             P("data", SPLIT),
             P("drop", BOOL, True),
             REVIEW,

@@ -48,7 +48,7 @@ def stage_inputs(spec: nodes.Spec, stage: nodes.Stage) -> tuple[str, ...]:
         case nodes.ExtractStage() | nodes.InduceStage():
             named = (stage.data,)
         case nodes.ValidateStage():
-            named = (stage.of, stage.model)
+            named = (stage.of, *(() if _is_student(spec, stage.model) else (stage.model,)))
     return tuple(dict.fromkeys(name for name in named if name != stage.id))
 
 
@@ -63,13 +63,21 @@ def _is_student(spec: nodes.Spec, model: str) -> bool:
 
 
 def _writers(spec: nodes.Spec, retrieve: str | None) -> tuple[str, ...]:
-    """Stages that write entries into the KB that `retrieve` reads."""
+    """Stages that write entries or rules into the KB that `retrieve` reads, or take some of them back."""
     if retrieve is None:
         return ()
     kb = next(r.kb for r in spec.retrieves if r.name == retrieve)
-    return tuple(
-        stage.id
-        for pipeline in spec.pipelines
-        for stage in pipeline.stages
-        if isinstance(stage, nodes.ExtractStage) and stage.into.split(".")[0] == kb
-    )
+    stages = {stage.id: stage for pipeline in spec.pipelines for stage in pipeline.stages}
+    return tuple(name for name, stage in stages.items() if _written_kb(stage, stages) == kb)
+
+
+def _written_kb(stage: nodes.Stage, stages: Mapping[str, nodes.Stage]) -> str | None:
+    match stage:
+        case nodes.ExtractStage():
+            return stage.into.split(".")[0]
+        case nodes.InduceStage():
+            return stage.kb
+        case nodes.ValidateStage():
+            return _written_kb(stages[stage.of], stages)
+        case _:
+            return None

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
 from nesyc.checks.items import ItemName, ItemTypes
 from nesyc.checks.references import dotted
-from nesyc.checks.scope import EnumInfo
+from nesyc.checks.scope import EnumInfo, RelationInfo
 from nesyc.checks.types import UNKNOWN, Type
 from nesyc.ir import nodes
 from nesyc.ir.context import lower_type
@@ -20,6 +20,7 @@ class ItemLowering:
     find: Callable[[tuple[str, ...]], ItemName | None]
     enums: Mapping[str, EnumInfo]
     constants: Mapping[str, Constant]
+    relations: Mapping[str, RelationInfo] = field(default_factory=dict)
 
     def lower(self, expr: ast.Expr, wanted: Type = UNKNOWN) -> nodes.ItemExpr:
         """`expr`, which the checks have found sound; an enum constant takes the type `wanted`."""
@@ -35,8 +36,20 @@ class ItemLowering:
         except (NotConstantError, BadArithmeticError):
             return self._operation(expr)
 
-    def _operation(self, expr: ast.Expr) -> nodes.Operation:
+    def _operation(self, expr: ast.Expr) -> nodes.Operation | nodes.Holds:
         match expr:
+            case ast.Call() if expr.function.text in self.relations:
+                columns = self.relations[expr.function.text].columns
+                pairs = zip(expr.arguments, columns, strict=True)
+                return nodes.Holds(
+                    expr.function.text,
+                    tuple(
+                        None
+                        if isinstance(argument.value, ast.Wildcard)
+                        else self.lower(argument.value, column.type)
+                        for argument, column in pairs
+                    ),
+                )
             case ast.Unary():
                 return nodes.Operation("neg" if expr.operator == "-" else "not", (self.lower(expr.operand),))
             case ast.Binary():
@@ -53,4 +66,4 @@ class ItemLowering:
     def _type(self, expr: ast.Expr) -> Type:
         if isinstance(expr, ast.EnumConstant):
             return UNKNOWN
-        return ItemTypes(self.find, (), self.enums, self.constants).type_of(expr)
+        return ItemTypes(self.find, (), self.enums, self.constants, relations=self.relations).type_of(expr)

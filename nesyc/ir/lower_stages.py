@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from nesyc.checks.check_losses import distilled
-from nesyc.checks.check_stages import target_kb
 from nesyc.checks.kinds import Bound, Symbol
 from nesyc.checks.pipelines import StageInfo
 from nesyc.checks.signatures import CALLS
+from nesyc.checks.stage_order import target_kb, validated_model
 from nesyc.ir import nodes
 from nesyc.ir.context import Lowering
 
@@ -79,7 +79,7 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
             return nodes.ValidateStage(
                 **common,
                 of=_id(bound["of"]),
-                model=_id(bound["model"]),
+                model=_id(validated_model(to.tables.stages, bound)),
                 data=_id(bound["data"]),
                 drop=bound["drop"],
             )

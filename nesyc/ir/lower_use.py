@@ -32,7 +32,7 @@ def _retrieve(to: Lowering, name: str, node: ast.Retrieve) -> nodes.Retrieve:
         targets.append(target)
     enums, params = tables.symbols.enums, tables.params
     where = bound["where"]
-    hits = ItemLowering(lambda path: hit_name(targets, path), enums, params)
+    hits = ItemLowering(lambda path: hit_name(targets, path), enums, params, kb.scope.relations)
     budget = bound["budget"]
     return nodes.Retrieve(
         name=name,

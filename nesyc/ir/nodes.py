@@ -402,7 +402,16 @@ class Operation:
     kind: OneOf["operation"] = "operation"
 
 
-ItemExpr = ColumnRef | Const | Operation
+@dataclass(frozen=True, slots=True)
+class Holds:
+    """Whether `relation` of the KB has a row with these values; None stands where any value will do."""
+
+    relation: str
+    arguments: tuple[ItemExpr | None, ...]
+    kind: OneOf["holds"] = "holds"
+
+
+ItemExpr = ColumnRef | Const | Operation | Holds
 
 
 # --- tasks -------------------------------------------------------------------------------------

@@ -382,7 +382,25 @@ class Operation(Model):
     kind: OneOf["operation"] = "operation"
 
 
-ItemExpr = Annotated[ColumnRef | Const | Operation, _Field(discriminator="kind")]
+class Holds(Model):
+    """Whether `relation` of the KB has a row with these values; None stands where any value will do."""
+
+    relation: str
+    arguments: tuple[ItemExpr | None, ...]
+    kind: OneOf["holds"] = "holds"
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """The positions of the arguments that are given."""
+        return tuple(place for place, argument in enumerate(self.arguments) if argument is not None)
+
+    @property
+    def lookup(self) -> str:
+        """Names the relation cut to the given positions: `useful/0,2`."""
+        return f"{self.relation}/{','.join(map(str, self.places))}"
+
+
+ItemExpr = Annotated[ColumnRef | Const | Operation | Holds, _Field(discriminator="kind")]
 
 
 # --- tasks -------------------------------------------------------------------------------------

@@ -7,13 +7,14 @@ None (unknown), and unknown is never true.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from nesyc_runtime import patterns
-from nesyc_runtime.config import ColumnRef, Const, ItemExpr, Operation
+from nesyc_runtime.config import ColumnRef, Const, Holds, ItemExpr, Operation
 
-Scopes = Mapping[str, Mapping[str, Any]]  # "row", "input", "output", "hit" -> field -> value
+# "row", "input", "output", "hit" -> field -> value; "holds" -> `Holds.lookup` -> the rows there are
+Scopes = Mapping[str, Mapping[str, Any]]
 
 ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
     "<": operator.lt,
@@ -42,6 +43,20 @@ def evaluate(expression: ItemExpr, scopes: Scopes) -> Any:
             return _apply(
                 expression.operator, [evaluate(argument, scopes) for argument in expression.arguments]
             )
+        case Holds():
+            given = [evaluate(argument, scopes) for argument in expression.arguments if argument is not None]
+            if any(value is None for value in given):
+                return None  # null joins nothing
+            return tuple(given) in scopes.get("holds", {}).get(expression.lookup, ())
+
+
+def relation_tests(expression: ItemExpr) -> Iterator[Holds]:
+    """Every `Holds` within an expression."""
+    if isinstance(expression, Holds):
+        yield expression
+    elif isinstance(expression, Operation):
+        for argument in expression.arguments:
+            yield from relation_tests(argument)
 
 
 def is_true(expression: ItemExpr, scopes: Scopes) -> bool:
@@ -58,6 +73,8 @@ def equal(left: Any, right: Any) -> bool | None:
 def _apply(name: str, values: list[Any]) -> Any:
     if name in ("and", "or", "not"):
         return _logic(name, values)
+    if name == "known":
+        return len(values) == 1 and values[0] is not None
     if any(value is None for value in values):
         return _concat(values) if name == "concat" else None
     if name in ("==", "=", "!="):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
+from nesyc.emit.plan import emit_plan, stage_inputs
 from nesyc.ir import nodes
 from nesyc.ir.context import one_line
 from nesyc.pipeline import check_spec
@@ -228,3 +230,68 @@ kb f {
 
 def test_one_line_keeps_strings_and_drops_comments() -> None:
     assert one_line('a(x,  # one\n  "b  # c"),\n\t"""d\n e"""') == 'a(x, "b  # c"), """d\n e"""'
+
+
+def test_a_filter_may_test_relations(tmp_path: Path) -> None:
+    kb = "kb n {\n  relation note(id: int, body: text) { key (id) fulltext (body) }\n  derived useful(id: int, n: int)\n"
+    kb += "  rule all: useful(i, 1) :- note(i, _);\n}\n"
+    where = "status != .rejected and not useful(id, _) and useful(3, 1)"
+    retrieve = f"retrieve r for t from n {{ query = q, search = fulltext(note.body), where = {where} }}\n"
+    found = next(item for item in lower(tmp_path, HEAD + kb + retrieve).retrieves if item.name == "r").where
+    assert isinstance(found, nodes.Operation) and found.operator == "and"
+    left, right = found.arguments
+    assert isinstance(left, nodes.Operation) and isinstance(left.arguments[1], nodes.Operation)
+    assert left.arguments[1] == nodes.Operation(
+        "not", (nodes.Holds("useful", (nodes.ColumnRef("hit", "id"), None)),)
+    )
+    three, one = (nodes.Const(value, nodes.Type("int")) for value in (3, 1))
+    assert right == nodes.Holds("useful", (three, one))
+
+
+LOSS = "pipeline p for t {\n  stage cot = sample(teacher = near, data = d.train)\n  stage final = finetune(student = small, data = cot, loss = LOSS)\n}\n"
+NEAR = 'teacher near { endpoint = hf("Qwen/Qwen2.5-7B") }\n'
+
+
+def distil_of(folder: Path, loss: str, head: str = HEAD) -> tuple[str, nodes.Distil | None]:
+    spec = lower(folder, head + NEAR + LOSS.replace("LOSS", loss))
+    stage = spec.pipelines[0].stages[1]
+    assert isinstance(stage, nodes.FinetuneStage)
+    return stage.loss, stage.distil
+
+
+def test_a_loss_carries_all_its_options(tmp_path: Path) -> None:
+    plain = nodes.Distil("near", None, 1.0, None, 1.0, 0.0, None)
+    assert distil_of(tmp_path, "cross_entropy") == ("cross_entropy", None)
+    assert distil_of(tmp_path, "kl") == ("kl", plain)
+    full = "jsd(0.1, teacher = near, temperature = 2, top_k = 50, mix = 0.7, on_policy = 0.25, fallback = .cross_entropy)"
+    wanted = nodes.Distil("near", 0.1, 2.0, 50, 0.7, 0.25, "cross_entropy")
+    assert distil_of(tmp_path, full) == ("jsd", wanted)
+    assert distil_of(tmp_path, "jsd")[1] == nodes.Distil("near", 0.5, 1.0, None, 1.0, 0.0, None)
+
+
+def test_the_fallback_is_taken_where_the_tokenizers_are_known_to_differ(tmp_path: Path) -> None:
+    llama = HEAD.replace('hf("a/b")', 'hf("meta-llama/Llama-3.2-1B")')
+    assert distil_of(tmp_path, "kl(fallback = .cross_entropy)", llama) == ("cross_entropy", None)
+    assert codes(tmp_path, llama + NEAR + LOSS.replace("LOSS", "kl")) == ["E0705"]
+
+
+def test_validate_and_induce_are_lowered_whole(tmp_path: Path) -> None:
+    stages = """pipeline p for t {
+  stage cot    = sample(teacher = big, data = d.train)
+  stage base   = finetune(student = small, data = cot)
+  stage errors = mine_errors(model = base, data = d.train, against = cot)
+  stage know   = extract(teacher = big, data = errors, into = k.note)
+  stage sound  = validate(know, data = d.dev, drop = false)
+  stage learn  = induce(teacher = big, data = errors, into = "learned.nesy", min_support = 7, review = .required)
+  stage final  = finetune(student = small, data = cot, retrieve = hints, tasks = [.augmented])
+}
+"""
+    spec = lower(tmp_path, HEAD + stages)
+    by_name = {stage.name: stage for stage in spec.pipelines[0].stages}
+    sound, learn = by_name["sound"], by_name["learn"]
+    assert isinstance(sound, nodes.ValidateStage) and isinstance(learn, nodes.InduceStage)
+    assert (sound.of, sound.model, sound.data, sound.drop) == ("p.know", "p.base", "d.dev", False)
+    assert (learn.into, learn.kb, learn.min_support, learn.review) == ("learned.nesy", "k", 7, "required")
+    assert stage_inputs(spec, by_name["final"]) == ("p.cot", "p.know", "p.sound", "p.learn")
+    plan = json.loads(emit_plan(spec, {"k": {}}))
+    assert {stage["name"]: stage["after"] for stage in plan["stages"]}["sound"] == ["p.know", "p.base"]

@@ -302,3 +302,33 @@ def test_far_down_hits_come_in_order_too() -> None:
     index = WordIndex([f"word {'x ' * (i % 400)}" for i in range(800)] + ["other"] * 900)
     scores = [score for _, score in index.search("word")]
     assert len(scores) == 800 and scores == sorted(scores, reverse=True)
+
+
+def hit(name: str) -> config.ColumnRef:
+    return config.ColumnRef(scope="hit", name=name)
+
+
+def holds(name: str, *arguments: Any) -> config.Holds:
+    return config.Holds(relation=name, arguments=arguments)
+
+
+def test_a_filter_tests_derived_relations_and_follows_their_facts(store: Store) -> None:
+    """`where = size(unit, _)`: rules decide what applies, at once when a fact changes."""
+    unit, heavy = hit("unit"), config.Const(value=9, type=config.Type(base="int"))
+    weighed = block(text("size"), where=holds("size", unit, None))
+    nine = block(text("size"), where=holds("weighs", unit, heavy))
+    assert Retriever(store, weighed).retrieve_many(["zorp"])[0].hits[0]["key"] == ["zorp", 4]
+    retriever = Retriever(store, nine)
+    assert retriever.retrieve_many(["zorp"])[0].hits == ()
+    assert retriever.retrieve_many(["brank"])[0].hits[0]["key"] == ["brank", 9]
+    put(store, "weighs", [{"unit": "glorn", "grams": 9}])
+    assert retriever.retrieve_many(["glorn"])[0].hits[0]["key"] == ["glorn", 9]
+
+
+def test_null_is_in_no_relation(store: Store) -> None:
+    missing = config.Const(value=None, type=config.Type(base="text", nullable=True))
+    negated = config.Operation(operator="not", arguments=(holds("weighs", missing, None),))
+    for where in (holds("weighs", missing, None), negated):
+        assert Retriever(store, block(text("size"), where=where)).retrieve_many(["zorp"])[0].hits == ()
+    known = config.Operation(operator="known", arguments=(missing,))
+    assert Retriever(store, block(text("size"), where=known)).retrieve_many(["zorp"])[0].hits == ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.expressions import is_true
+from nesyc_runtime.expressions import is_true, relation_tests
 from nesyc_runtime.kb.retrieval_index import DIGITS, VectorIndex, WordIndex
 from nesyc_runtime.kb.retrieval_rows import KbRow, read_rows
 from nesyc_runtime.kb.store import Store
@@ -88,6 +88,7 @@ class Retriever:
         self._embed = embed
         self._count_tokens = count_tokens or approximate_tokens
         self._rankings: list[Ranking] = []
+        self._holds: dict[str, frozenset[tuple[Any, ...]]] = {}
         self._stamp: tuple[int, int] | None = None
 
     def retrieve_many(
@@ -123,6 +124,7 @@ class Retriever:
         So its scores compare: how rare a word is counts over all that is searched.
         """
         search = self._retrieve.search
+        self._holds = dict(self._relations_of_the_filter())
         rows = {name: list(read_rows(self._store, name)) for name in {t.relation for t in search.targets}}
         texts = [list(_documents(target, rows[target.relation])) for target in search.targets]
         plain = all(isinstance(target, config.FullTextTarget) for target in search.targets)
@@ -134,6 +136,13 @@ class Retriever:
             else self._vector_ranking(target, rows[target.relation])
             for target, documents in zip(search.targets, texts, strict=True)
         ]
+
+    def _relations_of_the_filter(self) -> Iterator[tuple[str, frozenset[tuple[Any, ...]]]]:
+        """The rows of each relation that `where` tests, cut to the columns it gives."""
+        where = self._retrieve.where
+        for test in relation_tests(where) if where is not None else ():
+            rows = (tuple(row.values.values()) for row in read_rows(self._store, test.relation))
+            yield test.lookup, frozenset(tuple(row[place] for place in test.places) for row in rows)
 
     def _vector_ranking(self, target: config.NearestTarget, rows: Sequence[KbRow]) -> Ranking:
         import numpy as np
@@ -181,7 +190,7 @@ class Retriever:
         if row.sources and not row.sources.isdisjoint(held_out):
             return False
         where = self._retrieve.where
-        return where is None or is_true(where, {"hit": {**row.values, **row.implicit}})
+        return where is None or is_true(where, {"hit": {**row.values, **row.implicit}, "holds": self._holds})
 
     def _merge(self, lists: Sequence[Iterator[Scored]]) -> Iterator[Scored]:
         """One list of rows, each once, the best first."""
