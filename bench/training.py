@@ -52,11 +52,16 @@ def run() -> list[Figure]:
     found: dict[str, list[dict[str, float]]] = {name: [] for name in ARMS}
     for _ in range(REPEATS):
         for name in ARMS:
-            done = subprocess.run([sys.executable, "-m", "bench.training", name], capture_output=True, text=True)
+            done = subprocess.run(
+                [sys.executable, "-m", "bench.training", name], capture_output=True, text=True
+            )
             if done.returncode:
                 raise SystemExit(f"{name}: {done.stderr[-2000:]}")
             found[name].append(json.loads(done.stdout.splitlines()[-1]))
-    middle = {name: {key: statistics.median(r[key] for r in runs) for key in runs[0]} for name, runs in found.items()}
+    middle = {
+        name: {key: statistics.median(r[key] for r in runs) for key in runs[0]}
+        for name, runs in found.items()
+    }
     ours = middle["nesyc"]
     figures = [Figure("nesyc, tokens", ours["tokens"], "tokens")]
     for name, wanted in (("trl_packed", 1.3), ("trl_padded", 2.0)):
@@ -74,7 +79,8 @@ def rows() -> list[dict[str, str]]:
     lines = (DATA / "teacher" / "bbh_codex_cot.jsonl").read_text(encoding="utf-8").splitlines()
     codex = [record for record in map(json.loads, lines) if record["task"] in SHORT and record["exact_match"]]
     inputs = {
-        task: json.loads((DATA / "bbh" / f"{task}.json").read_text(encoding="utf-8"))["examples"] for task in SHORT
+        task: json.loads((DATA / "bbh" / f"{task}.json").read_text(encoding="utf-8"))["examples"]
+        for task in SHORT
     }
     some = [
         (inputs[record["task"]][record["index"]]["input"], record["rationale"])
@@ -103,7 +109,12 @@ def prepared(folder: Path) -> tuple[Any, Any, list[Any]]:
     build = load_build(folder / "build" / "bench")
     stage = build.spec.pipelines[0].stages[-1]
     examples = [
-        TrainingRow(row["id"], {"question": row["question"]}, row["rationale"], row["rationale"].split()[-1].strip("."))
+        TrainingRow(
+            row["id"],
+            {"question": row["question"]},
+            row["rationale"],
+            row["rationale"].split()[-1].strip("."),
+        )
         for row in rows()
     ]
     return build, stage, examples
@@ -116,7 +127,11 @@ def nesyc_arm(folder: Path) -> dict[str, float]:
     build, stage, examples = prepared(folder)
     student, task = build.spec.students[0], build.spec.tasks[0]
     report = run_finetune(stage, student, task, examples, build.train_module(stage), folder / "weights")
-    return {"tokens": report.tokens, "tokens_per_second": report.tokens / report.seconds, "loss": report.loss[-1][1]}
+    return {
+        "tokens": report.tokens,
+        "tokens_per_second": report.tokens / report.seconds,
+        "loss": report.loss[-1][1],
+    }
 
 
 def trl_arm(folder: Path, *, packed: bool) -> dict[str, float]:
@@ -177,7 +192,11 @@ def trl_arm(folder: Path, *, packed: bool) -> dict[str, float]:
 
     clock = Clock()
     trainer = SFTTrainer(
-        model=loaded.model, args=config, train_dataset=data, processing_class=loaded.tokenizer, callbacks=[clock]
+        model=loaded.model,
+        args=config,
+        train_dataset=data,
+        processing_class=loaded.tokenizer,
+        callbacks=[clock],
     )
     result = trainer.train()
     return {"tokens": tokens, "tokens_per_second": tokens / clock.seconds, "loss": result.training_loss}

@@ -12,6 +12,8 @@ def spec_of(stage: config.FinetuneStage, student: config.Student) -> tuple[nodes
     """The IR of a stage and of a spec around it, from the runtime's mirror of both."""
     place = nodes.Location(**stage.location.model_dump())
     settings: dict[str, Any] = {**stage.model_dump(), "location": place}
+    if stage.distil is not None:
+        settings["distil"] = nodes.Distil(**stage.distil.model_dump())
     ir_stage = nodes.FinetuneStage(**settings)
     ir_student = nodes.Student(
         name=student.name,

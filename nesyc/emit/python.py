@@ -18,13 +18,11 @@ from __future__ import annotations
 
 import lightning.pytorch as pl
 import torch
-from nesyc_runtime.learning import (
-    EncodedItems,
+from nesyc_runtime.learning import ({first}
+    EncodedItems,{second}
     StepBatch,
     Steps,
-    adamw,
-    lr_schedule,
-    token_loss,
+    adamw,{imports}
     train_options,
 )
 from torch import Tensor
@@ -36,15 +34,15 @@ BATCH = {batch}  # items; each brings a row for every training task
 LEARNING_RATE = {lr}
 WARMUP = {warmup}  # share of all steps
 SCHEDULE = {schedule}
-OPTIONS = train_options({options})
+OPTIONS = train_options({options}){divergence}
 
 
 class FineTuning(pl.LightningModule):
     """{loss}"""
 
-    def __init__(self, model: torch.nn.Module, steps: int) -> None:
+    def __init__(self, model: torch.nn.Module, steps: int{argument}) -> None:
         super().__init__()
-        self.model = model
+        self.model = model{teacher}
         self.steps = steps
         self.automatic_optimization = False  # the micro-batches of a step differ in size: see training_step
 
@@ -54,7 +52,7 @@ class FineTuning(pl.LightningModule):
         optimizer.zero_grad()
         loss = torch.zeros((), device=self.device)
         for micro in batch.micro_batches:
-            part = token_loss(self.model, micro)
+            part = {call}
             self.manual_backward(part)
             loss += part.detach()
         if OPTIONS.clip > 0:
@@ -87,6 +85,24 @@ class Examples(pl.LightningDataModule):
         return self.steps.loader()
 '''
 
+PLAIN = {
+    "first": "",
+    "second": "",
+    "imports": "\n    lr_schedule,\n    token_loss,",
+    "divergence": "",
+    "argument": "",
+    "teacher": "",
+    "call": "token_loss(self.model, micro)",
+}
+DISTILLED = {
+    "first": "\n    Divergence,",
+    "second": "\n    FrozenTeacher,",
+    "imports": "\n    distil_loss,\n    lr_schedule,",
+    "argument": ", teacher: FrozenTeacher | None",
+    "teacher": "\n        self.teacher = teacher",
+    "call": "distil_loss(self.model, self.teacher, micro, DIVERGENCE)",
+}
+
 TASKS = {
     "direct": "question to rationale and answer",
     "answer": "question to answer",
@@ -117,9 +133,24 @@ def emit_train_module(spec: nodes.Spec, stage: nodes.FinetuneStage) -> str:
         warmup=_number(stage.warmup),
         schedule=_text(stage.schedule),
         options=_mapping({**student.options, **stage.options}),
-        loss=_loss(weights),
+        loss=_loss(stage, weights),
         examples=_examples(stage),
+        **_parts(stage),
     )
+
+
+def _parts(stage: nodes.FinetuneStage) -> Mapping[str, str]:
+    """Where a module with a teacher differs from one without."""
+    if stage.distil is None:
+        return PLAIN
+    given = {
+        "beta": stage.distil.beta,
+        "temperature": stage.distil.temperature,
+        "top_k": stage.distil.top_k,
+        "mix": stage.distil.mix,
+    }
+    options = "".join(f", {name}={_number(value)}" for name, value in given.items() if value is not None)
+    return {**DISTILLED, "divergence": f"\nDIVERGENCE = Divergence({_text(stage.loss)}{options})"}
 
 
 def _origin(stage: nodes.FinetuneStage) -> str:
@@ -133,18 +164,31 @@ def _shown(file: str) -> str:
     return "".join(sign if sign.isprintable() and sign not in '"\\' else "?" for sign in file)
 
 
-def _loss(weights: Mapping[str, float]) -> str:
-    if len(weights) == 1:
+def _loss(stage: nodes.FinetuneStage, weights: Mapping[str, float]) -> str:
+    if len(weights) == 1 and stage.distil is None:
         return (
             "Cross-entropy on the response, the mean over the label tokens of a step; prompts carry no loss."
         )
+    measure = _measure(stage)
+    if len(weights) == 1:
+        what = f"Loss of a step: {measure}."
+        return _indented([what, "", "It is the mean over the response's tokens; prompts carry no loss."])
     terms = " + ".join(f"{_number(weight)} * {task}" for task, weight in weights.items())
-    lines = [
-        f"Loss of a step: {terms}.",
-        "",
-        "Each term is the mean cross-entropy over that training task's response tokens; prompts carry no loss.",
-    ]
-    return _indented(lines)
+    each = (
+        f"Each term is the mean {measure} over that training task's response tokens; prompts carry no loss."
+    )
+    return _indented([f"Loss of a step: {terms}.", "", *textwrap.wrap(each, 104)])
+
+
+def _measure(stage: nodes.FinetuneStage) -> str:
+    """What is averaged over tokens, in words."""
+    if stage.distil is None:
+        return "cross-entropy"
+    divergence = f"{stage.loss} from `{_name(stage.distil.teacher)}`"
+    if stage.distil.mix == 1:
+        return divergence
+    rest = _number(round(1 - stage.distil.mix, 9))
+    return f"{_number(stage.distil.mix)} * {divergence} + {rest} * cross-entropy"
 
 
 def _examples(stage: nodes.FinetuneStage) -> str:

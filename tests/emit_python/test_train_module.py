@@ -18,6 +18,7 @@ from tiny_student import make_stage, make_student, make_task, tiny
 from training_spec import spec_of
 
 from nesyc.emit.python import emit_train_module
+from nesyc_runtime import config
 from nesyc_runtime.inference.formats import prompt_format
 from nesyc_runtime.learning import TrainingRow, encode_items, step_batch, token_loss
 from nesyc_runtime.learning.finetune import import_module
@@ -35,6 +36,12 @@ STAGES: dict[str, dict[str, Any]] = {
         "epochs": 2.5,
         "options": {"weight_decay": 0.1, "clip": 0.0},
         "schedule": "linear",
+    },
+    "distilled": {
+        "loss": "jsd",
+        "distil": config.Distil(
+            teacher="big", beta=0.25, temperature=2.0, top_k=64, mix=0.75, on_policy=0.0, fallback=None
+        ),
     },
 }
 ROWS = [

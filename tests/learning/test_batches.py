@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -63,11 +64,19 @@ def test_gradients_are_the_same_however_a_step_is_cut(model: Any) -> None:
 
 def test_prompts_and_padding_have_no_gradient(model: Any) -> None:
     (micro,) = step_batch(ROWS, WEIGHTS, 0, 10_000).micro_batches
-    logits = torch.zeros(*micro.ids.shape, len(tiny().tokenizer), requires_grad=True)
+    vocabulary = len(tiny().tokenizer)
+    logits = torch.zeros(*micro.ids.shape, vocabulary, requires_grad=True)
 
     class Fixed:
-        def __call__(self, *, logits_to_keep: torch.Tensor, **_: Any) -> Any:
-            return type("Output", (), {"logits": logits[logits_to_keep]})
+        """A causal model whose states are its logits."""
+
+        config = SimpleNamespace(vocab_size=vocabulary)
+
+        def base_model(self, **_: Any) -> Any:
+            return SimpleNamespace(last_hidden_state=logits)
+
+        def get_output_embeddings(self) -> Any:
+            return torch.nn.Identity()
 
     token_loss(Fixed(), micro).backward()
     assert logits.grad is not None

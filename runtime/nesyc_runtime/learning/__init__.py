@@ -1,16 +1,20 @@
 """Training: students, rows, batches, losses. What the emitted Lightning modules build on."""
 
 from nesyc_runtime.learning.batches import MicroBatch, StepBatch, Steps, step_batch
+from nesyc_runtime.learning.divergences import Divergence
 from nesyc_runtime.learning.encoding import EncodedItems, EncodedRow, encode_items
 from nesyc_runtime.learning.finetune import TrainReport, run_finetune
-from nesyc_runtime.learning.losses import token_loss
+from nesyc_runtime.learning.losses import distil_loss, token_loss
 from nesyc_runtime.learning.optimizers import TrainOptions, adamw, lr_schedule, train_options
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.students import load_student, save_student
+from nesyc_runtime.learning.teachers import FrozenTeacher
 
 __all__ = [
+    "Divergence",
     "EncodedItems",
     "EncodedRow",
+    "FrozenTeacher",
     "MicroBatch",
     "StepBatch",
     "Steps",
@@ -18,6 +22,7 @@ __all__ = [
     "TrainReport",
     "TrainingRow",
     "adamw",
+    "distil_loss",
     "encode_items",
     "load_student",
     "lr_schedule",

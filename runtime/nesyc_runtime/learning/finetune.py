@@ -20,6 +20,7 @@ from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.students import load_student, save_student
+from nesyc_runtime.learning.teachers import load_teacher
 from nesyc_runtime.project import Project
 
 CURVE_POINTS = 200
@@ -59,11 +60,13 @@ def run_finetune(
     *,
     project: Project | None = None,
     device: str = "cpu",
+    teacher: config.Teacher | None = None,
     checkpoint_every: float = 30.0,
 ) -> TrainReport:
     """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
 
-    `start_from` holds the weights of an earlier finetune stage. `progress` is called with the finished share
+    `start_from` holds the weights of an earlier finetune stage, `teacher` gives the probabilities that the stage's loss
+    compares with. `progress` is called with the finished share
     and {"step", "steps", "loss", "tokens_per_second"}. The same seed, data and machine give the same weights,
     also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
     about every `checkpoint_every` seconds and gone when the weights are saved.
@@ -82,7 +85,10 @@ def run_finetune(
         )
         items = encode_items(task, examples, stage.tasks, loaded.template, student.max_tokens)
         data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
-        training = module.FineTuning(loaded.model, steps=len(data.steps))
+        more: dict[str, Any] = {}
+        if stage.distil is not None:
+            more["teacher"] = load_teacher(stage, teacher, loaded.tokenizer, device)
+        training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
         resume = out_dir.parent / f".{out_dir.name}.checkpoint"
         history = _fit(training, data, device, progress, resume, checkpoint_every)
     report = _report(stage, items, data, history, loaded.model)
@@ -93,11 +99,6 @@ def run_finetune(
 
 def _check_supported(stage: config.FinetuneStage) -> None:
     """A stage that asks for what this version cannot do stops, rather than train something else."""
-    if stage.loss != "cross_entropy":
-        raise UserError(
-            f"stage {stage.id}: this version trains with cross-entropy, not `{stage.loss}`",
-            "leave `loss` out",
-        )
     if stage.select is not None:
         raise UserError(f"stage {stage.id}: this version does not select on a split", "leave `select` out")
 

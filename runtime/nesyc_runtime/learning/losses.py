@@ -4,20 +4,54 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from nesyc_runtime.learning.batches import IGNORED, MicroBatch
+from nesyc_runtime.learning.divergences import Divergence
+from nesyc_runtime.learning.heads import chunked_loss, last_states
+from nesyc_runtime.learning.teachers import FrozenTeacher
 
 
 def token_loss(model: Any, micro: MicroBatch) -> Tensor:
     """Sum over label tokens of weight * cross-entropy, a scalar: the micro-batch's part of its step's loss.
 
-    The output head sees the label positions only, so logits of shape (rows, length, vocabulary) never exist.
+    The output head sees the label positions only, and a chunk of them at a time.
     """
     labelled = micro.labels != IGNORED  # (rows, length)
-    logits = model(
-        input_ids=micro.ids, use_cache=False, logits_to_keep=labelled
-    ).logits  # (labels, vocabulary)
-    losses = F.cross_entropy(logits.float(), micro.labels[labelled], reduction="none")
-    return (losses * micro.weights[labelled]).sum()
+    labels, weights = micro.labels[labelled], micro.weights[labelled]
+    states, head = last_states(model, micro.ids, labelled)
+    return chunked_loss(states, head, lambda logits, part: _entropy(logits, labels[part], weights[part]))
+
+
+def distil_loss(
+    model: Any, teacher: FrozenTeacher | None, micro: MicroBatch, divergence: Divergence
+) -> Tensor:
+    """`token_loss` mixed with the divergence from `teacher`, which reads the same tokens; weights as there.
+
+    Without a teacher (its tokenizer differs and the stage has a fallback) it is `token_loss`. A padded vocabulary
+    is cut to the shorter of the two: what stands beyond is no token.
+    """
+    if teacher is None:
+        return token_loss(model, micro)
+    labelled = micro.labels != IGNORED
+    labels, weights = micro.labels[labelled], micro.weights[labelled]
+    states, head = last_states(model, micro.ids, labelled)
+    with torch.no_grad():
+        known, teacher_head = last_states(teacher.model, micro.ids, labelled)
+    shared = min(head.vocabulary, teacher_head.vocabulary)
+
+    def loss(logits: Tensor, part: slice) -> Tensor:
+        with torch.no_grad():
+            wanted = teacher_head(known[part])[:, :shared]
+        apart = (divergence(logits[:, :shared], wanted) * weights[part]).sum() * divergence.mix
+        if divergence.mix == 1:
+            return apart
+        return apart + (1 - divergence.mix) * _entropy(logits, labels[part], weights[part])
+
+    return chunked_loss(states, head, loss)
+
+
+def _entropy(logits: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
+    return (F.cross_entropy(logits, labels, reduction="none") * weights).sum()

@@ -49,7 +49,14 @@ class TorchLearner:
             lambda share, _measures: progress(share),
             project=self._project,
             device=self._device,
+            teacher=self._teacher(stage),
         )
+
+    def _teacher(self, stage: config.FinetuneStage) -> config.Teacher | None:
+        if stage.distil is None:
+            return None
+        name = stage.distil.teacher
+        return next(teacher for teacher in self._build.spec.teachers if teacher.name == name)
 
     def respond(
         self,

@@ -56,15 +56,20 @@ class LocalTeacher:
 
     def _load(self) -> tuple[Any, Any]:
         if self._loaded is None:
-            from transformers import AutoModelForCausalLM, AutoTokenizer
-
-            try:
-                tokenizer = AutoTokenizer.from_pretrained(self._endpoint.model)
-                model = AutoModelForCausalLM.from_pretrained(self._endpoint.model, use_safetensors=True)
-            except (OSError, ValueError) as error:
-                raise UserError(
-                    f"teacher {self.name}: the model cannot be loaded: {printable(str(error))}",
-                    "check its name and the network",
-                ) from None
-            self._loaded = (model.eval(), tokenizer)
+            self._loaded = load_model(self.name, self._endpoint)
         return self._loaded
+
+
+def load_model(teacher: str, endpoint: config.LocalEndpoint) -> tuple[Any, Any]:
+    """(model in evaluation mode, tokenizer); raises `UserError` where they cannot be had."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(endpoint.model)
+        model = AutoModelForCausalLM.from_pretrained(endpoint.model, use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"teacher {teacher}: the model cannot be loaded: {printable(str(error))}",
+            "check its name and the network",
+        ) from None
+    return model.eval(), tokenizer

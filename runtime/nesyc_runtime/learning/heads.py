@@ -1,0 +1,103 @@
+"""Losses over the vocabulary without its logits in memory: the output head runs over a few positions at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+LOGITS = 2**24  # values of one chunk's logits: 64 MiB in float32
+SMALLEST = 16  # positions of a chunk, however large the vocabulary
+SCALED = (
+    "final_logit_softcapping",
+    "logit_scale",
+    "logits_scaling",
+)  # heads that are more than one linear map
+
+ChunkLoss = Callable[[Tensor, slice], Tensor]
+
+
+class Head:
+    """What turns a causal model's states into logits: `head(states)` is (positions, vocabulary).
+
+    `parameters` are the head's own that learn.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self._linear = model.get_output_embeddings()
+        self._config = model.config
+        self.vocabulary = int(model.config.vocab_size)
+        self.parameters = [p for p in self._linear.parameters() if p.requires_grad]
+
+    def __call__(self, states: Tensor) -> Tensor:
+        logits: Tensor = self._linear(states)
+        if logits.dtype in (torch.float16, torch.bfloat16):
+            logits = logits.float()
+        for name in SCALED:
+            factor = getattr(self._config, name, None)
+            if factor is None:
+                continue
+            match name:
+                case "final_logit_softcapping":
+                    logits = torch.tanh(logits / factor) * factor
+                case "logit_scale":
+                    logits = logits * factor
+                case _:
+                    logits = logits / factor
+        return logits
+
+
+def last_states(model: Any, ids: Tensor, wanted: Tensor) -> tuple[Tensor, Head]:
+    """The last hidden states at the `wanted` positions, (positions, width), and the head over them.
+
+    `ids` and `wanted` are (rows, length). `model` may be wrapped by an adapter.
+    """
+    causal = model.get_base_model() if hasattr(model, "peft_config") else model
+    states = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state  # (rows, length, width)
+    return states[wanted], Head(causal)
+
+
+def chunked_loss(states: Tensor, head: Head, loss: ChunkLoss) -> Tensor:
+    """The sum of `loss(logits, positions)` over chunks of positions, a scalar with gradients.
+
+    Gradients are made chunk by chunk in the forward pass, so the logits of one chunk are all that is ever held
+    (after Hsu et al. 2024, Liger Kernel, section 3.2, where the loss is cross-entropy).
+    """
+    size = max(SMALLEST, LOGITS // head.vocabulary)
+    if not torch.is_grad_enabled():
+        return torch.stack([loss(head(states[part]), part) for part in _parts(len(states), size)]).sum()
+    total: Tensor = _Chunked.apply(states, head, loss, size, *head.parameters)  # type: ignore[no-untyped-call]
+    return total
+
+
+def _parts(length: int, size: int) -> list[slice]:
+    return [slice(start, min(start + size, length)) for start in range(0, length, size)]
+
+
+class _Chunked(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, head: Head, loss: ChunkLoss, size: int, *learning: Tensor
+    ) -> Tensor:
+        by_state = torch.empty_like(states)
+        by_weight = [torch.zeros_like(weight) for weight in learning]
+        total = torch.zeros((), device=states.device, dtype=torch.promote_types(states.dtype, torch.float32))
+        for part in _parts(len(states), size):
+            with torch.enable_grad():
+                some = states[part].detach().requires_grad_()
+                value = loss(head(some), part)
+            first, *others = torch.autograd.grad(value, [some, *learning])
+            by_state[part] = first
+            for held, more in zip(by_weight, others, strict=True):
+                held += more
+            total += value.detach()
+        ctx.save_for_backward(by_state, *by_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        (scale,) = outer
+        by_state, *by_weight = ctx.saved_tensors
+        return (by_state * scale, None, None, None, *(held * scale for held in by_weight))
