@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from nesyc_runtime.stages.examples import read_examples
 from nesyc_runtime.stages.finetune import finetune_stage, lessons_of, training_examples
 from nesyc_runtime.stages.keys import finetune_inputs, stage_key
 from nesyc_runtime.stages.plan import make_plan, plan_json
+from nesyc_runtime.stages.ports import Reply
 from nesyc_runtime.stages.run import Options, run
-from tests.stages.world import AFTER, World, find_stage, write_data
+from tests.stages.world import AFTER, Remembers, World, find_stage, write_data
 
 RESPONSES = ["main:small", "main:std.final", "main:nesycd.final"]
 # nesycd.cot is std.cot and nesycd.base is std.final by content: each is done once
@@ -268,7 +270,7 @@ def test_seeds_train_only_the_compared_stages(world: World) -> None:
 
 def test_a_required_review_stops_before_the_first_dependent(world: World) -> None:
     find_stage(world.values, "nesycd.know")["review"] = "required"
-    with pytest.raises(Stopped, match=r"`know` asks for a review before `nesycd\.final`"):
+    with pytest.raises(Stopped, match=r"E0801: stage `know` asks for a review before `nesycd\.final`"):
         run_once(world)
     planned = states(world)
     assert planned["nesycd.know"][0] == "done"
@@ -350,3 +352,40 @@ def test_a_changed_row_of_a_split_trains_again(world: World) -> None:
     write_data(world.folder, train=21)
     with ExitStack() as stack:
         assert key_of(world.context(stack), "std.final") != before
+
+
+class Cascade(Remembers):
+    """Writes a rationale, and an answer only where it is asked for what follows from one."""
+
+    def respond(self, student: str, weights: Path | None, prompts: Sequence[str], **more: Any) -> None:
+        for index, prompt in enumerate(prompts):
+            number = int(prompt.partition("Double ")[2].split(".")[0])
+            given = "follows from the reasoning" in prompt
+            assert (f"twice {number} is {2 * number}" in prompt) == given
+            text = f"answer: {2 * number}" if given else f"twice {number} is {2 * number}."
+            more["on_reply"](index, Reply(text, 0.5 if given else 0.9, 4))
+
+
+def test_rationale_and_answer_learnt_apart_are_asked_for_one_after_the_other(world: World) -> None:
+    find_stage(world.values, "std.final").update(tasks=["rationale", "answer_given"], weights=[0.7, 0.3])
+    world.values["evaluates"][0].update(model="std.final", students=["std.final"])
+    world.learner = Cascade()
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        run(ctx, Options())
+        responses = list(read_jsonl(ctx.folder("main:std.final") / "responses.jsonl"))
+    first = responses[0]
+    assert first["response"] == "twice 1000 is 2000.\nanswer: 2000"
+    assert (first["confidence"], first["tokens"]) == (0.5, 8)
+    assert first["prompt"].endswith("follows from the reasoning.")
+
+
+def test_rows_of_the_test_split_are_left_out_of_training_and_counted(world: World) -> None:
+    rows = [{"q": f"q{n}", "n": n, "gold": 2 * n} for n in (1000, 1001)]
+    with (world.folder / "train.jsonl").open("a", encoding="utf-8") as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows))
+    run_once(world)
+    assert [text for text in world.reporter.notes if "E0605" in text] == [
+        "warning: E0605: 2 rows of d.train also stand in a held-out split: left out"
+    ]
+    assert world.learner.trainings[0][1] == 16

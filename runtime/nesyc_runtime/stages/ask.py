@@ -18,7 +18,7 @@ from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.finetune import WEIGHTS, finetune_stage
 from nesyc_runtime.stages.graph import respond_id
 from nesyc_runtime.stages.ports import Contradiction, Found, Item, Reply
-from nesyc_runtime.stages.prompts import format_of, prompt_for
+from nesyc_runtime.stages.prompts import Format, format_of, prompt_for, two_steps
 from nesyc_runtime.stages.run import spec_digest
 from nesyc_runtime.stages.sample import verdict_text
 
@@ -133,12 +133,12 @@ def ask(ctx: Context, policy: config.Answer, inputs: Mapping[str, Any]) -> dict[
     gate = _gate(ctx, policy, format_.retrieve)
     found = ctx.found(format_.retrieve, [item], training=False)[0] if format_.retrieve else Found(None)
     if gate is not None and found.text is not None:
-        sure = _reply(ctx, model, prompt_for(task, item, format_, None), 1, 0.0)[0]
+        sure = _replies(ctx, model, task, item, format_, None, 1, 0.0)[0]
         if sure.confidence >= gate:
             found = Found(None)
     prompt = prompt_for(task, item, format_, found)
     temperature = policy.temperature if policy.samples > 1 else 0.0
-    replies = _reply(ctx, model, prompt, policy.samples, temperature)
+    replies = _replies(ctx, model, task, item, format_, found, policy.samples, temperature)
     candidates = _candidates(task, replies, weighted=policy.vote == "weighted")
     for candidate in candidates:
         candidate.broken = _broken(ctx, policy, task, inputs, candidate)
@@ -146,12 +146,31 @@ def ask(ctx: Context, policy: config.Answer, inputs: Mapping[str, Any]) -> dict[
     return {**result, **_used(found, gate), "prompt": prompt, "note": model.note}
 
 
-def _reply(ctx: Context, model: Model, prompt: str, samples: int, temperature: float) -> list[Reply]:
+def _replies(
+    ctx: Context,
+    model: Model,
+    task: config.Task,
+    item: Item,
+    format_: Format,
+    found: Found | None,
+    samples: int,
+    temperature: float,
+) -> list[Reply]:
+    """`samples` responses; where the format has two steps, each with the answer that follows from it."""
+    first = _reply(ctx, model, [prompt_for(task, item, format_, found)] * samples, temperature)
+    if format_.then is None:
+        return first
+    prompts = [prompt_for(task, item, format_, found, reply.text) for reply in first]
+    second = _reply(ctx, model, prompts, 0.0)
+    return [two_steps(task, one, two) for one, two in zip(first, second, strict=True)]
+
+
+def _reply(ctx: Context, model: Model, prompts: Sequence[str], temperature: float) -> list[Reply]:
     replies: dict[int, Reply] = {}
     ctx.learner.respond(
         model.student,
         model.weights,
-        [prompt] * samples,
+        prompts,
         seed=0,
         temperature=temperature,
         max_new_tokens=ctx.student(model.student).max_new_tokens,

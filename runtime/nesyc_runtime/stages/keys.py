@@ -193,7 +193,7 @@ def _respond(ctx: Context, respond: Respond, node: Node) -> Inputs:
         **_rows(ctx, evaluate.split),
         **_model(ctx, respond.student, node.copy),
         "`limit`": evaluate.limit,
-        "`format`": format_.variant,
+        "`format`": format_.shown,
         "`max_new_tokens`": student.max_new_tokens,
     }
     if format_.retrieve is not None:

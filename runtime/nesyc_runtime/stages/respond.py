@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from nesyc_runtime.stages.finetune import weights_of
 from nesyc_runtime.stages.graph import Respond, task_of
 from nesyc_runtime.stages.items import ItemLog
 from nesyc_runtime.stages.ports import Found, Item, Reply
-from nesyc_runtime.stages.prompts import Format, format_of, prompt_for
+from nesyc_runtime.stages.prompts import Format, format_of, prompt_for, two_steps
 
 NOTHING = Found(None)
 
@@ -131,11 +131,38 @@ def _respond_with(
     log: ItemLog,
     phase: str,
 ) -> list[dict[str, Any]]:
-    keys = [f"{phase}/{item.id}" for item in items]
     prompts = [
         prompt_for(asking.task, item, asking.format, knowledge)
         for item, knowledge in zip(items, found, strict=True)
     ]
+    first = _responses(ctx, asking, items, prompts, found, log, phase)
+    if asking.format.then is None:
+        return first
+    prompts = [
+        prompt_for(asking.task, item, asking.format, knowledge, str(response["response"]))
+        for item, knowledge, response in zip(items, found, first, strict=True)
+    ]
+    second = _responses(ctx, asking, items, prompts, found, log, f"{phase}/then")
+    return [_joined(asking.task, one, two) for one, two in zip(first, second, strict=True)]
+
+
+def _joined(task: config.Task, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
+    """One response of two: what was asked last is the prompt shown."""
+    one, two = (Reply(value["response"], value["confidence"], value["tokens"]) for value in (first, second))
+    reply = two_steps(task, one, two)
+    return {**second, "response": reply.text, "confidence": reply.confidence, "tokens": reply.tokens}
+
+
+def _responses(
+    ctx: Context,
+    asking: Asking,
+    items: Sequence[Item],
+    prompts: Sequence[str],
+    found: Sequence[Found | None],
+    log: ItemLog,
+    phase: str,
+) -> list[dict[str, Any]]:
+    keys = [f"{phase}/{item.id}" for item in items]
     open_ = [position for position, key in enumerate(keys) if key not in log]
     done = len(items) - len(open_)
     ctx.reporter.advance(done)

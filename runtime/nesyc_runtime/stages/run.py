@@ -128,8 +128,12 @@ def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -
 
 
 def _training_splits(nodes: Mapping[str, Node], selected: set[str]) -> set[str]:
-    stages = (nodes[id_].stage for id_ in selected)
-    return {stage.data for stage in stages if isinstance(stage, (config.SampleStage, config.MineErrorsStage))}
+    stages = [nodes[id_].stage for id_ in selected]
+    read = {stage.data for stage in stages if isinstance(stage, (config.SampleStage, config.MineErrorsStage))}
+    examples = {
+        name for stage in stages if isinstance(stage, config.FinetuneStage) for name in stage.examples
+    }
+    return read | (examples - nodes.keys())
 
 
 def _do(ctx: Context, node: Node, outcome: Outcome) -> None:
@@ -203,7 +207,7 @@ def _check_reviews(ctx: Context, node: Node, nodes: Mapping[str, Node]) -> None:
         if not (ctx.folder(before) / "reviewed").exists():
             name = short_names(ctx.spec)[stage.id]
             raise Stopped(
-                f"stage `{name}` asks for a review before `{shown_name(ctx, node)}` uses what it made",
+                f"E0801: stage `{name}` asks for a review before `{shown_name(ctx, node)}` uses what it made",
                 f"look at it in {ctx.project.shown(ctx.folder(before))}; then set `review = .optional` "
                 "and run again: nothing is done twice",
             )
