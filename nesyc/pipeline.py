@@ -11,7 +11,7 @@ from typing import Any
 
 from nesyc import __version__
 from nesyc.checks.run import run_checks
-from nesyc.checks.tables import build_tables
+from nesyc.checks.tables import Tables, build_tables
 from nesyc.diagnostics import Diagnostic, arrange, near_names
 from nesyc.diagnostics.diagnostic import Help
 from nesyc.diagnostics.span import Span
@@ -27,11 +27,12 @@ from nesyc.syntax.dump import dump
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A spec as checked; `spec` is None exactly when a diagnostic is an error."""
+    """A spec as checked; `spec` is None exactly when a diagnostic is an error, `tables` are there always."""
 
     loaded: Loaded
     diagnostics: tuple[Diagnostic, ...]
     spec: nodes.Spec | None
+    tables: Tables
 
 
 def check_spec(
@@ -54,7 +55,7 @@ def check_spec(
     problems.extend(run_checks(tables))
     found = arrange(problems, [file.path for file in loaded.files])
     wrong = any(problem.severity == "error" for problem in found)
-    return Checked(loaded, found, None if wrong else lower(tables))
+    return Checked(loaded, found, None if wrong else lower(tables), tables)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from nesyc.cli.check import check
 from nesyc.cli.compile import compile
 from nesyc.cli.explain import explain
 from nesyc.cli.fmt import fmt
+from nesyc.cli.lsp import lsp
 from nesyc.cli.plan import plan
 from nesyc.cli.query import query, why, whynot
 from nesyc.cli.retrieve import retrieve
@@ -43,6 +44,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "retrieve": retrieve,
     "test": test,
     "explain": explain,
+    "lsp": lsp,
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)

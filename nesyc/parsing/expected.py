@@ -129,9 +129,9 @@ def describe(possible: Mapping[str, int], tables: Tables) -> str:
     if {"NAME", "NUMBER", "STRING", "LSQB"} <= kinds.keys():
         parts.append("a literal such as `p(x)`" if "OR" in kinds else "a value")
         kinds = {kind: state for kind, state in kinds.items() if kind not in LITERAL and kind != "OR"}
-        kinds = _without_plain_words(kinds, tables)
+        kinds = without_plain_words(kinds, tables)
     elif "NAME" in kinds:
-        kinds = _without_plain_words(kinds, tables)
+        kinds = without_plain_words(kinds, tables)
         parts.append("a name")
         kinds.pop("NAME")
     if kinds.keys() - OPERATORS - {END}:
@@ -144,7 +144,7 @@ def describe(possible: Mapping[str, int], tables: Tables) -> str:
     return _few(parts)
 
 
-def _without_plain_words(kinds: dict[str, int], tables: Tables) -> dict[str, int]:
+def without_plain_words(kinds: dict[str, int], tables: Tables) -> dict[str, int]:
     """Leave out the keywords that could only stand here as names: all they do is become one."""
     naming = {
         -1 - place for place, made in enumerate(tables.productions) if made.builder in ("word", "guarded")

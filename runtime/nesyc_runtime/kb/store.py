@@ -195,6 +195,18 @@ def _connect(path: Path | None) -> sqlite3.Connection:
     return connection
 
 
+def open_read_only(path: Path) -> sqlite3.Connection:
+    """An existing store, only to read and without waiting for a writer; raises `sqlite3.Error` where that cannot be.
+
+    No file is made: without a write-ahead log nobody writes, and the file is read as it lies.
+    """
+    log = path.with_name(path.name + "-wal")
+    mode = "mode=ro" if log.exists() else "immutable=1"
+    connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=0, isolation_level=None)
+    _add_functions(connection)
+    return connection
+
+
 def _not_a_store(path: Path | None, error: Exception) -> UserError:
     where = path.name if path is not None else "in memory"
     if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):

@@ -1,0 +1,1 @@
+"""The language server: what `nesyc lsp` speaks to an editor. Needs the extra `lsp` (pygls)."""

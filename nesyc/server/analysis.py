@@ -1,0 +1,64 @@
+"""A spec as checked, with what the features ask of it; made once, never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+
+from nesyc.index import Index, build_index
+from nesyc.parsing.paths import SHIPPED, shipped_specs
+from nesyc.pipeline import Checked
+from nesyc.server.documents import Document, uri_of
+from nesyc.server.positions import Encoding, Lines
+
+
+class Analysis:
+    """`open` are the documents it was made with, `generation` counts changes of the disk."""
+
+    def __init__(
+        self,
+        spec: Path,
+        checked: Checked,
+        open_: Mapping[Path, Document],
+        generation: int,
+        encoding: Encoding,
+    ) -> None:
+        self.spec, self.checked, self.open = spec, checked, open_
+        self.generation, self.encoding = generation, encoding
+        self._lines: dict[str, Lines] = {}
+        self.paths = {name: self._path(name) for name in checked.loaded.texts}
+        self.names = {path: name for name, path in self.paths.items()}
+
+    def _path(self, name: str) -> Path:
+        project = self.checked.loaded.project
+        if name.startswith("@"):
+            root, _, rest = name[1:].partition("/")
+            roots = {**project.roots, SHIPPED: shipped_specs()}
+            if root in roots:
+                return roots[root] / rest
+        return project.root / name
+
+    @cached_property
+    def index(self) -> Index:
+        return build_index(self.checked.tables)
+
+    def lines(self, name: str) -> Lines:
+        """The lines of a file of the spec, by the name spans have for it."""
+        found = self._lines.get(name)
+        if found is None:
+            text = self.checked.loaded.texts.get(name, "")
+            found = self._lines[name] = Lines(text, self.encoding)
+        return found
+
+    def uri(self, name: str) -> str:
+        """The URI of a file, spelled as the editor spells it where it has the file open."""
+        path = self.paths.get(name) or self._path(name)
+        document = self.open.get(path)
+        return document.uri if document is not None else uri_of(path)
+
+    def is_fresh(self, open_: Mapping[Path, Document], generation: int) -> bool:
+        """Whether nothing it was made from has changed since."""
+        if generation != self.generation:
+            return False
+        return all(open_.get(path) is self.open.get(path) for path in self.paths.values())
