@@ -16,6 +16,11 @@ from nesyc.syntax import nodes as ast
 def check_datasets(tables: Tables) -> Iterator[Diagnostic]:
     """E0105, E0201, E0202 and E0308 of rows and splits."""
     enums = tables.symbols.enums
+    for enum in enums.values():
+        if not enum.constants and enum.span is not None:
+            message = f"enum `{enum.name}` has no constants"
+            help_ = Help(f"write `enum {enum.name} {{ low high }}`")
+            yield Diagnostic("E0105", message, enum.span, "no values", help=help_)
     for name, dataset in tables.symbols.datasets.items():
         yield from check_fields(dataset.row, "field")
         for column in dataset.row:

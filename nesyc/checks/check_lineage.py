@@ -71,7 +71,7 @@ def _leak(tables: Tables, split: str, held: dict[str, Span | None]) -> Leak | No
         if own is None or theirs is None or split == other:
             continue
         if _same_rows(tables.paths, own, theirs) and not _disjoint(own, split, theirs, other):
-            return Leak(splits[other], "reads the same file", held[other])
+            return Leak(splits[other], "reads the same rows", held[other])
     return None
 
 
@@ -162,7 +162,7 @@ def _fact_files(tables: Tables, held: dict[str, Span | None]) -> Iterator[Diagno
                 path = _path_of(tables, split)
                 if path is not None and overlap(tables.paths, file.located, path):
                     symbol = tables.symbols.table["split"][split]
-                    leak = Leak(symbol, "reads the same file", evaluated)
+                    leak = Leak(symbol, "reads the same rows", evaluated)
                     yield _diagnostic(f"kb `{kb}`", file.span, None, leak)
 
 
@@ -177,7 +177,7 @@ def _recorded(tables: Tables, stage: StageInfo, held: dict[str, Span | None]) ->
         for split, evaluated in held.items():
             path = _path_of(tables, split)
             if path is not None and overlap(tables.paths, recorded, path):
-                leak = Leak(tables.symbols.table["split"][split], "reads the same file", evaluated)
+                leak = Leak(tables.symbols.table["split"][split], "reads the same rows", evaluated)
                 yield _diagnostic(f"stage `{stage.id}`", stage.bound.span_of(argument), teacher, leak)
 
 
@@ -194,7 +194,7 @@ def _diagnostic(what: str, span: Span, through: Symbol | None, leak: Leak) -> Di
     if leak.evaluated is not None:
         related.append(Related(leak.evaluated, "evaluated on here"))
     if leak.why and through is not None:
-        message = f"{what} reads `{through.id}`, which reads the same file as the held-out `{leak.held.id}`"
+        message = f"{what} reads `{through.id}`, which reads the same rows as the held-out `{leak.held.id}`"
         related.append(Related(through.span, f"`{through.id}` is declared here"))
         help_ = Help(
             "share one file among splits by `splits = hash_split(...)`, so that no row is in two of them"

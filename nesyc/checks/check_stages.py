@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from nesyc.checks.check_fit import rows_fit
+from nesyc.checks.items import ItemTypes
 from nesyc.checks.kinds import Bound, Located, Symbol
 from nesyc.checks.messages import unknown_name
 from nesyc.checks.pipelines import StageInfo
 from nesyc.checks.stage_order import check_stage_cycles, target_kb, validated_model
 from nesyc.checks.tables import Tables
+from nesyc.checks.tasks import first_target
 from nesyc.diagnostics import Diagnostic, Help, Related
+from nesyc.syntax import nodes as ast
 
 # Training tasks that learn from a rationale; a dataset's own rows have none.
 NEED_RATIONALE = frozenset({"direct", "rationale", "answer_given", "augmented", "explain"})
@@ -47,6 +51,8 @@ def _check_finetune(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[
         message = f"{len(weights)} weights for {len(tasks)} tasks"
         related = (Related(bound.span_of("tasks"), "the tasks"),)
         yield Diagnostic("E0308", message, bound.span_of("weights"), "one weight for each task", related)
+    if isinstance(weights, tuple) and weights and not any(weights):
+        yield Diagnostic("E0308", "all weights are 0", bound.span_of("weights"), "nothing to learn")
     if bound["student"] is None and bound["model"] is None:
         message = "`finetune` needs a student or a model to train"
         help_ = Help("add `student = NAME`, or `model = STAGE` to train on")
@@ -65,7 +71,32 @@ def _check_finetune(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[
                 (Related(symbol.span, "declared here"), Related(bound.span_of("tasks"), "the tasks")),
                 help=Help("sample rationales from a teacher first, or train `.answer` only"),
             )
+        else:
+            yield from _check_gold(tables, stage, bound, symbol)
         yield from _same_dataset(tables, stage, bound, "data", symbol)
+
+
+def _check_gold(tables: Tables, stage: StageInfo, bound: Bound, split: Symbol) -> Iterator[Diagnostic]:
+    """A split trains on its right answers: the first metric says which field holds them."""
+    task = tables.tasks.get(stage.task)
+    if task is None or not task.node.parsers or first_target(task) is not None:
+        return
+    for metric in task.node.metrics[:1]:
+        items = ItemTypes(task.metric_name, (), tables.symbols.enums, tables.params)
+        if not isinstance(metric.value, ast.Call) or not metric.value.arguments:
+            return
+        items.type_of(metric.value.arguments[0].value)
+        if items.problems:
+            return  # what is wrong with the metric is said there
+    related = (Related(split.span, "declared here"), Related(task.node.name.span, "the task"))
+    yield Diagnostic(
+        "E0702",
+        f"task `{task.name}` does not say which field of `{split.id}` is the right answer",
+        bound.span_of("data"),
+        "a split of a dataset",
+        related,
+        help=Help("add `metric accuracy = mean(answer == FIELD)` to the task"),
+    )
 
 
 def _check_retrieval(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
@@ -93,16 +124,10 @@ def _check_mine_errors(tables: Tables, stage: StageInfo, bound: Bound) -> Iterat
 def _same_dataset(
     tables: Tables, stage: StageInfo, bound: Bound, key: str, split: Symbol
 ) -> Iterator[Diagnostic]:
-    """A pipeline's stages read the dataset of its task."""
+    """A pipeline's stages read the dataset of its task, or one with the same inputs."""
     task = tables.tasks.get(stage.task)
-    if task is None or not task.dataset or split.id.partition(".")[0] == task.dataset or not task.rows:
-        return
-    dataset = tables.symbols.datasets[split.id.partition(".")[0]]
-    missing = [name for name in task.inputs if name not in {column.name.text for column in dataset.row}]
-    if missing and dataset.row:
-        message = f"`{split.id}` has no `{missing[0]}`, an input of task `{task.name}`"
-        related = (Related(split.span, "declared here"), Related(task.node.name.span, "the task"))
-        yield Diagnostic("E0702", message, bound.span_of(key), "rows of another kind", related)
+    if task is not None:
+        yield from rows_fit(tables, task, split, bound.span_of(key))
 
 
 def _check_extract(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:

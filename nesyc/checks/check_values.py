@@ -73,7 +73,13 @@ def _check_student(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
 
 
 def _check_base(tables: Tables, base: object) -> Iterator[Diagnostic]:
-    """A gguf file without a package is a path of the project."""
+    """A gguf file without a package is a path of the project; the heads of a scratch model share its width."""
+    if isinstance(base, Bound) and base.name == "scratch":
+        width, heads = base["width"], base["heads"]
+        if isinstance(width, int) and isinstance(heads, int) and width % heads:
+            message = f"{heads} heads cannot share a width of {width}"
+            help_ = Help(f"a width of {width + heads - width % heads} would do")
+            yield Diagnostic("E0308", message, base.span_of("heads"), "does not divide", help=help_)
     if (
         isinstance(base, Bound)
         and base.name == "gguf"

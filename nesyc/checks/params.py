@@ -49,8 +49,9 @@ def resolve_params(
             value = _written(param, base, constants, enums, problems)
         else:
             value = None
-            problems.append(_without_value(param))
-        known = value is not None
+            if not param.type.nullable:
+                problems.append(_without_value(param))
+        known = value is not None or (param.type.nullable and name not in {**profile, **given})
         constants[name] = Constant("text" if base in enums else base, value, param.span, known)
     return constants
 
@@ -77,6 +78,8 @@ def _written(
 ) -> Any:
     expr = param.value
     assert expr is not None
+    if isinstance(expr, ast.Null) and param.type.nullable:
+        return None
     if isinstance(expr, ast.EnumConstant) and base in enums:
         return _convert(expr.name, base, param, enums, "the file", problems, expr.span)
     try:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from nesyc.checks.allowed import allowed_warnings, check_allows
 from nesyc.checks.check_datasets import check_datasets
+from nesyc.checks.check_fit import check_fit
 from nesyc.checks.check_formats import check_formats
 from nesyc.checks.check_lineage import check_lineage
 from nesyc.checks.check_losses import check_losses
@@ -39,6 +40,7 @@ CHECKS: tuple[Callable[[Tables], Iterable[Diagnostic]], ...] = (
     check_answers,
     check_evaluates,
     check_formats,
+    check_fit,
     check_prices,
     check_tests,
     check_warnings,

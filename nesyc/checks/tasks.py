@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from nesyc.checks.items import ItemName
 from nesyc.checks.kb_symbols import resolve_type
+from nesyc.checks.references import dotted
 from nesyc.checks.scope import EnumInfo
 from nesyc.checks.symbols import Symbols
 from nesyc.checks.types import UNKNOWN, Type
@@ -76,3 +77,25 @@ def task_table(symbols: Symbols) -> dict[str, TaskInfo]:
             field_types(node.outputs, symbols.enums),
         )
     return found
+
+
+def first_target(task: TaskInfo) -> str | None:
+    """The row's field that the first metric compares with the first parsed output."""
+    pending = [task.node.metrics[0].value] if task.node.metrics else []
+    output = task.node.parsers[0].output.text if task.node.parsers else ""
+    while pending:
+        expr = pending.pop()
+        match expr:
+            case ast.Call():
+                pending.extend(argument.value for argument in expr.arguments)
+            case ast.Binary(operator="=="):
+                paths = [dotted(side) for side in (expr.left, expr.right)]
+                names = [task.metric_name(path) for path in paths if path]
+                scopes = {name.scope: name.name for name in names if name is not None}
+                if scopes.get("output") == output and "row" in scopes:
+                    return scopes["row"]
+            case ast.Binary():
+                pending.extend((expr.left, expr.right))
+            case _:
+                continue
+    return None
