@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from nesyc.checks.check_datasets import check_fields
@@ -10,7 +9,7 @@ from nesyc.checks.check_schema import check_holes
 from nesyc.checks.items import ItemTypes
 from nesyc.checks.kb_symbols import check_type_ref, resolve_type
 from nesyc.checks.kinds import POISON, Bound, CallOf
-from nesyc.checks.messages import did_you_mean, duplicate, type_mismatch, unknown_name
+from nesyc.checks.messages import check_pattern, did_you_mean, duplicate, type_mismatch, unknown_name
 from nesyc.checks.rule_types import RuleTypes
 from nesyc.checks.scope import RelationInfo
 from nesyc.checks.signatures import PARSERS, TRAINING_TASKS
@@ -120,11 +119,7 @@ def _unparsed(task: TaskInfo, parsed: dict[str, Span]) -> Iterator[Diagnostic]:
 def _can_produce(bound: Bound, type_: Type, name: str) -> Iterator[Diagnostic]:
     pattern = bound.values.get("pattern")
     if isinstance(pattern, str):
-        try:
-            re.compile(pattern)
-        except (re.error, OverflowError, RecursionError) as error:
-            message = f"the pattern is no regular expression: {error}"
-            yield Diagnostic("E0601", message, bound.span_of("pattern"), "cannot be compiled")
+        yield from check_pattern(ast.Text(pattern, bound.span_of("pattern")), "E0601")
     impossible = {
         "number": type_.base not in NUMERIC | {"text", "unknown"},
         "choice": type_.base not in ("enum", "text", "unknown"),

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
-from nesyc.checks.messages import unknown_constant, unknown_name
+from nesyc.checks.messages import check_pattern, unknown_constant, unknown_name
 from nesyc.checks.references import dotted
 from nesyc.checks.rule_types import FUNCTION_TYPES, arithmetic
 from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
@@ -190,4 +190,6 @@ class ItemTypes:
             found = self.type_of(argument.value)
             if name != "concat" and found.base not in ("text", "enum", "unknown"):
                 self._problem(f"`{name}` needs text, this is {found}", argument.span, f"this is {found}")
+        if name == "matches":
+            self.problems.extend(check_pattern(call.arguments[1].value, "E0302"))
         return result

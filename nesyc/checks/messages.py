@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 
 from nesyc.diagnostics import Diagnostic, Edit, Help, Related, near_names
 from nesyc.diagnostics.span import Span
+from nesyc.syntax import nodes as ast
 
 
 def article(noun: str) -> str:
@@ -94,3 +96,14 @@ def confidence_range(span: Span) -> Diagnostic:
         label="out of range",
         help=Help("write a number such as `0.9`; leave it out for certainty", ()),
     )
+
+
+def check_pattern(expr: ast.Expr, code: str) -> Iterator[Diagnostic]:
+    """A written pattern is a regular expression; any other expression is not looked at."""
+    if not isinstance(expr, ast.Text):
+        return
+    try:
+        re.compile(expr.value)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f"the pattern is no regular expression: {error}"
+        yield Diagnostic(code, message, expr.span, "cannot be compiled")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.messages import confidence_range
+from nesyc.checks.rule_dead import check_never_fires
 from nesyc.checks.rule_graph import Layer, check_cycles, component_of, layers, rule_edges
 from nesyc.checks.rule_growth import check_growth
 from nesyc.checks.rule_nulls import check_nullable
@@ -89,8 +90,9 @@ def analyse_kb(kb: KbInfo, text_of: TextOf) -> KbRules:
     rules = tuple(analyse_rule(kb.scope, rule, text_of) for rule in kb.rules)
     forbids = tuple(analyse_rule(kb.scope, forbid, text_of) for forbid in kb.forbids)
     found, problems = analyse_order(kb.scope, kb.rules)
-    dead = check_never_fires(kb.scope, (*kb.rules, *kb.forbids), kb.rules)
-    return KbRules(rules, forbids, found, (*problems, *dead))
+    if not problems:  # what is wrong with a cycle is said there
+        problems = tuple(check_never_fires(kb.scope, (*kb.rules, *kb.forbids), kb.rules))
+    return KbRules(rules, forbids, found, problems)
 
 
 def analyse_order(
@@ -113,47 +115,3 @@ def _growth(rules: Iterable[ast.Rule], found: tuple[Layer, ...]) -> Iterator[Dia
             atom.relation.text in recursive[number] for atom, sign in atoms(rule.body) if sign == "+"
         ):
             yield from check_growth(rule, recursive[number])
-
-
-def check_never_fires(
-    scope: RuleScope, bodies: Iterable[ast.Rule | ast.Forbid], rules: Iterable[ast.Rule]
-) -> Iterator[Diagnostic]:
-    """W0402: a body that reads a derived relation without rules, holds null, or compares unequal constants."""
-    written = {rule.head.relation.text for rule in rules}
-    for rule in bodies:
-        for literal in rule.body:
-            problem = _never(scope, written, rule, literal)
-            if problem is not None:
-                yield problem
-                break
-
-
-def _never(
-    scope: RuleScope, written: set[str], rule: ast.Rule | ast.Forbid, literal: ast.Literal
-) -> Diagnostic | None:
-    name = rule.name.text
-    if isinstance(literal, ast.Atom):
-        relation = scope.relations.get(literal.relation.text)
-        if relation is not None and relation.derived and relation.name not in written:
-            notes = (f"no rule derives `{relation.name}`",)
-            related = (Related(relation.span, "declared here"),) if relation.span else ()
-            span = literal.relation.span
-            return Diagnostic("W0402", f"rule `{name}` can never fire", span, "always empty", related, notes)
-        null = next((argument for argument in literal.arguments if isinstance(argument, ast.Null)), None)
-        if null is not None and relation is not None:
-            notes = ("null equals nothing, so this literal never holds",)
-            return Diagnostic("W0402", f"rule `{name}` can never fire", null.span, "null", (), notes)
-    if isinstance(literal, ast.Comparison) and _always_false(literal):
-        return Diagnostic("W0402", f"rule `{name}` can never fire", literal.span, "never true")
-    return None
-
-
-def _always_false(literal: ast.Comparison) -> bool:
-    left, right = literal.left, literal.right
-    if isinstance(left, ast.Name) and isinstance(right, ast.Name) and left.text == right.text:
-        return literal.operator in ("!=", "<", ">")
-    if not isinstance(left, ast.Number) or not isinstance(right, ast.Number):
-        return False
-    a, b = left.value, right.value
-    holds = {"=": a == b, "==": a == b, "!=": a != b, "<": a < b, "<=": a <= b, ">": a > b, ">=": a >= b}
-    return not holds[literal.operator]

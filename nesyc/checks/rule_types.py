@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from nesyc.checks.messages import one_of, unknown_constant, unknown_name
+from nesyc.checks.messages import check_pattern, one_of, unknown_constant, unknown_name
 from nesyc.checks.scope import ColumnInfo, RuleScope
 from nesyc.checks.signatures import TEXT_FUNCTIONS
 from nesyc.checks.terms import aggregate_of, as_call, is_known, is_test, other_side
@@ -324,6 +324,9 @@ class RuleTypes:
                 return self._operand(expr.operand)
             case ast.Binary() if expr.operator in "+-*/%":
                 left, right = self._operand(expr.left), self._operand(expr.right)
+                if expr.operator in "/%" and isinstance(expr.right, ast.Number) and expr.right.value == 0:
+                    message = "this divides by zero"
+                    self.problems.append(Diagnostic("E0302", message, expr.span, label="has no value"))
                 return arithmetic(expr.operator, left, right)
             case ast.Aggregate():
                 self._misplaced_aggregate(expr)
@@ -372,6 +375,8 @@ class RuleTypes:
             if name != "concat" and found.base not in ("text", "enum", "unknown"):
                 message = f"`{name}` needs text, this is {found}"
                 self.problems.append(Diagnostic("E0302", message, argument.span, label=f"{found}"))
+        if name == "matches":
+            self.problems.extend(check_pattern(call.arguments[1].value, "E0302"))
         return result
 
     def _check_comparison(self, literal: ast.Comparison) -> None:

@@ -22,6 +22,8 @@ class Type:
     size: int | None = None
 
     def __str__(self) -> str:
+        if self.base == "null":
+            return "null"
         name = self.enum if self.base == "enum" and self.enum else self.base
         size = f"({self.size})" if self.size is not None else ""
         return f"{name}{size}{'?' if self.nullable else ''}"
