@@ -123,6 +123,10 @@ def _check_indexed(kb: KbInfo, target: SearchTarget) -> Iterator[Diagnostic]:
         message = f"`{relation.name}.{column}` has no vector index"
         help_ = Help(f"add `nearest ({column}, cosine)` to relation `{relation.name}`")
         yield Diagnostic("E0606", message, span, "not indexed", related, help=help_)
+    elif target.kind == "nearest" and (own := relation.column(column)) is not None and not own.computed:
+        message = f"`{relation.name}.{column}` holds given vectors: no embedder turns a question into one"
+        help_ = Help(f"let an embedder fill it:  {column}: {own.type} = embed(EMBEDDER, COLUMN)")
+        yield Diagnostic("E0606", message, span, "no embedder", related, help=help_)
 
 
 def _check_search(search: Bound, count: int) -> Iterator[Diagnostic]:
