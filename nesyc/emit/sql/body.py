@@ -60,16 +60,16 @@ def written_order(ready: Sequence[Placed], bound: Mapping[str, Value]) -> Placed
 
 def most_bound(ready: Sequence[Placed], bound: Mapping[str, Value]) -> Placed:
     """The atom with the largest part of its arguments known, so that an index finds its rows; ties as written."""
+    return max(ready, key=lambda placed: known_part(placed, bound))
 
-    def known(placed: Placed) -> tuple[bool, float]:
-        terms = _atom(placed).terms
-        found = sum(
-            not (isinstance(term, nodes.Var) and (term.name is None or term.name not in bound))
-            for term in terms
-        )
-        return found > 0, found / len(terms)
 
-    return max(ready, key=known)
+def known_part(placed: Placed, bound: Bindings) -> float:
+    """The part of an atom's arguments that is known."""
+    terms = _atom(placed).terms
+    unknown = sum(
+        isinstance(term, nodes.Var) and (term.name is None or term.name not in bound) for term in terms
+    )
+    return 1 - unknown / len(terms)
 
 
 def compile_body(

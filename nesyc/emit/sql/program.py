@@ -101,11 +101,12 @@ class VariantPlan:
 
     `instances` selects the row of the head (not for a constraint), the row of each atom in `atoms`, the value of
     each variable in `variables`; `instances_of` the same for the head in row `:row`. `literals`: paths in the
-    order written. `weight`: the confidence of an instance as SQL over the same atoms.
+    order written. `searches`: the tables and columns by which `instances_of` looks rows up.
     """
 
     instances: str
     instances_of: str
+    searches: tuple[tuple[str, tuple[str, ...]], ...]
     atoms: tuple[AtomPlan, ...]
     variables: tuple[VariablePlan, ...]
     literals: tuple[tuple[int, ...], ...]

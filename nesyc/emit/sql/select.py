@@ -52,14 +52,19 @@ def select(
     fixed: bool = False,
     distinct: bool = False,
     joined: str | None = None,
+    led: tuple[str, Sequence[str]] | None = None,
 ) -> str:
     """`SELECT columns FROM ... WHERE ...`; `fixed` keeps the order of the tables as it is.
 
-    `joined` is a further table, its conditions in `extra`. An atom's conditions stand beside its table, tests in WHERE with the first table's.
+    `joined` is a further table, its conditions in `extra`; `led` one to begin with, and conditions on all. An atom's conditions stand beside its table, tests in WHERE with the first table's.
     """
     lines = [("SELECT DISTINCT " if distinct else "SELECT ") + ", ".join(columns or ["1"])]
     where: list[str] = []
     word = "FROM"
+    if led is not None:
+        lines.append(f"FROM {led[0]}")
+        where.extend(led[1])
+        word = "CROSS JOIN" if fixed else "JOIN"
     for step in body.steps:
         if step.table is None:
             where.extend(step.conditions)

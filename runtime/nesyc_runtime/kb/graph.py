@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from nesyc_runtime import config
@@ -15,6 +15,7 @@ from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column, shown
 
 FactId = tuple[str, int]
+AT_ONCE = 500  # rows asked for in one statement
 _HOLE = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
 
@@ -36,17 +37,29 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """A rule instance: the facts of its positive atoms by path, the values of its variables."""
+    """A rule instance: the facts of its positive atoms, the values of its variables as the tables hold them."""
 
     rule: str
     variant: VariantPlan
     facts: tuple[FactId, ...]
-    bindings: Mapping[str, Any]
+    values: tuple[Any, ...]
     weight: float
 
-    @cached_property
-    def by_path(self) -> Mapping[tuple[int, ...], FactId]:
-        return {atom.path: fact for atom, fact in zip(self.variant.atoms, self.facts, strict=True)}
+    @property
+    def leaf(self) -> tuple[str, tuple[Any, ...]]:
+        """What makes it this instance of its rule, whatever branch of an `or` it came through."""
+        names = (variable.name for variable in self.variant.variables)
+        return self.rule, tuple(sorted(zip(names, self.values, strict=True), key=lambda pair: pair[0]))
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """One alternative of a rule as it is looked up for a fact: the relations of its atoms, its confidence."""
+
+    rule: str
+    variant: VariantPlan
+    relations: tuple[str, ...]
+    weight: float
 
 
 class Graph:
@@ -56,15 +69,51 @@ class Graph:
         self.store = store
         self.rules = {rule.name: rule for rule in store.kb.rules}
         self._facts: dict[FactId, Known] = {}
+        self._confs: dict[FactId, float] = {}
+        self._written: dict[FactId, str] = {}
         self._supports: dict[FactId, tuple[Support, ...]] = {}
+        self._ways = {
+            relation: tuple(self._way(rule, variant) for rule in rules for variant in rule.variants)
+            for relation, rules in store.program.rules_of.items()
+        }
+        self._peers = {
+            relation: frozenset(stratum.relations)
+            for stratum in store.program.strata
+            for relation in stratum.relations
+        }
+
+    def _way(self, rule: RulePlan, variant: VariantPlan) -> _Way:
+        relations = tuple(atom.relation for atom in variant.atoms)
+        return _Way(rule.name, variant, relations, rule.confidence if self.weighted else 1.0)
+
+    def peers(self, relation: str) -> frozenset[str]:
+        """The relations of a derived relation's stratum."""
+        return self._peers.get(relation, frozenset((relation,)))
 
     def derived(self, fact: FactId) -> bool:
         return self.store.program.by_name[fact[0]].derived
 
     def fact(self, fact: FactId) -> Known:
         if fact not in self._facts:
-            self._facts[fact] = self._read(self.store.relation(fact[0]), fact[1])
+            self.read((fact,))
         return self._facts[fact]
+
+    def written(self, fact: FactId) -> str:
+        """The fact as text, by which equally good proofs are ranked."""
+        if fact not in self._written:
+            known = self.fact(fact)
+            self._written[fact] = f"{known.relation} {json.dumps(known.args, ensure_ascii=False)}"
+        return self._written[fact]
+
+    def conf(self, fact: FactId) -> float:
+        """The fact's confidence, 1.0 under boolean."""
+        if not self.weighted:
+            return 1.0
+        if fact not in self._confs:
+            rows = quote(self.store.relation(fact[0]).rows)
+            found = self.store.execute(f"SELECT conf FROM {rows} WHERE _row = ?", (fact[1],)).fetchone()
+            self._confs[fact] = float(found[0])
+        return self._confs[fact]
 
     def find(self, relation: str, args: Sequence[Any]) -> FactId | None:
         """The row of a fact among all of its relation, losers of `resolve` among them."""
@@ -116,51 +165,58 @@ class Graph:
 
     def supports(self, fact: FactId) -> tuple[Support, ...]:
         """Every rule instance that gives the fact, in order of evaluation."""
-        if fact not in self._supports:
-            found = (
+        found = self._supports.get(fact)
+        if found is None:
+            where = {"row": fact[1]}
+            found = self._supports[fact] = tuple(
                 support
-                for rule in self.store.program.rules_of.get(fact[0], ())
-                for variant in rule.variants
-                for support in self._instances(rule, variant, variant.instances_of, {"row": fact[1]}, skip=1)
+                for way in self._ways.get(fact[0], ())
+                for support in self._instances(way, way.variant.instances_of, where, skip=1)
             )
-            self._supports[fact] = tuple(found)
-        return self._supports[fact]
+        return found
 
     def violations(self, constraint: RulePlan) -> Iterator[Support]:
         """The ways a constraint is broken."""
         for variant in constraint.variants:
-            yield from self._instances(constraint, variant, variant.instances, {}, skip=0)
+            yield from self._instances(self._way(constraint, variant), variant.instances, {}, skip=0)
 
-    def _instances(
-        self, rule: RulePlan, variant: VariantPlan, sql: str, bound: Mapping[str, Any], *, skip: int
-    ) -> Iterator[Support]:
-        relations = [atom.relation for atom in variant.atoms]
-        weight = rule.confidence if self.weighted else 1.0
-        first = skip + len(relations)
+    def _instances(self, way: _Way, sql: str, bound: Mapping[str, Any], *, skip: int) -> Iterator[Support]:
+        first = skip + len(way.relations)
         for row in self.store.execute(sql, bound).fetchall():
-            facts = tuple(zip(relations, row[skip:first], strict=True))
-            bindings = {
-                variable.name: self._decoded(value, variable.base, interned=variable.interned)
-                for variable, value in zip(variant.variables, row[first:], strict=True)
-            }
-            yield Support(rule.name, variant, facts, bindings, weight)
+            facts = tuple(zip(way.relations, row[skip:first], strict=True))
+            yield Support(way.rule, way.variant, facts, tuple(row[first:]), way.weight)
+
+    def bindings(self, support: Support) -> dict[str, Any]:
+        """The values of an instance's variables, as the contracts show them."""
+        return {
+            variable.name: self._decoded(value, variable.base, interned=variable.interned)
+            for variable, value in zip(support.variant.variables, support.values, strict=True)
+        }
 
     def _decoded(self, value: Any, base: str, *, interned: bool) -> Any:
         if interned and value is not None:
             return self.store.text(value)
         return from_column(value, base)
 
-    def _read(self, plan: RelationPlan, row: int) -> Known:
+    def read(self, facts: Iterable[FactId]) -> None:
+        """Read facts that are asked for soon, many at a time."""
+        wanted: dict[str, list[int]] = {}
+        for fact in dict.fromkeys(facts):
+            if fact not in self._facts:
+                wanted.setdefault(fact[0], []).append(fact[1])
+        for relation, rows in wanted.items():
+            for start in range(0, len(rows), AT_ONCE):
+                self._read(self.store.relation(relation), rows[start : start + AT_ONCE])
+
+    def _read(self, plan: RelationPlan, rows: Sequence[int]) -> None:
         columns = ", ".join(quote(column.column) for column in plan.columns)
-        extra = (
-            ", conf, origin, owner, line, provenance"
-            if not plan.derived
-            else ", conf"
-            if self.weighted
-            else ""
-        )
-        sql = f"SELECT {columns}{extra} FROM {quote(plan.rows)} WHERE _row = ?"
-        values = self.store.execute(sql, (row,)).fetchone()
+        extra = ", conf, origin, owner, line" if not plan.derived else ", conf" if self.weighted else ""
+        marks = ", ".join("?" * len(rows))
+        sql = f"SELECT _row, {columns}{extra} FROM {quote(plan.rows)} WHERE _row IN ({marks})"
+        for row, *values in self.store.execute(sql, rows).fetchall():
+            self._facts[plan.name, row] = self._known(plan, values)
+
+    def _known(self, plan: RelationPlan, values: Sequence[Any]) -> Known:
         args = tuple(
             self._decoded(value, column.base, interned=column.interned)
             for column, value in zip(plan.columns, values, strict=False)

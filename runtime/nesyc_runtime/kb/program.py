@@ -92,6 +92,7 @@ class VariantPlan(Model):
 
     instances: str
     instances_of: str
+    searches: tuple[tuple[str, tuple[str, ...]], ...]
     atoms: tuple[AtomPlan, ...]
     variables: tuple[VariablePlan, ...]
     literals: tuple[tuple[int, ...], ...]

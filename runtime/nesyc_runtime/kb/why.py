@@ -8,8 +8,9 @@ from math import prod
 from typing import Any
 
 from nesyc_runtime import config
+from nesyc_runtime.kb.best import rough
 from nesyc_runtime.kb.graph import FactId, Graph, Support, literal_at, sentence, term_value
-from nesyc_runtime.kb.proofsets import DIGITS
+from nesyc_runtime.kb.lookups import add_lookups
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.trees import Tree, Trees
 
@@ -23,6 +24,8 @@ def why(store: Store, relation: str, args: Sequence[Any], *, limit: int = 1000) 
     A candidate that lost under `unique ... resolve` does not hold: its proofs are given all the same, with the
     `winner`; of a winner the `losers` are named.
     """
+    store.relation(relation)
+    add_lookups(store, relation)
     graph = Graph(store)
     with store.reading():
         fact = graph.find(relation, args)
@@ -59,8 +62,10 @@ def ranked_proofs(graph: Graph, fact: FactId, limit: int) -> tuple[list[tuple[fl
     found = trees.of(fact)
     listed = list(islice(found, limit)) if limit else list(found)
     more = trees.gave_up or (bool(limit) and next(found, None) is not None)
+    graph.read(one.fact for tree in listed for one in _walk(tree))
     valued = [(proof_value(graph, tree), tree) for tree in listed]
-    valued.sort(key=lambda one: _order(graph, *one))
+    if len(valued) > 1:
+        valued.sort(key=lambda one: _order(graph, *one))
     return valued, more
 
 
@@ -84,7 +89,7 @@ def proof_value(graph: Graph, tree: Tree) -> float:
         return 1.0
     if semantics == "top_proofs":
         return prod(sorted(conf for conf in _leaves(graph, tree).values()))
-    values = [one.support.weight if one.support else graph.fact(one.fact).conf for one in _walk(tree)]
+    values = [one.support.weight if one.support else graph.conf(one.fact) for one in _walk(tree)]
     return min(values) if semantics == "max_min" else prod(values)
 
 
@@ -100,21 +105,16 @@ def _leaves(graph: Graph, tree: Tree) -> dict[object, float]:
     leaves: dict[object, float] = {}
     for one in _walk(tree):
         if one.support is None:
-            leaves[one.fact] = graph.fact(one.fact).conf
+            leaves[one.fact] = graph.conf(one.fact)
         else:
-            bindings = tuple(sorted((name, str(value)) for name, value in one.support.bindings.items()))
-            leaves[one.support.rule, bindings] = one.support.weight
+            leaves[one.support.leaf] = one.support.weight
     return leaves
 
 
 def _order(graph: Graph, value: float, tree: Tree) -> Order:
     rule = tree.support.rule if tree.support is not None else ""
-    facts = sorted(
-        f"{one.fact[0]} {[str(arg) for arg in graph.fact(one.fact).args]}"
-        for one in _walk(tree)
-        if one.support is None
-    )
-    return -round(value, DIGITS), len(_leaves(graph, tree)), rule, tuple(facts)
+    facts = sorted(graph.written(one.fact) for one in _walk(tree) if one.support is None)
+    return -rough(value), len(_leaves(graph, tree)), rule, tuple(facts)
 
 
 def tree_node(graph: Graph, tree: Tree) -> Node:
@@ -155,13 +155,14 @@ def children(
 ) -> list[Node]:
     """A NODE for each literal of the body, in the order written."""
     by_path = {atom.path: node for atom, node in zip(support.variant.atoms, parts, strict=True)}
+    bindings = graph.bindings(support) if len(by_path) < len(support.variant.literals) else {}
     return [
-        by_path[path] if path in by_path else _test_node(graph, literal_at(body, path), support.bindings)
+        by_path[path] if path in by_path else _test_node(literal_at(body, path), bindings)
         for path in support.variant.literals
     ]
 
 
-def _test_node(graph: Graph, literal: config.BodyLiteral, bindings: Mapping[str, Any]) -> Node:
+def _test_node(literal: config.BodyLiteral, bindings: Mapping[str, Any]) -> Node:
     """A literal that is no positive atom: that nothing matches, a number over a set, a comparison."""
     fact = None
     kind = "compare"
@@ -219,7 +220,7 @@ def _broken_constraints(graph: Graph) -> Iterator[dict[str, Any]]:
     for plan in graph.store.program.constraints:
         constraint = declared[plan.name]
         for support in graph.violations(plan):
-            confidences = [graph.fact(fact).conf for fact in support.facts]
+            confidences = [graph.conf(fact) for fact in support.facts]
             least = graph.store.program.semantics == "max_min"
             conf = min(confidences, default=1.0) if least else prod(confidences)
             if conf < (constraint.confidence or 0.0):
@@ -229,7 +230,7 @@ def _broken_constraints(graph: Graph) -> Iterator[dict[str, Any]]:
                 "name": plan.name,
                 "span": span(constraint.location),
                 "conf": conf,
-                "bindings": {n: v for n, v in support.bindings.items() if " " not in n},
+                "bindings": {n: v for n, v in graph.bindings(support).items() if " " not in n},
                 "facts": [graph.fact(fact).to_json() for fact in support.facts],
                 "proof": children(graph, constraint.body, support, parts),
             }
