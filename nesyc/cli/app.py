@@ -17,6 +17,7 @@ from nesyc.cli.explain import explain
 from nesyc.cli.fmt import fmt
 from nesyc.cli.lsp import lsp
 from nesyc.cli.plan import plan
+from nesyc.cli.profile import profile
 from nesyc.cli.query import query, why, whynot
 from nesyc.cli.retrieve import retrieve
 from nesyc.cli.run import run as run_command
@@ -41,6 +42,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "query": query,
     "why": why,
     "whynot": whynot,
+    "profile": profile,
     "retrieve": retrieve,
     "test": test,
     "explain": explain,

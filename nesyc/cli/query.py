@@ -25,6 +25,8 @@ from nesyc.cli.options import (
 from nesyc.cli.output import print_result, stderr_console
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from nesyc.diagnostics import Diagnostic
     from nesyc.ir import nodes
     from nesyc_runtime.kb.store import Store
@@ -37,8 +39,14 @@ FactArgument = Annotated[
 ]
 
 
+PlanOption = Annotated[
+    bool, typer.Option("--explain-plan", help="Show how it would be answered: strata, SQL, SQLite's plans.")
+]
+
+
 def query(
     text: QueryArgument,
+    explain_plan: PlanOption = False,
     kb: KbOption = None,
     limit: LimitOption = 1000,
     spec: SpecOption = None,
@@ -49,18 +57,24 @@ def query(
     out: OutOption = None,
 ) -> None:
     """Answer a conjunction of literals from stored and derived facts."""
+    from nesyc.cli.plans import plan_text
     from nesyc.cli.proofs import query_table
     from nesyc.emit.sql import emit_query
     from nesyc.ir.query import lower_query
+    from nesyc_runtime.kb.plans import explain_plan as explain
     from nesyc_runtime.kb.query import query as run_query
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         lowered = lower_query(checked, text, declared.name)
         refuse(text, "<query>", lowered.diagnostics)
-        result = run_query(
-            store, emit_query(declared, lowered.literals, lowered.columns).to_json(), limit=limit
-        )
-    print_result(result, query_table(result), as_json=as_json, out=out)
+        compiled = emit_query(declared, lowered.literals, lowered.columns).to_json()
+        if explain_plan:
+            result = explain(store, compiled)
+            shown: RenderableType = plan_text(result)
+        else:
+            result = run_query(store, compiled, limit=limit)
+            shown = query_table(result)
+    print_result(result, shown, as_json=as_json, out=out)
 
 
 def why(
