@@ -14,6 +14,7 @@ from nesyc.cli.ask import ask
 from nesyc.cli.check import check
 from nesyc.cli.compile import compile
 from nesyc.cli.explain import explain
+from nesyc.cli.fit import app as fit
 from nesyc.cli.fmt import fmt
 from nesyc.cli.lsp import lsp
 from nesyc.cli.plan import plan
@@ -50,6 +51,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 }
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
+app.add_typer(fit, name="fit")
 
 
 def _version(wanted: bool) -> None:

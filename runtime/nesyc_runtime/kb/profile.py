@@ -8,11 +8,10 @@ from time import perf_counter
 from typing import Any
 
 from nesyc_runtime import config
+from nesyc_runtime.kb.copies import copied
 from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.program import Statement
-from nesyc_runtime.kb.store import Store, open_store
-
-KEPT = ("schema", "objects", "facts", "source")  # what a store says of itself besides what it derived
+from nesyc_runtime.kb.store import Store
 
 
 @dataclass(slots=True)
@@ -56,7 +55,7 @@ def profile(store: Store) -> dict[str, Any]:
     SQLite runs the rules, whichever engine derived what the store holds. `rows` counts a row again each time its
     confidence got better; `rounds` are those in which the rule had something new to read.
     """
-    watched = _copy(store)
+    watched = _watched(copied(store))
     try:
         start = perf_counter()
         rounds = evaluate(watched).rounds
@@ -76,14 +75,9 @@ def profile(store: Store) -> dict[str, Any]:
     }
 
 
-def _copy(store: Store) -> _Watched:
-    kb = store.kb.model_copy(update={"engine": "sqlite"})
-    empty = open_store(None, kb, store.program)
-    store.connection.backup(empty.connection)
-    watched = _Watched(empty.connection, kb, store.program, None)
-    watched.watch = _Watch({one.sql: one for one in store.program.statements.values() if one.rule})
-    marks = ", ".join("?" * len(KEPT))
-    watched.execute(f'DELETE FROM "nesyc.state" WHERE key NOT IN ({marks})', KEPT)
+def _watched(copy: Store) -> _Watched:
+    watched = _Watched(copy.connection, copy.kb, copy.program, None)
+    watched.watch = _Watch({one.sql: one for one in copy.program.statements.values() if one.rule})
     return watched
 
 

@@ -15,7 +15,7 @@ from nesyc_runtime.kb.store import Store
 class StoredSets:
     """Leaf sets read back, of each fact the best first; facts no proof stands on have leaves below zero.
 
-    `instances`: the leaves that are rule instances.
+    `instances`: the leaves that are rule instances, with their rules.
     """
 
     of: Mapping[FactId, tuple[Leaves, ...]]
@@ -23,7 +23,7 @@ class StoredSets:
     caps: Mapping[int, float]
     names: Mapping[int, str]
     rules: Mapping[FactId, tuple[str, ...]]
-    instances: frozenset[int]
+    instances: Mapping[int, str]
 
 
 def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
@@ -32,7 +32,7 @@ def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
     rules: dict[FactId, tuple[str, ...]] = {}
     leaves: dict[int, tuple[str, float, float]] = {}
     numbers: dict[str, int] = {}
-    instances: set[int] = set()
+    instances: dict[int, str] = {}
     for fact in sorted(facts):
         relation, row = fact
         plan = store.program.by_name[relation]
@@ -55,14 +55,14 @@ def load_sets(store: Store, facts: Iterable[FactId]) -> StoredSets:
         *leaf, rule = store.execute(sql, (number,)).fetchone()
         leaves[number] = leaf[0], leaf[1], leaf[2]
         if rule is not None:
-            instances.add(number)
+            instances[number] = rule
     return StoredSets(
         of,
         {number: leaf[1] for number, leaf in leaves.items()},
         {number: leaf[2] for number, leaf in leaves.items()},
         {number: leaf[0] for number, leaf in leaves.items()},
         rules,
-        frozenset(instances),
+        instances,
     )
 
 
@@ -71,7 +71,7 @@ def best_sets(sets: Iterable[Leaves], known: StoredSets, k: int) -> list[Leaves]
 
     def order(leaves: Leaves) -> Order:
         value = prod(sorted(known.confidences[leaf] for leaf in leaves))
-        facts = (known.names[leaf] for leaf in leaves - known.instances)
-        return ranked(value, "", facts, (known.names[leaf] for leaf in leaves & known.instances))
+        facts = (known.names[leaf] for leaf in leaves - known.instances.keys())
+        return ranked(value, "", facts, (known.names[leaf] for leaf in leaves & known.instances.keys()))
 
     return sorted(minimal_sets(dict.fromkeys(sets, "")), key=order)[:k]

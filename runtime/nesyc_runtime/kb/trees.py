@@ -97,7 +97,7 @@ class Trees:
         """The cost of a partial tree once `fact` is proved by `support`."""
         own, nodes = self._best.through(support)
         known, before = self._best.cost(fact)
-        value = max(cost[0], own) if self._least else (-rough(cost[0] * own / known) if known else 0.0)
+        value = max(cost[0], own) if self._least else (rough(cost[0] * own / known) if known else 0.0)
         return value, cost[1] - before + nodes
 
 
