@@ -36,7 +36,7 @@ lint: env
 check: test
 
 fuzz: env
-	NESYC_FUZZ=1 $(BIN)/python -m pytest -m fuzz
+	NESYC_FUZZ=1 $(BIN)/python -m pytest -m fuzz -n 2
 
 bench: env
 	$(BIN)/python -m bench

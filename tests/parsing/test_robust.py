@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
-import random
 import sys
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from nesyc.diagnostics import SourceMap, render_text, to_json
+from nesyc.format import format_text
 from nesyc.parsing import parse_file
+from nesyc.parsing.context import Context
+from nesyc.parsing.lexer import tokenize
+from nesyc.parsing.run import run
+from nesyc.parsing.tables import STARTS
 from nesyc.syntax.dump import dump
+from tests.fuzz import hang_is_failure, rounds
 from tests.parsing.conftest import SAMPLE_FILES, SAMPLES
+from tests.parsing.generate import SCRAPS, dressed, mutated, programs
 from tests.parsing.trees import walk
 
 TEXTS = [(SAMPLES / name).read_text(encoding="utf-8") for name in SAMPLE_FILES]
-SCRAPS = ["{", "}", "(", ")", "[", "]", '"', '"""', "'", ";", ":", ":-", "=", "==", ",", ".", "..", "#", "//", "\n", "@",
-          "\\", "\0", "\ud800", "é", "\u202e", "\r", "\ufeff", "rule ", "kb x {", "not ", "_", "1e9999", "-", " "]  # fmt: skip
-ROUNDS = 7000 if os.environ.get("NESYC_FUZZ") else 60
 
 
 def _sound(text: str) -> None:
@@ -45,16 +47,29 @@ def test_any_scraps(text: str) -> None:
     _sound(text)
 
 
-@settings(max_examples=ROUNDS, deadline=None)
-@given(st.randoms(use_true_random=False), st.sampled_from(TEXTS), st.integers(1, 8))
-def test_mutated_samples(chance: random.Random, text: str, changes: int) -> None:
-    for _ in range(changes):
-        start = chance.randrange(len(text) + 1)
-        end = min(len(text), start + chance.choice([0, 0, 1, 1, 3, 30]))
-        moved = chance.randrange(len(text) + 1)
-        new = chance.choice([chance.choice(SCRAPS), "", text[moved : moved + chance.choice([1, 10, 80])]])
-        text = text[:start] + new + text[end:]
+@pytest.mark.fuzz
+@rounds(60, 20_000)
+@given(mutated(TEXTS))
+def test_mutated_samples(text: str) -> None:
+    with hang_is_failure():
+        _sound(text)
+
+
+@pytest.mark.fuzz
+@rounds(100, 5_000)
+@given(dressed(programs()))
+def test_programs_made_from_the_grammar_parse(text: str) -> None:
+    run("file", tokenize(text), Context("a.nesy"))  # raises where it does not
     _sound(text)
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("start", [start for start in STARTS if start != "file"])
+@rounds(10, 500)
+@given(st.data())
+def test_pieces_made_from_the_grammar_parse(start: str, data: st.DataObject) -> None:
+    """What an editor parses on its own: one declaration, one item, one query."""
+    run(start, tokenize(data.draw(dressed(programs(start, 40)))), Context("a.nesy"))
 
 
 HARD = {
@@ -77,12 +92,18 @@ HARD = {
     "annotations": lambda n: "nesy 1 kb x {" + "@a " * n + "}",
     "one long line": lambda n: "nesy 1 enum A {" + " a" * n + " 1 }",
     "nul": lambda n: "\0" * n,
+    "chain": lambda n: "nesy 1 param x: int = " + "a + " * n + "1 # c\n",
+    "comments in a chain": lambda n: "nesy 1 param x: int = " + "a + # c\n" * n + "1",
+    "comments in a list": lambda n: "nesy 1 param x: int = [" + "a # c\n, " * n + "1]",
+    "sound rules": lambda n: "nesy 1 kb x {" + "rule a: p(x) :- q(x); # c\n" * (n // 8) + "}",
+    "settings": lambda n: "nesy 1 kb x {" + "a = f(1, 2)\n" * (n // 8) + "}",
+    "wide enum": lambda n: "nesy 1 enum A {" + " a" * n + " }",
     "facts": lambda n: "nesy 1 kb x { facts p {" + '("a") ' * n + "} ! }",
 }
 
 
 def _calls(text: str) -> int:
-    """How many calls, Python's and C's, reading a text and showing what is wrong with it takes."""
+    """How many calls, Python's and C's, reading a text, showing what is wrong with it and formatting it takes."""
     calls = 0
 
     def count(_frame: object, event: str, _argument: object) -> None:
@@ -93,6 +114,7 @@ def _calls(text: str) -> int:
     try:
         found = parse_file("a.nesy", text).diagnostics
         render_text(found, SourceMap({"a.nesy": text}))
+        format_text("a.nesy", text)
     finally:
         sys.setprofile(None)
     return calls
