@@ -17,6 +17,7 @@ from nesyc.cli.explain import explain
 from nesyc.cli.fit import app as fit
 from nesyc.cli.fmt import fmt
 from nesyc.cli.lsp import lsp
+from nesyc.cli.init import init
 from nesyc.cli.plan import plan
 from nesyc.cli.profile import profile
 from nesyc.cli.query import query, why, whynot
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 
 COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
     "check": check,
     "fmt": fmt,
     "compile": compile,

@@ -67,3 +67,5 @@ def test_installed_wheel_checks_a_shipped_spec(wheel: Path, tmp_path: Path) -> N
     own = tmp_path / "own.nesy"
     own.write_text('nesy 1\ninclude "@nesyc/methods/all.nesy"\n')
     run(home / "bin" / "nesyc", "check", own, cwd=tmp_path)
+    run(home / "bin" / "nesyc", "init", "first", "--template", "distil", cwd=tmp_path)
+    run(home / "bin" / "nesyc", "check", cwd=tmp_path / "first")
