@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -23,8 +23,10 @@ from nesyc.cli.options import (
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nesyc.cli.current import Choice
     from nesyc.diagnostics import Diagnostic
     from nesyc.parsing.project import Loaded
+    from nesyc.pipeline import Checked
 
 
 class Format(Enum):
@@ -40,6 +42,10 @@ FormatOption = Annotated[
     typer.Option("--format", help="How to print: text, json (as --json), or sarif.", show_default=False),
 ]
 
+WatchOption = Annotated[
+    bool, typer.Option("--watch", help="Check again whenever a file changes, until ctrl-C.")
+]
+
 
 def check(
     spec_file: SpecArgument = None,
@@ -49,6 +55,7 @@ def check(
     param: ParamOption = None,
     as_json: JsonOption = False,
     format_: FormatOption = None,
+    again: WatchOption = False,
     out: OutOption = None,
 ) -> None:
     """Check a spec and everything it includes; exit 1 where it has errors."""
@@ -58,17 +65,44 @@ def check(
         )
     from nesyc.cli.current import choose
     from nesyc.cli.errors import USER_ERROR
-    from nesyc.pipeline import check_spec
 
     choice, _ = choose(spec_file or spec, build, profile, parse_params(param))
-    checked = check_spec(choice.spec, profile=choice.profile, params=choice.params)
-    if format_ is Format.sarif:
-        print_sarif(checked.loaded, checked.diagnostics, out=out)
-    else:
-        as_json = as_json or format_ is Format.json
-        print_diagnostics(checked.loaded, checked.diagnostics, as_json=as_json, out=out)
+    form = format_ or (Format.json if as_json else Format.text)
+    if again:
+        _watch(choice, form, out)
+    checked = _check_once(choice, form, out)
     if any(diagnostic.severity == "error" for diagnostic in checked.diagnostics):
         raise typer.Exit(USER_ERROR)
+
+
+def _check_once(choice: Choice, form: Format, out: Path | None) -> Checked:
+    from nesyc.pipeline import check_spec
+
+    checked = check_spec(choice.spec, profile=choice.profile, params=choice.params)
+    if form is Format.sarif:
+        print_sarif(checked.loaded, checked.diagnostics, out=out)
+    else:
+        print_diagnostics(checked.loaded, checked.diagnostics, as_json=form is Format.json, out=out)
+    return checked
+
+
+def _watch(choice: Choice, form: Format, out: Path | None) -> NoReturn:
+    """Check after every change until ctrl-C, which is how it ends (exit 130, as for any interrupted command)."""
+    from nesyc.cli.errors import INTERRUPTED
+    from nesyc.cli.watch import clear_screen, watch
+    from nesyc.parsing.depends import depends_on
+
+    def act() -> frozenset[Path]:
+        if form is Format.text and out is None:
+            clear_screen()
+        files = depends_on(_check_once(choice, form, out).loaded)
+        sys.stderr.write(f"watching {_count(len(files), 'file')}; ctrl-C ends it\n")
+        return files
+
+    try:
+        watch(act)
+    except KeyboardInterrupt:
+        raise typer.Exit(INTERRUPTED) from None
 
 
 def print_diagnostics(
