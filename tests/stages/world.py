@@ -382,6 +382,9 @@ class FileKnowledge:
             found.append(Found(best["body"], (hit,)) if best and hit else Found(None))
         return found
 
+    def engines(self) -> list[tuple[str, str, str]]:
+        return []
+
     def contradictions(self, kb: str, claims: Sequence[Any]) -> list[Contradiction]:
         return []
 

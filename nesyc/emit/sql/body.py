@@ -72,6 +72,15 @@ def known_part(placed: Placed, bound: Bindings) -> float:
     return 1 - unknown / len(terms)
 
 
+def starting_with(first: Placed) -> Order:
+    """One atom as soon as it can be read, the others by `most_bound`."""
+
+    def order(ready: Sequence[Placed], bound: Mapping[str, Value]) -> Placed:
+        return first if first in ready else most_bound(ready, bound)
+
+    return order
+
+
 def compile_body(
     scope: Scope,
     branch: Branch,
@@ -218,7 +227,8 @@ def _aggregate(scope: Scope, literal: nodes.AggregateLiteral, env: dict[str, Val
     result = literal.result
     if literal.operator == "=" and isinstance(result, nodes.Var) and not _all_bound(result, env):
         assert result.name is not None
-        env[result.name] = value
+        # tested once, so that what reads it need not
+        env[result.name] = replace(value, computed=False)
         return [] if literal.function == "count" else [f"{value.sql} IS NOT NULL"]
     return [_compared(term_value(result, env, scope.constants), literal.operator, value)]
 

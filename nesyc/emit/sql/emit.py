@@ -19,7 +19,8 @@ from nesyc.emit.sql.program import (
     StratumPlan,
 )
 from nesyc.emit.sql.rules import RuleStatements, rule_statements
-from nesyc.emit.sql.schema import fulltext_table, schema_objects, set_columns
+from nesyc.emit.sql.scans import bound_to_sqlite, finished_relations, rule_scans
+from nesyc.emit.sql.schema import create_table, fulltext_table, schema_objects, set_columns
 from nesyc.emit.sql.terms import symbol_text
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
@@ -50,6 +51,7 @@ def emit_program(kb: nodes.Kb) -> Program:
         constants=tuple(sorted(set(_constants(kb)))),
         statements=statements,
         strata=tuple(_stratum(layout, stratum, compiled) for stratum in kb.strata),
+        bound_to=bound_to_sqlite(kb, [name for name, result in compiled.items() if result.interns]),
         resolve=tuple(
             f"{t.name}.resolve" for t in layout.tables.values() if t.resolved and not t.relation.derived
         ),
@@ -58,8 +60,7 @@ def emit_program(kb: nodes.Kb) -> Program:
         notes=dict(_notes(kb)),
         digest="",
     )
-    text = json.dumps(program.to_json(), ensure_ascii=False, sort_keys=True)
-    return replace(program, digest=hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest())
+    return replace(program, digest=_digest(program))
 
 
 def schema_of(kb: nodes.Kb) -> tuple[SchemaObject, ...]:
@@ -90,13 +91,41 @@ def _peers(kb: nodes.Kb, rule: nodes.Rule) -> frozenset[str]:
 
 def _stratum(layout: Layout, stratum: nodes.Stratum, compiled: dict[str, RuleStatements]) -> StratumPlan:
     rules = tuple(rule for rule in stratum.rules if rule in compiled)
-    return StratumPlan(
+    declared = {rule.name: rule for rule in layout.kb.rules}
+    own = [declared[name] for name in rules]
+    peers = frozenset(stratum.relations)
+    plan = StratumPlan(
         relations=stratum.relations,
         rules=rules,
         base=tuple(s.name for rule in rules for s in compiled[rule].base),
         delta=tuple(s.name for rule in rules for s in compiled[rule].delta),
         resolve=tuple(f"{r}.resolve" for r in stratum.relations if layout.tables[r].resolved),
+        scans=tuple(scan for rule in own for scan in rule_scans(layout, rule, peers)),
+        finished=finished_relations(own),
+        interns=any(compiled[rule].interns for rule in rules),
+        digest="",
     )
+    names = sorted({*plan.relations, *plan.finished, *(name for scan in plan.scans for name in scan.sources)})
+    deciding = [
+        layout.kb.semantics.kind,
+        encode(plan),
+        [
+            compiled_sql.sql
+            for rule in rules
+            for compiled_sql in (*compiled[rule].base, *compiled[rule].delta)
+        ],
+        [
+            list(_resolve(layout, layout.tables[name])) if layout.tables[name].resolved else name
+            for name in names
+        ],
+        [create_table(layout, layout.tables[name]) for name in names],
+    ]
+    return replace(plan, digest=_digest(deciding))
+
+
+def _digest(value: object) -> str:
+    text = json.dumps(encode(value), ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _resolve(layout: Layout, table: Table) -> Iterator[Statement]:

@@ -66,6 +66,22 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
+class Scan:
+    """One alternative of a rule as a SELECT of its head's columns (then `conf`, where rows carry one), in plain SQL.
+
+    The text is `parts` with a table between each two: that of `sources[i]`, by default, or one of the same columns
+    that holds the rows at issue. The tables are joined in this order. `driver` says what the first one is: an `atom`
+    of the body, the `head` (rows of the head's relation to find a proof for), or nothing in particular (`all`).
+    """
+
+    rule: str
+    head: str
+    driver: OneOf["all", "atom", "head"]
+    sources: tuple[str, ...]
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AtomPlan:
     """A positive atom of a variant; `path` leads to the literal in the rule's body."""
 
@@ -125,18 +141,30 @@ class RulePlan:
 
 @dataclass(frozen=True, slots=True)
 class StratumPlan:
-    """`base` runs once, `delta` in rounds until nothing is new, `resolve` at the end."""
+    """`base` runs once, `delta` in rounds until nothing is new, `resolve` at the end.
+
+    `scans` are the rules for other engines and for change. `finished`: relations that must not change, since a
+    negation or an aggregate reads them; `interns`: a rule makes texts. `digest`: SHA-256 of all that decides the rows,
+    but the rows read.
+    """
 
     relations: tuple[str, ...]
     rules: tuple[str, ...]
     base: tuple[str, ...]
     delta: tuple[str, ...]
     resolve: tuple[str, ...]
+    scans: tuple[Scan, ...]
+    finished: tuple[str, ...]
+    interns: bool
+    digest: str
 
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """`constants`: texts that rules mention; `digest`: SHA-256 of everything but itself."""
+    """`constants`: texts that rules mention; `digest`: SHA-256 of everything but itself.
+
+    `bound_to`: what keeps the rules on SQLite, empty where any engine gives the same rows.
+    """
 
     v: int
     kb: str
@@ -149,6 +177,7 @@ class Program:
     constants: tuple[str, ...]
     statements: Mapping[str, Statement]
     strata: tuple[StratumPlan, ...]
+    bound_to: str
     resolve: tuple[str, ...]
     rules: tuple[RulePlan, ...]
     constraints: tuple[RulePlan, ...]

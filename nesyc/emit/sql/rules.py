@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from nesyc.emit.sql import dialect
-from nesyc.emit.sql.body import Order, Scope, compile_body, most_bound, written_order
+from nesyc.emit.sql.body import Order, Scope, compile_body, starting_with, written_order
 from nesyc.emit.sql.branches import Branch, Placed, branches
 from nesyc.emit.sql.layout import ROW, SYMBOLS, Layout, Table
 from nesyc.emit.sql.program import Statement
@@ -27,6 +27,11 @@ class RuleStatements:
     base: tuple[Statement, ...]
     delta: tuple[Statement, ...]
     searches: tuple[tuple[str, tuple[str, ...]], ...]
+
+    @property
+    def interns(self) -> bool:
+        """Whether the rule gives ids to texts."""
+        return any(statement.intern for statement in (*self.base, *self.delta))
 
 
 def capped(rule: nodes.Rule, kb: nodes.Kb) -> float:
@@ -66,7 +71,7 @@ def _statements(
     new: Placed | None, searches: list[tuple[str, tuple[str, ...]]],
 ) -> Iterator[Statement]:  # fmt: skip
     scope = Scope(layout, stratum)
-    order: Order = written_order if new is None else _starting_with(new)
+    order: Order = written_order if new is None else starting_with(new)
     body = compile_body(scope, branch, order=order)
     for step in body.atoms[1:]:
         if step.searched:
@@ -92,13 +97,6 @@ def _statements(
 def _relation(placed: Placed) -> str:
     assert isinstance(placed.literal, nodes.AtomLiteral)
     return placed.literal.relation
-
-
-def _starting_with(first: Placed) -> Order:
-    def order(ready: Sequence[Placed], bound: object) -> Placed:
-        return first if first in ready else most_bound(ready, bound)  # type: ignore[arg-type]
-
-    return order
 
 
 def _ranges(body: Body, branch: Branch, new: Placed, stratum: frozenset[str]) -> Iterator[str]:
@@ -142,8 +140,12 @@ def _insert(
 
 
 def combined(semantics: str, own: str | None, body: Body) -> str:
-    """The confidence of one instance: the product, or the least, of the rule's own and its atoms'."""
-    parts = [*([own] if own is not None else []), *(f"{step.alias}.conf" for step in body.atoms)]
+    """The confidence of one instance: the product, or the least, of the rule's own and its atoms' as written.
+
+    The order of multiplication decides the last digits, so it is the same however the atoms are joined.
+    """
+    atoms = sorted(body.atoms, key=lambda step: step.placed.path)
+    parts = [*([own] if own is not None else []), *(f"{step.alias}.conf" for step in atoms)]
     if not parts or semantics == "boolean":
         return "1.0"
     if semantics == "max_min" and len(parts) > 1:

@@ -128,6 +128,11 @@ def set_columns(table: Table) -> tuple[str, ...]:
     )
 
 
+def create_table(layout: Layout, table: Table) -> str:
+    """The CREATE statement of a relation's rows."""
+    return _rows_table(layout, table, table.rows)
+
+
 def _rows_table(layout: Layout, table: Table, title: str) -> str:
     columns = [f"  {ROW} INTEGER PRIMARY KEY"]
     embedded = {column.name for column in table.relation.columns if column.embed is not None}

@@ -6,10 +6,19 @@ the next, until a round finds none. Nothing runs where neither facts nor rules c
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from dataclasses import dataclass
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.elsewhere import (
+    derive_elsewhere,
+    find_elsewhere,
+    is_whole,
+    nothing_elsewhere,
+    remove_others,
+)
+from nesyc_runtime.kb.engine import TRIAL_ROWS, Choice, choose
 from nesyc_runtime.kb.program import Statement, StratumPlan
 from nesyc_runtime.kb.proofsets import ProofSets
 from nesyc_runtime.kb.rows import quote
@@ -18,10 +27,15 @@ from nesyc_runtime.kb.store import Store
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
-    """`ran` is False where nothing had changed; `rounds` counts those of all strata."""
+    """`ran` is False where nothing had changed; `rounds` counts those of all strata.
+
+    `engine` derived what changed, chosen because of `why`; both empty where nothing ran.
+    """
 
     ran: bool
     rounds: int
+    engine: str = ""
+    why: str = ""
 
 
 def evaluate(store: Store) -> Evaluated:
@@ -29,22 +43,39 @@ def evaluate(store: Store) -> Evaluated:
 
     Raises `UserError` where a rule computes what its column cannot hold; the store then stays as it was.
     """
-    if store.state("evaluated") == _version(store):
+    if _is_done(store):
         return Evaluated(False, 0)
     with store.writing():
-        if store.state("evaluated") == _version(store):  # another process did it while this one waited
+        if _is_done(store):  # another process did it while this one waited
             return Evaluated(False, 0)
-        rounds = _evaluate(store)
+        done = _anew(store)
+        store.set_state("engine", json.dumps([done.engine, done.why]))
         store.set_state("evaluated", _version(store))
-    return Evaluated(True, rounds)
+    remove_others(store)
+    return done
+
+
+def engine_used(store: Store) -> tuple[str, str]:
+    """The engine that derived the relations as they are, and why it was chosen."""
+    engine, why = json.loads(store.state("engine") or '["sqlite", "nothing was derived yet"]')
+    return engine, why
+
+
+def _is_done(store: Store) -> bool:
+    if store.state("evaluated") != _version(store):
+        return False
+    find_elsewhere(store)
+    return is_whole(store)
 
 
 def _version(store: Store) -> str:
     return f"{store.program.digest}:{store.state('facts') or '0'}"
 
 
-def _evaluate(store: Store) -> int:
+def _anew(store: Store) -> Evaluated:
+    """Derive everything from the stored rows."""
     program = store.program
+    nothing_elsewhere(store)
     for relation in program.relations:
         if relation.resolved:
             store.execute(f"DELETE FROM {quote(relation.reads)}")
@@ -54,10 +85,53 @@ def _evaluate(store: Store) -> int:
         store.symbol(text)
     for name in program.resolve:
         _run(store, program.statements[name], {})
+    choice = choose(store)
+    rounds = None
+    if choice.engine == "duckdb":
+        rounds, choice = _with_duckdb(store, choice)
+    elif choice.trial:
+        rounds, choice = _on_trial(store, choice)
+    if rounds is None:
+        rounds = _with_sqlite(store)
+    return Evaluated(True, rounds, choice.engine, choice.why)
+
+
+def _with_duckdb(store: Store, choice: Choice) -> tuple[int | None, Choice]:
+    """Rounds, or None and why not: SQLite then says what is wrong, or does it."""
+    import duckdb
+
+    try:
+        derived = derive_elsewhere(store)
+    except duckdb.Error as error:
+        first = str(error).partition("\n")[0]
+        return None, Choice("sqlite", f"duckdb cannot run these rules: {first}")
+    store.set_state("derived rows", str(derived.rows))
+    return derived.rounds, choice
+
+
+class _MoreThanExpected(Exception):
+    """Rules derive more rows than SQLite is quick with."""
+
+
+def _on_trial(store: Store, choice: Choice) -> tuple[int | None, Choice]:
+    """SQLite, for as long as there is little to do; then DuckDB."""
+    store.execute("SAVEPOINT trial")
+    try:
+        return _with_sqlite(store, most=TRIAL_ROWS), choice
+    except _MoreThanExpected:
+        store.execute("ROLLBACK TO trial")
+    finally:
+        store.execute("RELEASE trial")
+    return _with_duckdb(store, Choice("duckdb", f"more than {TRIAL_ROWS} rows are derived"))
+
+
+def _with_sqlite(store: Store, most: int | None = None) -> int:
+    """Rounds; raises `_MoreThanExpected` where a stratum derives more than `most` rows and its rounds go on."""
+    program = store.program
     sets = ProofSets(store) if program.semantics == "top_proofs" else None
     rounds = 0
     for stratum in program.strata:
-        rounds += _stratum(store, stratum)
+        rounds += _stratum(store, stratum, most)
         if sets is not None:
             sets.add_stratum(stratum)
         for name in stratum.resolve:
@@ -67,7 +141,7 @@ def _evaluate(store: Store) -> int:
     return rounds
 
 
-def _stratum(store: Store, stratum: StratumPlan) -> int:
+def _stratum(store: Store, stratum: StratumPlan, most: int | None = None) -> int:
     statements = store.program.statements
     for name in stratum.base:
         _run(store, statements[name], {})
@@ -77,6 +151,8 @@ def _stratum(store: Store, stratum: StratumPlan) -> int:
     high = _last_rows(store, stratum)
     rounds = 1
     while high != low:
+        if most is not None and sum(high.values()) > most:
+            raise _MoreThanExpected
         ranges = {f"{name}_lo": row for name, row in low.items()} | {
             f"{name}_hi": row for name, row in high.items()
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Literal as OneOf
 
@@ -63,6 +63,26 @@ class Statement(Model):
     intern: bool = False
 
 
+class Scan(Model):
+    """One alternative of a rule as a SELECT of its head's columns (then `conf`); see the emitter.
+
+    `sources` are relations: the text is `parts` with a table between each two, the first one being what drives it.
+    """
+
+    rule: str
+    head: str
+    driver: OneOf["all", "atom", "head"]
+    sources: tuple[str, ...]
+    parts: tuple[str, ...]
+
+    def sql(self, tables: Sequence[str]) -> str:
+        """The SELECT over these tables, quoted names, one for each source."""
+        pieces = [self.parts[0]]
+        for table, part in zip(tables, self.parts[1:], strict=True):
+            pieces += [table, part]
+        return "".join(pieces)
+
+
 class AtomPlan(Model):
     """A positive atom of a variant; `path` leads to the literal in the rule's body."""
 
@@ -109,17 +129,32 @@ class RulePlan(Model):
 
 
 class StratumPlan(Model):
-    """`base` runs once, `delta` in rounds until nothing is new, `resolve` at the end."""
+    """`base` runs once, `delta` in rounds until nothing is new, `resolve` at the end.
+
+    `finished`: relations a negation or an aggregate reads; `interns`: a rule makes texts; `digest`: of what decides the rows.
+    """
 
     relations: tuple[str, ...]
     rules: tuple[str, ...]
     base: tuple[str, ...]
     delta: tuple[str, ...]
     resolve: tuple[str, ...]
+    scans: tuple[Scan, ...]
+    finished: tuple[str, ...]
+    interns: bool
+    digest: str
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The relations its rules read, its own among them."""
+        return frozenset(self.finished).union(*(scan.sources for scan in self.scans if scan.driver == "all"))
 
 
 class Program(Model):
-    """`constants`: texts that heads of rules write; `digest`: SHA-256 of everything but itself."""
+    """`constants`: texts that heads of rules write; `digest`: SHA-256 of everything but itself.
+
+    `bound_to`: what keeps the rules on SQLite, empty where any engine gives the same rows.
+    """
 
     v: OneOf[1]
     kb: str
@@ -132,6 +167,7 @@ class Program(Model):
     constants: tuple[str, ...]
     statements: Mapping[str, Statement]
     strata: tuple[StratumPlan, ...]
+    bound_to: str
     resolve: tuple[str, ...]
     rules: tuple[RulePlan, ...]
     constraints: tuple[RulePlan, ...]

@@ -14,7 +14,19 @@ from typing import Any
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.store import Store, quote
+
+__all__ = [
+    "Claim",
+    "column_list",
+    "find_row",
+    "hold",
+    "interned",
+    "owned_rows",
+    "quote",
+    "release",
+    "same_row",
+]
 
 ORIGINS = ("human", "teacher", "unreviewed")
 FIELDS = "written, origin, status, owner, line, provenance"
@@ -30,10 +42,6 @@ class Claim:
     status: str = "accepted"
     line: int | None = None
     provenance: str | None = None
-
-
-def quote(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
 
 
 def column_list(relation: RelationPlan) -> str:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pydantic import ValidationError
 
@@ -21,8 +22,49 @@ from nesyc_runtime.files import printable
 from nesyc_runtime.kb.program import Program, RelationPlan
 from nesyc_runtime.kb.schema import apply_schema
 
+if TYPE_CHECKING:
+    from nesyc_runtime.kb.duck import Duck
+
 BUSY_SECONDS = 60.0
 KNOWN = 200_000  # texts whose ids are kept at hand; loading a large file stays flat in memory
+
+
+@dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """Derived relations that DuckDB holds: in `file` beside the store, or, of a store in memory, in `duck` alone."""
+
+    relations: tuple[str, ...] = ()
+    file: str | None = None
+    duck: Duck | None = None
+
+
+class Stamp(NamedTuple):
+    """Counts of what this connection wrote and undid, and of what others wrote."""
+
+    written: int
+    undone: int
+    others: int
+
+
+class Result(Protocol):
+    """What a statement found: a cursor of SQLite, or rows of DuckDB read the same way."""
+
+    @property
+    def rowcount(self) -> int: ...
+
+    @property
+    def lastrowid(self) -> int | None: ...
+
+    def fetchone(self) -> Any: ...
+
+    def fetchall(self) -> list[Any]: ...
+
+    def __iter__(self) -> Iterator[Any]: ...
+
+
+def quote(name: str) -> str:
+    """A name as SQL has it."""
+    return '"' + name.replace('"', '""') + '"'
 
 
 class Store:
@@ -38,6 +80,9 @@ class Store:
         self._ids: dict[str, int] = {}
         self._texts: dict[int, str] = {}
         self._depth = 0
+        self._elsewhere = Elsewhere()
+        self._away: tuple[str, ...] = ()  # quoted names of the tables that lie elsewhere
+        self._undone = 0
 
     @cached_property
     def enums(self) -> Mapping[str, tuple[str, ...]]:
@@ -57,9 +102,40 @@ class Store:
             )
         return plan
 
-    def execute(self, sql: str, parameters: Mapping[str, Any] | Iterable[Any] = ()) -> sqlite3.Cursor:
+    def execute(self, sql: str, parameters: Mapping[str, Any] | Iterable[Any] = ()) -> Result:
+        """Run a statement; one that names a relation which lies in the DuckDB file runs there."""
+        if self._away and any(name in sql for name in self._away):
+            return self._reader().execute(sql, parameters)
         values = parameters if isinstance(parameters, Mapping) else tuple(parameters)
         return self.connection.execute(sql, values)
+
+    @property
+    def elsewhere(self) -> Elsewhere:
+        """The derived relations that DuckDB holds. Set within `writing`, it is as before where that fails."""
+        return self._elsewhere
+
+    @elsewhere.setter
+    def elsewhere(self, held: Elsewhere) -> None:
+        plans = [self.program.by_name[name] for name in held.relations]
+        self._away = tuple(quote(table) for plan in plans for table in sorted({plan.rows, plan.reads}))
+        self._elsewhere = held
+
+    def _reader(self) -> Duck:
+        held = self._elsewhere
+        if held.duck is None:
+            from nesyc_runtime.kb.duck import Duck
+
+            assert self.path is not None and held.file is not None
+            held = replace(held, duck=Duck(self, self.path.with_name(held.file), read_only=True))
+            self._elsewhere = held
+        assert held.duck is not None
+        return held.duck
+
+    @property
+    def stamp(self) -> Stamp:
+        """Differs from an earlier one where anything was written, or taken back, since."""
+        version = self.connection.execute("PRAGMA data_version").fetchone()[0]
+        return Stamp(self.connection.total_changes, self._undone, int(version))
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -69,17 +145,30 @@ class Store:
             return
         self.execute("BEGIN IMMEDIATE")
         self._depth = 1
+        before = self._elsewhere
         try:
             yield
+            self.execute("COMMIT")
         except BaseException:
             self.connection.rollback()
+            self._undone += 1
             self._ids.clear()
             self._texts.clear()
+            self._replace(before)
             raise
         else:
-            self.execute("COMMIT")
+            self._close_unless_held(before)
         finally:
             self._depth = 0
+
+    def _replace(self, held: Elsewhere) -> None:
+        """Hold `held` again, and let go of what took its place."""
+        other, self.elsewhere = self._elsewhere, replace(held)
+        self._close_unless_held(other)
+
+    def _close_unless_held(self, held: Elsewhere) -> None:
+        if held.duck is not None and held.duck is not self._elsewhere.duck:
+            held.duck.close()
 
     @contextmanager
     def reading(self) -> Iterator[None]:
@@ -138,6 +227,8 @@ class Store:
         return self._texts[symbol]
 
     def close(self) -> None:
+        if self._elsewhere.duck is not None:
+            self._elsewhere.duck.close()
         self.connection.close()
 
     def __enter__(self) -> Store:

@@ -11,6 +11,7 @@ from nesyc_runtime.artifact import Build
 from nesyc_runtime.expressions import evaluate
 from nesyc_runtime.kb.contradictions import contradictions
 from nesyc_runtime.kb.entries import write_entries
+from nesyc_runtime.kb.evaluate import engine_used
 from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
 from nesyc_runtime.kb.retrieval import Retriever
@@ -92,6 +93,10 @@ class StoredKnowledge:
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
         """What the claims would break in the KB were they true."""
         return [Contradiction(broken.claim, broken.by) for broken in contradictions(self._store(kb), claims)]
+
+    def engines(self) -> list[tuple[str, str, str]]:
+        """For each KB: its name, the engine that derived its relations, and why that one."""
+        return [(kb.name, *engine_used(self._store(kb.name))) for kb in self._build.spec.kbs]
 
     def close(self) -> None:
         for store in self._stores.values():

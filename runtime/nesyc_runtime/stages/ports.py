@@ -116,6 +116,9 @@ class Knowledge(Protocol):
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
         """What the claims, (relation, values) pairs, would break in the KB were they true."""
 
+    def engines(self) -> list[tuple[str, str, str]]:
+        """For each KB: its name, the engine that derived its relations, and why that one."""
+
 
 class Reporter(Protocol):
     def start(self, stage: str, why: str, total: int | None) -> None: ...

@@ -85,6 +85,10 @@ def decisions(ctx: Context) -> dict[str, Any]:
         }
         for retrieve in ctx.spec.retrieves
     ]
+    made += [
+        {"what": f"kb {kb}, rules derived by", "choice": engine, "why": why}
+        for kb, engine, why in ctx.knowledge.engines()
+    ]
     return {"v": 1, "run": ctx.run, "decisions": [*made, *ctx.decisions]}
 
 

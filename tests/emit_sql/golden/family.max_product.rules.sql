@@ -76,11 +76,7 @@ SELECT person_1.name, (SELECT count(value) FROM (
   WHERE sibling_2.a = person_1.name
 )), 1.0 * person_1.conf
 FROM "person.rows" AS person_1
-WHERE (SELECT count(value) FROM (
-  SELECT DISTINCT sibling_2.b AS value
-  FROM "sibling.rows" AS sibling_2
-  WHERE sibling_2.a = person_1.name
-)) IS NOT NULL
+WHERE true
 ON CONFLICT DO UPDATE SET _row = excluded._row, conf = excluded.conf
 WHERE excluded.conf > conf;
 

@@ -1,0 +1,199 @@
+"""The rules of a KB run by DuckDB: each stratum as the SQL a person would write for it.
+
+A recursion through one relation, one recursive atom a rule, is a recursive CTE. Any other is iterated: a round joins
+the rows new in the last one with all there are and keeps what is new or, where rows carry a confidence, better.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from nesyc_runtime.kb.duck import Duck, column_types
+from nesyc_runtime.kb.program import Program, RelationPlan, Scan, StratumPlan
+from nesyc_runtime.kb.store import quote
+from nesyc_runtime.kb.translate import rows_of_insert, to_duckdb
+
+DATA, NEW, NEXT = ".data", ".new", ".next"
+
+
+class DuckRules:
+    """Derives everything a program derives into the tables of `duck`; its file then holds them."""
+
+    def __init__(self, duck: Duck, program: Program) -> None:
+        self._duck = duck
+        self._program = program
+        self._weighted = program.semantics != "boolean"
+
+    def derive(self) -> int:
+        """Run every stratum; gives the number of rounds. Raises `duckdb.Error` for what DuckDB cannot do."""
+        rounds = 0
+        for stratum in self._program.strata:
+            rounds += self._stratum(stratum)
+            for name in stratum.relations:
+                self._publish(self._program.by_name[name])
+        return rounds
+
+    def _stratum(self, stratum: StratumPlan) -> int:
+        scans = [scan for scan in stratum.scans if scan.driver == "all"]
+        recursive = [scan for scan in scans if _recursions(scan, stratum)]
+        if not recursive:
+            for name in stratum.relations:
+                self._table(name, self._union(stratum, (s for s in scans if s.head == name), name))
+            return 1
+        linear = all(len(_recursions(scan, stratum)) == 1 for scan in recursive)
+        if linear and len(stratum.relations) == 1 and not self._weighted:
+            self._closure(stratum, scans, recursive)
+            return 1
+        return self._iterate(stratum, scans)
+
+    def _closure(self, stratum: StratumPlan, scans: Sequence[Scan], recursive: Sequence[Scan]) -> None:
+        (name,) = stratum.relations
+        base = self._selects(stratum, (scan for scan in scans if scan not in recursive), name)
+        step = self._selects(stratum, (s for s in stratum.scans if s in recursive), name, {name: name + NEW})
+        if not base:
+            self._table(name, None)
+            return
+        columns = ", ".join(self._columns(name))
+        self._run_as(
+            f"CREATE TABLE {quote(name + DATA)}",
+            f"WITH RECURSIVE {quote(name + NEW)} ({columns}) AS ("
+            f"{' UNION ALL '.join(base)} UNION {_one(step)}) SELECT * FROM {quote(name + NEW)}",
+        )
+
+    def _iterate(self, stratum: StratumPlan, scans: Sequence[Scan]) -> int:
+        """In memory until it is done: what is written meanwhile is nobody's."""
+        for name in stratum.relations:
+            start = self._union(
+                stratum, (s for s in scans if s.head == name and not _recursions(s, stratum)), name
+            )
+            table = self._program.by_name[name].rows
+            self._table(name, start, table=table)
+            self._duck.add(table)
+            self._run_as(f"CREATE TEMP TABLE {quote(name + NEW)}", f"SELECT * FROM {quote(table)}")
+        fresh = {name for name in stratum.relations if self._count(name + NEW)}
+        rounds = 1
+        while fresh:
+            rounds += 1
+            fresh = self._round(stratum, fresh)
+        for name in stratum.relations:
+            table = self._program.by_name[name].rows
+            self._run_as(f"CREATE TABLE {quote(name + DATA)}", f"SELECT * FROM {quote(table)}")
+            self._duck.run(f"DROP TABLE {quote(table)}")
+            self._duck.run(f"DROP TABLE {quote(name + NEW)}")
+        return rounds
+
+    def _round(self, stratum: StratumPlan, fresh: set[str]) -> set[str]:
+        for name in stratum.relations:
+            led = (
+                scan
+                for scan in stratum.scans
+                if scan.head == name and scan.driver == "atom" and scan.sources[0] in fresh
+            )
+            found = self._union(stratum, led, name, {one: one + NEW for one in fresh})
+            if found is None:
+                found = f"SELECT * FROM {quote(self._program.by_name[name].rows)} WHERE false"
+            self._run_as(f"CREATE TEMP TABLE {quote(name + NEXT)}", self._unknown(name, found))
+        for name in stratum.relations:
+            rows = quote(self._program.by_name[name].rows)
+            listed = ", ".join([*self._columns(name), *(["conf"] if self._weighted else [])])
+            new = quote(name + NEXT)
+            if self._weighted:
+                self._duck.run(f"UPDATE {rows} AS r SET conf = n.conf FROM {new} AS n WHERE r.rowid = n._old")
+                self._duck.run(f"INSERT INTO {rows} SELECT {listed} FROM {new} WHERE _old IS NULL")
+            else:
+                self._duck.run(f"INSERT INTO {rows} SELECT {listed} FROM {new}")
+            self._duck.run(f"DROP TABLE {quote(name + NEW)}")
+            self._duck.run(f"ALTER TABLE {new} RENAME TO {quote(name + NEW)}")
+        return {name for name in stratum.relations if self._count(name + NEW)}
+
+    def _unknown(self, name: str, found: str) -> str:
+        """Those of `found` that the relation lacks, or has with less confidence (`_old`: the row to better)."""
+        plan = self._program.by_name[name]
+        same = " AND ".join(
+            f"r.{quote(c.column)} {'IS' if c.nullable else '='} f.{quote(c.column)}" for c in plan.columns
+        )
+        if self._weighted:
+            return (
+                f"SELECT f.*, r.rowid AS _old FROM ({found}) AS f LEFT JOIN {quote(plan.rows)} AS r ON {same} "
+                "WHERE r.conf IS NULL OR r.conf < f.conf"
+            )
+        return f"SELECT f.* FROM ({found}) AS f WHERE NOT EXISTS (SELECT 1 FROM {quote(plan.rows)} AS r WHERE {same})"
+
+    def _publish(self, plan: RelationPlan) -> None:
+        """The finished relation under the names the store's statements use."""
+        self._duck.run(
+            f"CREATE OR REPLACE VIEW {quote(plan.rows)} AS SELECT rowid + 1 AS _row, * FROM {quote(plan.name + DATA)}"
+        )
+        self._duck.add(plan.rows)
+        if plan.resolved:
+            statement = self._program.statements[f"{plan.name}.resolve"]
+            self._run_as(f"CREATE TABLE {quote(plan.reads)}", rows_of_insert(statement.sql))
+            self._duck.add(plan.reads)
+
+    def _union(
+        self, stratum: StratumPlan, scans: Iterator[Scan], name: str, instead: Mapping[str, str] | None = None
+    ) -> str | None:
+        """All that these scans find, each row once and with its best confidence; None for no scan."""
+        selects = self._selects(stratum, scans, name, instead or {})
+        if not selects:
+            return None
+        listed = ", ".join(self._columns(name))
+        rows = " UNION ALL ".join(selects)
+        if self._weighted:
+            return f"SELECT {listed}, max(conf) AS conf FROM ({rows}) GROUP BY {listed}"
+        return f"SELECT DISTINCT {listed} FROM ({rows})"
+
+    def _selects(
+        self, stratum: StratumPlan, scans: Iterator[Scan], name: str, instead: Mapping[str, str] | None = None
+    ) -> list[str]:
+        """The scans with `instead` read for the relation that leads, or recurs, in each."""
+        return [self._typed(name, scan.sql(self._tables(stratum, scan, instead or {}))) for scan in scans]
+
+    def _tables(self, stratum: StratumPlan, scan: Scan, instead: Mapping[str, str]) -> list[str]:
+        tables = []
+        for index, source in enumerate(scan.sources):
+            plan = self._program.by_name[source]
+            own = plan.rows if source in stratum.relations else plan.reads
+            # an atom scan is led by what is new; of the whole rule, the one recursive atom is
+            leads = index == 0 or scan.driver == "all"
+            tables.append(quote(instead.get(source, own) if leads else own))
+        return tables
+
+    def _typed(self, name: str, select: str) -> str:
+        types = column_types(self._program.by_name[name])
+        shown = [f"CAST({quote(column)} AS {kind}) AS {quote(column)}" for column, kind in types.items()]
+        if self._weighted:
+            shown.append("CAST(conf AS DOUBLE) AS conf")
+        return f"SELECT {', '.join(shown)} FROM ({select})"
+
+    def _table(self, name: str, select: str | None, table: str | None = None) -> None:
+        """The relation's table, filled by `select`; empty without one."""
+        title = f"CREATE {'TEMP ' if table else ''}TABLE {quote(table or name + DATA)}"
+        if select is not None:
+            self._run_as(title, select)
+            return
+        types = column_types(self._program.by_name[name]) | ({"conf": "DOUBLE"} if self._weighted else {})
+        self._duck.run(f"{title} ({', '.join(f'{quote(c)} {kind}' for c, kind in types.items())})")
+
+    def _run_as(self, title: str, select: str) -> None:
+        translated = to_duckdb(select)
+        for table in translated.tables:
+            if not table.endswith((DATA, NEW, NEXT)):
+                self._duck.bring(table)
+        self._duck.run(f"{title} AS {translated.sql}")
+
+    def _columns(self, name: str) -> list[str]:
+        return [quote(column.column) for column in self._program.by_name[name].columns]
+
+    def _count(self, table: str) -> int:
+        found = self._duck.connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()
+        assert found is not None
+        return int(found[0])
+
+
+def _recursions(scan: Scan, stratum: StratumPlan) -> list[str]:
+    return [source for source in scan.sources if source in stratum.relations]
+
+
+def _one(selects: Sequence[str]) -> str:
+    return selects[0] if len(selects) == 1 else f"({' UNION ALL '.join(selects)})"

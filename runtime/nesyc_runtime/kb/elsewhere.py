@@ -1,0 +1,121 @@
+"""Derived relations in a DuckDB file beside the store: written under a name of its own, then named by the store.
+
+The store names the file in the transaction that makes it valid, so a crash leaves the old one valid or none; files
+that no store names are removed by the next evaluation.
+"""
+
+from __future__ import annotations
+
+import json
+import secrets
+from contextlib import suppress
+from dataclasses import dataclass
+from glob import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from nesyc_runtime.kb.program import Program
+from nesyc_runtime.kb.store import Elsewhere, Store, quote
+
+if TYPE_CHECKING:
+    from nesyc_runtime.kb.duck import Duck
+
+# Fewer rows than this are copied into the store, where each lookup takes microseconds.
+SMALL = 5_000
+
+
+@dataclass(frozen=True, slots=True)
+class Derived:
+    """What DuckDB derived: the rounds it took and the rows of all relations."""
+
+    rounds: int
+    rows: int
+
+
+def derive_elsewhere(store: Store) -> Derived:
+    """Derive everything with DuckDB, within `store.writing()`; raises `duckdb.Error` for what it cannot do."""
+    from nesyc_runtime.kb.duck import Duck
+    from nesyc_runtime.kb.duck_rules import DuckRules
+
+    file = _new_file(store.path)
+    duck = Duck(store, file)
+    try:
+        rounds = DuckRules(duck, store.program).derive()
+        sizes = _sizes(duck, store.program)
+        for name, size in sizes.items():
+            if size < SMALL:
+                _copy_back(store, duck, name)
+        large = [name for name, size in sizes.items() if size >= SMALL]
+    except BaseException:
+        duck.close()
+        _remove(file)
+        raise
+    if store.path is not None:
+        duck.close()
+        if not large:
+            _remove(file)
+    store.elsewhere = Elsewhere(tuple(large), file.name if file and large else None, None if file else duck)
+    store.set_state("elsewhere", json.dumps({"relations": large, "file": store.elsewhere.file}))
+    return Derived(rounds, sum(sizes.values()))
+
+
+def nothing_elsewhere(store: Store) -> None:
+    """Take all derived relations to lie in the store, within `store.writing()`."""
+    store.elsewhere = Elsewhere()
+    store.set_state("elsewhere", "{}")
+
+
+def find_elsewhere(store: Store) -> None:
+    """Read what the store says about its relations elsewhere, where that is not known yet."""
+    found = json.loads(store.state("elsewhere") or "{}")
+    if found.get("file") != store.elsewhere.file:
+        relations = tuple(name for name in found["relations"] if name in store.program.by_name)
+        store.elsewhere = Elsewhere(relations, found["file"])
+
+
+def is_whole(store: Store) -> bool:
+    """Whether what lies elsewhere can be read: a file that is gone is derived again."""
+    held = store.elsewhere
+    if not held.relations or held.duck is not None:
+        return True
+    return store.path is not None and held.file is not None and store.path.with_name(held.file).is_file()
+
+
+def remove_others(store: Store) -> None:
+    """Remove files of earlier evaluations, after the commit; one that another process has open may stay."""
+    if store.path is None:
+        return
+    named = store.elsewhere.file
+    for file in store.path.parent.glob(f"{escape(store.path.name)}.*.duckdb*"):
+        if not file.name.startswith(str(named)):
+            _remove(file)
+
+
+def _new_file(path: Path | None) -> Path | None:
+    return None if path is None else path.with_name(f"{path.name}.{secrets.token_hex(4)}.duckdb")
+
+
+def _remove(file: Path | None) -> None:
+    if file is not None:
+        with suppress(OSError):
+            file.unlink(missing_ok=True)
+
+
+def _sizes(duck: Duck, program: Program) -> dict[str, int]:
+    return {
+        plan.name: duck.execute(f"SELECT count(*) FROM {quote(plan.rows)}").fetchone()[0]
+        for plan in program.relations
+        if plan.derived
+    }
+
+
+def _copy_back(store: Store, duck: Duck, name: str) -> None:
+    plan = store.program.by_name[name]
+    columns = ["_row", *(column.column for column in plan.columns)]
+    columns += ["conf"] if store.program.semantics != "boolean" else []
+    listed, marks = ", ".join(map(quote, columns)), ", ".join("?" * len(columns))
+    for table in dict.fromkeys((plan.rows, plan.reads)):
+        store.connection.executemany(
+            f"INSERT INTO {quote(table)} ({listed}) VALUES ({marks})",
+            duck.execute(f"SELECT {listed} FROM {quote(table)} ORDER BY _row"),
+        )

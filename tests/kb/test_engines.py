@@ -1,0 +1,170 @@
+"""DuckDB against the definition, on random programs; what it holds is read as if it were in the store."""
+
+from __future__ import annotations
+
+import dataclasses
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from oracle import evaluate as oracle
+from programs import programs
+from running import ask, derived, open_kb
+from samples import INT, PLACE, TEXT, atom, compare, const, fact, kb, relation, rule, var
+
+from nesyc.ir import nodes as ir
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb import elsewhere
+from nesyc_runtime.kb.contradictions import contradictions
+from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.why import violations, why
+
+
+@pytest.fixture(autouse=True)
+def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "SMALL", 0)
+
+
+def by(engine: str, kb_: ir.Kb) -> ir.Kb:
+    return dataclasses.replace(kb_, engine=engine)  # type: ignore[arg-type]
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(st.sampled_from(["boolean", "max_min", "max_product"]).flatmap(programs))
+def test_duckdb_derives_what_the_language_says(program: ir.Kb) -> None:
+    with open_kb(by("duckdb", program)) as store:
+        assert store.elsewhere.relations, store.state("elsewhere")
+        found = derived(store, program)
+    world = oracle(program)
+    wanted = {(name, row): world.conf[name, row] for name, rows in world.seen.items() for row in rows}
+    assert found == pytest.approx(wanted, abs=1e-12)
+
+
+def ring(n: int, semantics: str = "boolean", *more: ir.Constraint) -> ir.Kb:
+    x, y, z = var("x"), var("y"), var("z")
+    return kb(
+        [relation("e", ("a", TEXT), ("b", TEXT)), relation("tc", ("a", TEXT), ("b", TEXT), derived=True)],
+        [fact("e", str(i), str((i + 1) % n), conf=0.9) for i in range(n)],
+        [rule("one", atom("tc", x, y), atom("e", x, y)),
+         rule("more", atom("tc", x, z), atom("tc", x, y), atom("e", y, z))],
+        [["tc"]], semantics=semantics, constraints=more,
+    )  # fmt: skip
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir() if "duckdb" in path.name)
+
+
+def test_a_file_beside_the_store_is_read_like_the_store(tmp_path: Path) -> None:
+    with open_kb(by("duckdb", ring(30)), tmp_path / "kb.db") as store:
+        assert evaluate(store).ran is False
+    assert len(files(tmp_path)) == 1
+    with (
+        open_kb(by("duckdb", ring(30)), tmp_path / "kb.db") as store,
+        open_kb(by("sqlite", ring(30))) as plain,
+    ):
+        assert store.elsewhere.duck is None
+        assert not evaluate(store).ran
+        assert derived(store, ring(30)) == derived(plain, ring(30))
+        x = var("x")
+        literals = [atom("tc", const("0"), x), atom("e", x, const("7")), compare(x, "!=", const("1"))]
+        assert ask(store, ring(30), *literals, columns=("x",)) == ask(
+            plain, ring(30), *literals, columns=("x",)
+        )
+        given = "tc", ["0", "2"]
+        assert why(store, *given) == why(plain, *given)
+
+
+def test_an_evaluation_leaves_one_file_and_going_back_to_sqlite_none(tmp_path: Path) -> None:
+    for n in (12, 13):
+        open_kb(by("duckdb", ring(n)), tmp_path / "kb.db").close()
+        assert len(files(tmp_path)) == 1
+    open_kb(by("sqlite", ring(12)), tmp_path / "kb.db").close()
+    assert files(tmp_path) == []
+
+
+def test_a_file_that_is_gone_is_derived_again(tmp_path: Path) -> None:
+    open_kb(by("duckdb", ring(12)), tmp_path / "kb.db").close()
+    (name,) = files(tmp_path)
+    (tmp_path / name).unlink()
+    with open_kb(by("duckdb", ring(12)), tmp_path / "kb.db") as store:
+        assert len(derived(store, ring(12))) == 12 + 12 * 12
+
+
+def test_a_crash_before_the_commit_leaves_the_old_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    open_kb(by("duckdb", ring(12)), tmp_path / "kb.db").close()
+    before = files(tmp_path)
+
+    def crash(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(Store, "set_state", crash)
+        with pytest.raises(KeyboardInterrupt):
+            open_kb(by("duckdb", ring(13)), tmp_path / "kb.db")
+    assert set(before) <= set(files(tmp_path))
+    with open_kb(by("duckdb", ring(13)), tmp_path / "kb.db") as store:
+        assert len(derived(store, ring(13))) == 13 + 13 * 13
+    assert len(files(tmp_path)) == 1 and files(tmp_path) != before
+
+
+def test_auto_turns_to_duckdb_where_more_is_derived_than_sqlite_is_quick_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with open_kb(ring(30)) as store:
+        assert not store.elsewhere.relations
+    monkeypatch.setattr("nesyc_runtime.kb.evaluate.TRIAL_ROWS", 200)
+    with open_kb(ring(30)) as store:
+        assert store.elsewhere.relations == ("tc",)
+        assert store.connection.execute('SELECT count(*) FROM "tc.rows"').fetchone() == (0,)
+        assert len(derived(store, ring(30))) == 30 + 30 * 30
+
+
+def test_rules_that_only_sqlite_runs_say_why() -> None:
+    with open_kb(by("duckdb", ring(5, "top_proofs"))) as store:
+        store.facts_changed()
+        done = evaluate(store)
+    assert (done.engine, done.why) == ("sqlite", "`top_proofs` keeps sets of leaves")
+
+
+def test_a_value_no_column_holds_is_refused_on_either_engine() -> None:
+    n, m = var("n", INT), ir.Apply("*", (var("n", INT), const(2**40, INT)), INT)
+    large = kb([relation("e", ("n", INT)), relation("d", ("n", INT), derived=True)], [fact("e", 2**40)],
+               [rule("r", atom("d", m), atom("e", n))], [["d"]])  # fmt: skip
+    for engine in ("duckdb", "sqlite"):
+        with pytest.raises(UserError, match="rule `r` computes a value that its column cannot hold"):
+            open_kb(by(engine, large))
+
+
+def test_a_claim_is_supposed_beside_what_the_file_holds(tmp_path: Path) -> None:
+    forbid = ir.Constraint("acyclic", None, (atom("tc", var("x"), var("x")), atom("e", var("x"), const("loop"))), True,
+                           PLACE, "tc(x, x), e(x, _)")  # fmt: skip
+    sample = by("duckdb", ring(9, "boolean", forbid))
+    with open_kb(sample, tmp_path / "kb.db") as store:
+        assert violations(store) == []
+        assert contradictions(store, [("e", ("3", "loop"))])[0].by == "acyclic"
+        assert violations(store) == []
+    path = ir.Constraint("path", None, (atom("tc", var("x"), const("end")),), True, PLACE, "tc(x, _)")
+    with open_kb(by("duckdb", ring(9, "boolean", path)), tmp_path / "kb.db") as store:
+        assert contradictions(store, [("tc", ("3", "end"))])[0].by == "path"
+        assert contradictions(store, [("tc", ("3", "4"))]) == []
+        assert violations(store) == []
+        assert len(derived(store, sample)) == 9 + 81
+
+
+def test_the_file_is_no_use_without_the_store_that_names_it(tmp_path: Path) -> None:
+    """A copy of the store alone derives again: nothing is taken for done that cannot be read."""
+    open_kb(by("duckdb", ring(9)), tmp_path / "kb.db").close()
+    (tmp_path / "copy").mkdir()
+    with sqlite3.connect(tmp_path / "kb.db") as source, sqlite3.connect(tmp_path / "copy/kb.db") as target:
+        source.backup(target)
+    source.close()
+    target.close()
+    with open_kb(by("duckdb", ring(9)), tmp_path / "copy/kb.db") as store:
+        assert len(derived(store, ring(9))) == 9 + 81
