@@ -46,7 +46,7 @@ def emit_program(kb: nodes.Kb) -> Program:
         semantics=kb.semantics.kind,
         k=kb.semantics.k,
         ceiling=encode(kb.ceiling),
-        tables=schema_objects(layout, _searches(compiled)),
+        tables=schema_of(kb),
         relations=tuple(_relation_plan(table) for table in layout.tables.values()),
         constants=tuple(sorted(set(_constants(kb)))),
         statements=statements,
@@ -66,7 +66,10 @@ def emit_program(kb: nodes.Kb) -> Program:
 def schema_of(kb: nodes.Kb) -> tuple[SchemaObject, ...]:
     """The objects of the store, indexes for the rules included."""
     layout = lay_out(kb)
-    return schema_objects(layout, _searches(_compiled(layout)))
+    compiled = _compiled(layout)
+    read = {name for stratum in kb.strata for name in _stratum(layout, stratum, compiled).reads}
+    stored = {name for name in read if not layout.tables[name].relation.derived}
+    return schema_objects(layout, _searches(compiled), stored)
 
 
 def _compiled(layout: Layout) -> dict[str, RuleStatements]:
@@ -177,6 +180,8 @@ def _relation_plan(table: Table) -> RelationPlan:
         ),
         set=set_columns(table),
         fulltext=fulltext_table(table),
+        came=f"{table.prefix}.came",
+        gone=f"{table.prefix}.gone",
     )  # fmt: skip
 
 

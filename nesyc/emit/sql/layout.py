@@ -51,6 +51,11 @@ class Table:
     def resolved(self) -> bool:
         return self.reads != self.rows
 
+    @property
+    def prefix(self) -> str:
+        """What the names of its tables begin with."""
+        return self.rows.removesuffix(".rows")
+
     def column(self, name: str) -> Column:
         return next(column for column in self.columns if column.name == name)
 

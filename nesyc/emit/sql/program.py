@@ -42,7 +42,10 @@ class ColumnPlan:
 
 @dataclass(frozen=True, slots=True)
 class RelationPlan:
-    """`rows`/`reads`: every row / those queries see. `set`: the column expressions of the row-once index."""
+    """`rows`/`reads`: every row / those queries see. `set`: the column expressions of the row-once index.
+
+    `came`/`gone`: of a stored relation that rules read, rows that came and went since they ran last.
+    """
 
     name: str
     derived: bool
@@ -52,6 +55,8 @@ class RelationPlan:
     columns: tuple[ColumnPlan, ...]
     set: tuple[str, ...]
     fulltext: str | None
+    came: str
+    gone: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +77,13 @@ class Scan:
     The text is `parts` with a table between each two: that of `sources[i]`, by default, or one of the same columns
     that holds the rows at issue. The tables are joined in this order. `driver` says what the first one is: an `atom`
     of the body, the `head` (rows of the head's relation to find a proof for), or nothing in particular (`all`).
+    `once`: it gives no row twice.
     """
 
     rule: str
     head: str
     driver: OneOf["all", "atom", "head"]
+    once: bool
     sources: tuple[str, ...]
     parts: tuple[str, ...]
 
@@ -157,6 +164,11 @@ class StratumPlan:
     finished: tuple[str, ...]
     interns: bool
     digest: str
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The relations its rules read, its own among them."""
+        return frozenset(self.finished).union(*(scan.sources for scan in self.scans if scan.driver == "all"))
 
 
 @dataclass(frozen=True, slots=True)

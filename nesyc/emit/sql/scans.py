@@ -106,7 +106,15 @@ def _written(
         sources.insert(0, rule.head.relation)
     led = (f'"\0{0}\0" AS {HEAD}', same) if same is not None else None
     text = select(columns, replace(body, steps=tuple(steps)), extra=needed, fixed=True, led=led)
-    return Scan(rule.name, rule.head.relation, driver, tuple(sources), tuple(_HOLE.split(text)))  # type: ignore[arg-type]
+    once = same is None and _keeps_all(rule.head, body)
+    return Scan(rule.name, rule.head.relation, driver, once, tuple(sources), tuple(_HOLE.split(text)))  # type: ignore[arg-type]
+
+
+def _keeps_all(head: nodes.AtomLiteral, body: Body) -> bool:
+    """Whether the head holds every value that its atoms bind: then no two of their rows give one fact."""
+    kept = {term.name for term in head.terms if isinstance(term, nodes.Var)}
+    terms = (term for step in body.atoms for term in step.atom.terms)
+    return all(term.name in kept for term in terms if isinstance(term, nodes.Var))
 
 
 def filled(values: Sequence[Value], table: Table) -> Iterator[str]:

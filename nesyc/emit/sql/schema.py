@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 
 from nesyc.emit.sql import dialect
+from nesyc.emit.sql.change_log import change_log
 from nesyc.emit.sql.dialect import name
 from nesyc.emit.sql.layout import (
     CLAIMS,
@@ -23,12 +24,23 @@ from nesyc.emit.sql.program import SchemaObject
 Search = tuple[str, tuple[str, ...]]
 
 
-def schema_objects(layout: Layout, searches: Sequence[Search]) -> tuple[SchemaObject, ...]:
-    """Every object of the store; `searches` are the columns by which rules look rows up."""
+def schema_objects(
+    layout: Layout, searches: Sequence[Search], logged: Collection[str]
+) -> tuple[SchemaObject, ...]:
+    """Every object of the store; `searches` are the columns by which rules look rows up.
+
+    `logged` are the stored relations whose changes are kept until the rules have run: those that rules read.
+    """
     return (
         *_common(layout),
         *_enums(layout),
         *(item for table in layout.tables.values() for item in _relation(layout, table, searches)),
+        *(
+            item
+            for name in layout.tables
+            if name in logged
+            for item in change_log(layout, layout.tables[name])
+        ),
     )
 
 

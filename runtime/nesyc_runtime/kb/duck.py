@@ -94,11 +94,11 @@ class Duck:
         self._stamp = stamp
         if stamp.undone != before.undone:
             for table in self._supposed:
-                self.connection.execute(f"DROP VIEW temp.{quote(table)}")
-                self.connection.execute(f"DROP TABLE temp.{quote(table + MORE)}")
+                self.run(f"DROP VIEW temp.{quote(table)}")
+                self.run(f"DROP TABLE temp.{quote(table + MORE)}")
             self._supposed = []
         for table in self._copied:
-            self.connection.execute(f"DROP TABLE temp.{quote(table)}")
+            self.run(f"DROP TABLE temp.{quote(table)}")
         self._present -= set(self._copied)
         self._copied = []
 
@@ -107,16 +107,16 @@ class Duck:
         more = quote(table + MORE)
         if table not in self._supposed:
             written = f"{quote(self._database)}.main.{quote(table)}"
-            self.connection.execute(f"CREATE TEMP TABLE {more} AS SELECT * FROM {quote(table)} LIMIT 0")
-            self.connection.execute(
+            self.run(f"CREATE TEMP TABLE {more} AS SELECT * FROM {quote(table)} LIMIT 0")
+            self.run(
                 f"CREATE TEMP VIEW {quote(table)} AS SELECT * FROM {written} UNION ALL SELECT * FROM {more}"
             )
             self._supposed.append(table)
             self._present.add(table + MORE)
 
     def run(self, sql: str) -> None:
-        """Run a statement in DuckDB's own words."""
-        self.connection.execute(sql)
+        """Run a statement in DuckDB's own words, its result read to the end: a connection has one at a time."""
+        self.connection.execute(sql).fetchall()
 
     def add(self, table: str) -> None:
         """Take note of a table or view made by `run`."""
@@ -131,7 +131,7 @@ class Duck:
         found = self.store.connection.execute(f"SELECT {names} FROM {quote(table)}")
         copied = _reader(found, fields)
         self.connection.register("nesyc.copied", copied)
-        self.connection.execute(f'CREATE TEMP TABLE {quote(table)} AS SELECT * FROM "nesyc.copied"')
+        self.run(f'CREATE TEMP TABLE {quote(table)} AS SELECT * FROM "nesyc.copied"')
         self.connection.unregister("nesyc.copied")
         self._present.add(table)
         self._copied.append(table)

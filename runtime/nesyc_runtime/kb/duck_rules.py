@@ -134,9 +134,12 @@ class DuckRules:
         self, stratum: StratumPlan, scans: Iterator[Scan], name: str, instead: Mapping[str, str] | None = None
     ) -> str | None:
         """All that these scans find, each row once and with its best confidence; None for no scan."""
-        selects = self._selects(stratum, scans, name, instead or {})
+        chosen = list(scans)
+        selects = self._selects(stratum, iter(chosen), name, instead or {})
         if not selects:
             return None
+        if len(chosen) == 1 and chosen[0].once:
+            return selects[0]
         listed = ", ".join(self._columns(name))
         rows = " UNION ALL ".join(selects)
         if self._weighted:
@@ -186,9 +189,8 @@ class DuckRules:
         return [quote(column.column) for column in self._program.by_name[name].columns]
 
     def _count(self, table: str) -> int:
-        found = self._duck.connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()
-        assert found is not None
-        return int(found[0])
+        ((count,),) = self._duck.connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchall()
+        return int(count)
 
 
 def _recursions(scan: Scan, stratum: StratumPlan) -> list[str]:

@@ -7,10 +7,9 @@ the next, until a round finds none. Nothing runs where neither facts nor rules c
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass
 
-from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.change import DeriveAnew, can_change, change, keep_state
 from nesyc_runtime.kb.elsewhere import (
     derive_elsewhere,
     find_elsewhere,
@@ -19,10 +18,13 @@ from nesyc_runtime.kb.elsewhere import (
     remove_others,
 )
 from nesyc_runtime.kb.engine import TRIAL_ROWS, Choice, choose
-from nesyc_runtime.kb.program import Statement, StratumPlan
+from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.proofsets import ProofSets
-from nesyc_runtime.kb.rows import quote
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.rounds import MoreThanExpected, choose_winners, derive_stratum, run_statement
+from nesyc_runtime.kb.store import Store, quote
+
+SAMPLES = 400  # rows of an index that `measure` looks at
+WORTH_MEASURING = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,8 @@ def evaluate(store: Store) -> Evaluated:
     with store.writing():
         if _is_done(store):  # another process did it while this one waited
             return Evaluated(False, 0)
-        done = _anew(store)
+        done = _changed(store) or _anew(store)
+        keep_state(store)
         store.set_state("engine", json.dumps([done.engine, done.why]))
         store.set_state("evaluated", _version(store))
     remove_others(store)
@@ -65,11 +68,27 @@ def _is_done(store: Store) -> bool:
     if store.state("evaluated") != _version(store):
         return False
     find_elsewhere(store)
+    if store.kb.engine == "sqlite" and store.elsewhere.relations:
+        return False
     return is_whole(store)
 
 
 def _version(store: Store) -> str:
     return f"{store.program.digest}:{store.state('facts') or '0'}"
+
+
+def _changed(store: Store) -> Evaluated | None:
+    """Bring up to date what a change reaches; None, nothing being done, where all is to be derived anew."""
+    if not can_change(store):
+        return None
+    store.execute("SAVEPOINT change")
+    try:
+        return Evaluated(True, change(store), "sqlite", "only what changed was derived")
+    except DeriveAnew:
+        store.execute("ROLLBACK TO change")
+        return None
+    finally:
+        store.execute("RELEASE change")
 
 
 def _anew(store: Store) -> Evaluated:
@@ -84,7 +103,7 @@ def _anew(store: Store) -> Evaluated:
     for text in program.constants:
         store.symbol(text)
     for name in program.resolve:
-        _run(store, program.statements[name], {})
+        run_statement(store, program.statements[name])
     choice = choose(store)
     rounds = None
     if choice.engine == "duckdb":
@@ -105,12 +124,7 @@ def _with_duckdb(store: Store, choice: Choice) -> tuple[int | None, Choice]:
     except duckdb.Error as error:
         first = str(error).partition("\n")[0]
         return None, Choice("sqlite", f"duckdb cannot run these rules: {first}")
-    store.set_state("derived rows", str(derived.rows))
     return derived.rounds, choice
-
-
-class _MoreThanExpected(Exception):
-    """Rules derive more rows than SQLite is quick with."""
 
 
 def _on_trial(store: Store, choice: Choice) -> tuple[int | None, Choice]:
@@ -118,7 +132,7 @@ def _on_trial(store: Store, choice: Choice) -> tuple[int | None, Choice]:
     store.execute("SAVEPOINT trial")
     try:
         return _with_sqlite(store, most=TRIAL_ROWS), choice
-    except _MoreThanExpected:
+    except MoreThanExpected:
         store.execute("ROLLBACK TO trial")
     finally:
         store.execute("RELEASE trial")
@@ -126,63 +140,28 @@ def _on_trial(store: Store, choice: Choice) -> tuple[int | None, Choice]:
 
 
 def _with_sqlite(store: Store, most: int | None = None) -> int:
-    """Rounds; raises `_MoreThanExpected` where a stratum derives more than `most` rows and its rounds go on."""
+    """Rounds; raises `MoreThanExpected` where a stratum derives more than `most` rows and its rounds go on."""
     program = store.program
     sets = ProofSets(store) if program.semantics == "top_proofs" else None
     rounds = 0
     for stratum in program.strata:
-        rounds += _stratum(store, stratum, most)
+        rounds += derive_stratum(store, stratum, most)
         if sets is not None:
             sets.add_stratum(stratum)
-        for name in stratum.resolve:
-            _run(store, program.statements[name], {})
+        choose_winners(store, stratum)
     if sets is not None:
         sets.save()
+    measure(store)
     return rounds
 
 
-def _stratum(store: Store, stratum: StratumPlan, most: int | None = None) -> int:
-    statements = store.program.statements
-    for name in stratum.base:
-        _run(store, statements[name], {})
-    if not stratum.delta:
-        return 1
-    low = dict.fromkeys(stratum.relations, 0)
-    high = _last_rows(store, stratum)
-    rounds = 1
-    while high != low:
-        if most is not None and sum(high.values()) > most:
-            raise _MoreThanExpected
-        ranges = {f"{name}_lo": row for name, row in low.items()} | {
-            f"{name}_hi": row for name, row in high.items()
-        }
-        for name in stratum.delta:
-            driver = statements[name].delta
-            assert driver is not None
-            if high[driver] > low[driver]:
-                _run(store, statements[name], ranges)
-        low, high = high, _last_rows(store, stratum)
-        rounds += 1
-    return rounds
+def measure(store: Store) -> None:
+    """Let SQLite look at large derived relations, from samples: it then skips through an index by its first column."""
+    store.execute(f"PRAGMA analysis_limit = {SAMPLES}")
+    for plan in store.program.relations:
+        if plan.derived and _last_row(store, plan) > WORTH_MEASURING:
+            store.execute(f"ANALYZE {quote(plan.rows)}")
 
 
-def _last_rows(store: Store, stratum: StratumPlan) -> dict[str, int]:
-    return {
-        name: store.execute(
-            f"SELECT ifnull(max(_row), 0) FROM {quote(store.relation(name).rows)}"
-        ).fetchone()[0]
-        for name in stratum.relations
-    }
-
-
-def _run(store: Store, statement: Statement, ranges: dict[str, int]) -> None:
-    try:
-        store.execute(statement.sql, ranges)
-    except (sqlite3.IntegrityError, sqlite3.OperationalError, OverflowError) as error:
-        if isinstance(error, sqlite3.OperationalError) and "overflow" not in str(error):
-            raise
-        place = store.program.notes.get(statement.rule, "").partition("\n")[0]
-        raise UserError(
-            f"{place}: rule `{statement.rule}` computes a value that its column cannot hold: {error}",
-            "bound the arithmetic, or use `number` for the column",
-        ) from None
+def _last_row(store: Store, plan: RelationPlan) -> int:
+    return int(store.connection.execute(f"SELECT ifnull(max(_row), 0) FROM {quote(plan.rows)}").fetchone()[0])

@@ -37,7 +37,10 @@ class ColumnPlan(Model):
 
 
 class RelationPlan(Model):
-    """`rows`/`reads`: every row / those queries see. `set`: the column expressions of the row-once index."""
+    """`rows`/`reads`: every row / those queries see. `set`: the column expressions of the row-once index.
+
+    `came`/`gone`: of a stored relation that rules read, rows that came and went since they ran last.
+    """
 
     name: str
     derived: bool
@@ -47,6 +50,8 @@ class RelationPlan(Model):
     columns: tuple[ColumnPlan, ...]
     set: tuple[str, ...]
     fulltext: str | None
+    came: str
+    gone: str
 
     @property
     def resolved(self) -> bool:
@@ -67,11 +72,13 @@ class Scan(Model):
     """One alternative of a rule as a SELECT of its head's columns (then `conf`); see the emitter.
 
     `sources` are relations: the text is `parts` with a table between each two, the first one being what drives it.
+    `once`: it gives no row twice.
     """
 
     rule: str
     head: str
     driver: OneOf["all", "atom", "head"]
+    once: bool
     sources: tuple[str, ...]
     parts: tuple[str, ...]
 
@@ -143,6 +150,11 @@ class StratumPlan(Model):
     finished: tuple[str, ...]
     interns: bool
     digest: str
+
+    @property
+    def key(self) -> str:
+        """What the stratum is called in the store's state."""
+        return " ".join(sorted(self.relations))
 
     @property
     def reads(self) -> frozenset[str]:

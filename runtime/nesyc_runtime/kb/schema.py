@@ -14,7 +14,7 @@ DROP_ORDER = ("trigger", "view", "index", "table")
 
 
 def apply_schema(connection: sqlite3.Connection, program: Program) -> None:
-    """Create what is missing and rebuild what can be computed again, in one transaction.
+    """Create what is missing and rebuild what can be computed again and looks otherwise, in one transaction.
 
     A table of facts whose columns changed is rebuilt where its rows all come from the source (the next
     synchronisation fills it) or fit the new columns. Raises `UserError` (E0506) where written rows would be lost.
@@ -25,7 +25,7 @@ def apply_schema(connection: sqlite3.Connection, program: Program) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _state(connection, "schema") != wanted:
-            _migrate(connection, program)
+            _forget_derived(connection, program, _migrate(connection, program))
             _set_state(connection, "schema", wanted)
             _set_state(connection, "objects", json.dumps([[o.kind, o.name] for o in program.tables]))
             connection.execute("DELETE FROM \"nesyc.state\" WHERE key IN ('evaluated', 'source')")
@@ -35,21 +35,36 @@ def apply_schema(connection: sqlite3.Connection, program: Program) -> None:
         raise
 
 
-def _migrate(connection: sqlite3.Connection, program: Program) -> None:
+def _forget_derived(connection: sqlite3.Connection, program: Program, made: set[str]) -> None:
+    """Take as not derived yet what lay in, or came from, a relation with a new table: `made` names them."""
+    digests = json.loads(_state(connection, "strata") or "{}")
+    for stratum in program.strata:
+        if made & {*stratum.relations, *stratum.reads}:
+            digests.pop(stratum.key, None)
+    _set_state(connection, "strata", json.dumps(digests))
+
+
+def _migrate(connection: sqlite3.Connection, program: Program) -> set[str]:
+    """Gives the relations of which a table was made."""
+    tables = dict(
+        connection.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' AND sql NOTNULL")
+    )
     present = dict(
         connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
     )
     owned = json.loads(_state(connection, "objects") or "[]")
     wanted = {item.name: item for item in program.tables}
-    kept_tables = {
+    same = {name for name, item in wanted.items() if present.get(name) == item.sql}
+    kept = {
         name
-        for name, item in wanted.items()
-        if item.facts and item.kind == "table" and present.get(name) == item.sql
+        for name in same
+        if wanted[name].kind == "table" and not wanted[name].sql.startswith("CREATE VIRTUAL TABLE")
     }
+    kept |= {name for name in same if wanted[name].kind == "index" and tables.get(name) in kept}
     changed: list[tuple[SchemaObject, str]] = []
     for kind in DROP_ORDER:
         for own_kind, name in owned:
-            if own_kind != kind or name not in present or name in kept_tables:
+            if own_kind != kind or name not in present or name in kept:
                 continue
             item = wanted.get(name)
             if kind == "table" and name.endswith(".rows") and _has_owner(connection, name):
@@ -62,7 +77,7 @@ def _migrate(connection: sqlite3.Connection, program: Program) -> None:
     for item in program.tables:
         if item.kind == "insert":
             connection.execute(item.sql)
-        elif item.name not in kept_tables:
+        elif item.name not in kept:
             connection.execute(item.sql)
             for new, aside in changed:
                 if new.name == item.name:
@@ -71,6 +86,11 @@ def _migrate(connection: sqlite3.Connection, program: Program) -> None:
         if item.kind == "table" and item.sql.startswith("CREATE VIRTUAL TABLE"):
             table = _quote(item.name)
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
+    return {
+        item.relation
+        for item in program.tables
+        if item.kind == "table" and item.relation is not None and item.name not in kept
+    }
 
 
 def _has_owner(connection: sqlite3.Connection, table: str) -> bool:

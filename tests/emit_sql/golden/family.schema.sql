@@ -298,3 +298,79 @@ CREATE TRIGGER "lesson.fulltext.update" AFTER UPDATE OF _row, title, body ON "le
   INSERT INTO "lesson.fulltext" ("lesson.fulltext", rowid, title, body) VALUES ('delete', old._row, old.title, old.body);
   INSERT INTO "lesson.fulltext" (rowid, title, body) VALUES (new._row, new.title, new.body);
 END;
+
+-- rows of person that came, and rows that went, since the rules ran last
+CREATE TABLE "person.came" (
+  _row INTEGER PRIMARY KEY
+) STRICT;
+
+CREATE TABLE "person.gone" (
+  name INTEGER,
+  conf REAL
+) STRICT;
+
+CREATE TRIGGER "person.came.insert" AFTER INSERT ON "person.rows" BEGIN
+  INSERT OR IGNORE INTO "person.came" (_row) VALUES (new._row);
+END;
+
+CREATE TRIGGER "person.gone.delete" AFTER DELETE ON "person.rows" BEGIN
+  INSERT INTO "person.gone" (name, conf) SELECT old.name, old.conf WHERE NOT EXISTS (SELECT 1 FROM "person.came" WHERE _row = old._row);
+  DELETE FROM "person.came" WHERE _row = old._row;
+END;
+
+CREATE TRIGGER "person.came.update" AFTER UPDATE OF name, conf ON "person.rows" WHEN old.name IS NOT new.name OR old.conf IS NOT new.conf BEGIN
+  INSERT INTO "person.gone" (name, conf) SELECT old.name, old.conf WHERE NOT EXISTS (SELECT 1 FROM "person.came" WHERE _row = old._row);
+  INSERT OR IGNORE INTO "person.came" (_row) VALUES (new._row);
+END;
+
+-- rows of parent that came, and rows that went, since the rules ran last
+CREATE TABLE "parent.came" (
+  _row INTEGER PRIMARY KEY
+) STRICT;
+
+CREATE TABLE "parent.gone" (
+  child INTEGER,
+  parent INTEGER,
+  role INTEGER,
+  conf REAL
+) STRICT;
+
+CREATE TRIGGER "parent.came.insert" AFTER INSERT ON "parent.rows" BEGIN
+  INSERT OR IGNORE INTO "parent.came" (_row) VALUES (new._row);
+END;
+
+CREATE TRIGGER "parent.gone.delete" AFTER DELETE ON "parent.rows" BEGIN
+  INSERT INTO "parent.gone" (child, parent, role, conf) SELECT old.child, old.parent, old.role, old.conf WHERE NOT EXISTS (SELECT 1 FROM "parent.came" WHERE _row = old._row);
+  DELETE FROM "parent.came" WHERE _row = old._row;
+END;
+
+CREATE TRIGGER "parent.came.update" AFTER UPDATE OF child, parent, role, conf ON "parent.rows" WHEN old.child IS NOT new.child OR old.parent IS NOT new.parent OR old.role IS NOT new.role OR old.conf IS NOT new.conf BEGIN
+  INSERT INTO "parent.gone" (child, parent, role, conf) SELECT old.child, old.parent, old.role, old.conf WHERE NOT EXISTS (SELECT 1 FROM "parent.came" WHERE _row = old._row);
+  INSERT OR IGNORE INTO "parent.came" (_row) VALUES (new._row);
+END;
+
+-- rows of compose that came, and rows that went, since the rules ran last
+CREATE TABLE "compose.came" (
+  _row INTEGER PRIMARY KEY
+) STRICT;
+
+CREATE TABLE "compose.gone" (
+  "first" INTEGER,
+  second INTEGER,
+  out INTEGER,
+  conf REAL
+) STRICT;
+
+CREATE TRIGGER "compose.came.insert" AFTER INSERT ON "compose.rows" BEGIN
+  INSERT OR IGNORE INTO "compose.came" (_row) VALUES (new._row);
+END;
+
+CREATE TRIGGER "compose.gone.delete" AFTER DELETE ON "compose.rows" BEGIN
+  INSERT INTO "compose.gone" ("first", second, out, conf) SELECT old."first", old.second, old.out, old.conf WHERE NOT EXISTS (SELECT 1 FROM "compose.came" WHERE _row = old._row);
+  DELETE FROM "compose.came" WHERE _row = old._row;
+END;
+
+CREATE TRIGGER "compose.came.update" AFTER UPDATE OF "first", second, out, conf ON "compose.rows" WHEN old."first" IS NOT new."first" OR old.second IS NOT new.second OR old.out IS NOT new.out OR old.conf IS NOT new.conf BEGIN
+  INSERT INTO "compose.gone" ("first", second, out, conf) SELECT old."first", old.second, old.out, old.conf WHERE NOT EXISTS (SELECT 1 FROM "compose.came" WHERE _row = old._row);
+  INSERT OR IGNORE INTO "compose.came" (_row) VALUES (new._row);
+END;

@@ -1,0 +1,115 @@
+"""Derived relations after a change: only the strata it reaches, each by the shortest way.
+
+A stratum whose rules changed, or that negates or counts a relation that changed, is derived anew and compared with what
+it was; any other is maintained from what changed. What then comes out as it was reaches no further.
+"""
+
+from __future__ import annotations
+
+import json
+
+from nesyc_runtime.kb.deltas import Deltas, empty_logs, logged
+from nesyc_runtime.kb.engine import choose
+from nesyc_runtime.kb.maintain import Maintenance
+from nesyc_runtime.kb.program import StratumPlan
+from nesyc_runtime.kb.rounds import choose_winners, derive_stratum, run_statement
+from nesyc_runtime.kb.store import Store, quote
+
+# The share of the facts that rules read from which a change is a new KB.
+MOST = 0.5
+
+
+class DeriveAnew(Exception):
+    """A change reaches so far that the other engine derives everything sooner."""
+
+
+def can_change(store: Store) -> bool:
+    """Whether what was derived last is there to start from."""
+    if store.program.semantics == "top_proofs" or store.elsewhere.relations:
+        return False
+    before = _digests(store)
+    if not any(before.get(stratum.key) == stratum.digest for stratum in store.program.strata):
+        return False
+    changes = facts = 0
+    for plan in logged(store):
+        for table in (plan.came, plan.gone):
+            changes += store.execute(f"SELECT count(*) FROM {quote(table)}").fetchone()[0]
+        facts += store.execute(f"SELECT count(*) FROM {quote(plan.rows)}").fetchone()[0]
+    return changes <= max(facts * MOST, 100)
+
+
+def change(store: Store) -> int:
+    """Bring every stratum up to date, within `store.writing()`; gives the number of rounds.
+
+    Raises `UserError` where a rule computes what its column cannot hold, `DeriveAnew` where that is the shorter way.
+    """
+    before = _digests(store)
+    deltas = Deltas(store)
+    try:
+        _stored(store, deltas)
+        rounds = sum(_stratum(store, stratum, deltas, before) for stratum in store.program.strata)
+    finally:
+        deltas.drop()
+    return rounds
+
+
+def _digests(store: Store) -> dict[str, str]:
+    """What the strata were derived from, by the relations of each."""
+    found: dict[str, str] = json.loads(store.state("strata") or "{}")
+    return found
+
+
+def keep_state(store: Store) -> None:
+    """Say what the relations hold: all that these rules derive from the stored rows as they are."""
+    empty_logs(store)
+    digests = {stratum.key: stratum.digest for stratum in store.program.strata}
+    derived = (plan for plan in store.program.relations if plan.derived)
+    sizes = (
+        store.execute(f"SELECT max(_row) FROM {quote(plan.rows)}").fetchone()[0] or 0 for plan in derived
+    )
+    store.set_state("derived rows", str(sum(sizes)))
+    store.set_state("strata", "{}" if store.elsewhere.relations else json.dumps(digests))
+
+
+def _stored(store: Store, deltas: Deltas) -> None:
+    """What changed in the stored relations, the winners among candidates chosen again."""
+    for text in store.program.constants:
+        store.symbol(text)
+    for plan in store.program.relations:
+        if plan.resolved and not plan.derived:
+            deltas.remember(plan)
+            store.execute(f"DELETE FROM {quote(plan.reads)}")
+            run_statement(store, store.program.statements[f"{plan.name}.resolve"])
+            deltas.compare(plan)
+    for plan in logged(store):
+        if not plan.resolved:
+            deltas.read_log(plan)
+
+
+def _stratum(store: Store, stratum: StratumPlan, deltas: Deltas, before: dict[str, str]) -> int:
+    same_rules = before.get(stratum.key) == stratum.digest
+    changed = deltas.changed & stratum.reads - set(stratum.relations)
+    if same_rules and not changed:
+        return 0
+    if same_rules and not stratum.interns and not changed & set(stratum.finished):
+        rounds = Maintenance(store, stratum, deltas).run()
+        if rounds is not None:
+            return rounds
+        if choose(store).engine == "duckdb":
+            raise DeriveAnew
+    return _anew(store, stratum, deltas)
+
+
+def _anew(store: Store, stratum: StratumPlan, deltas: Deltas) -> int:
+    plans = [store.relation(name) for name in stratum.relations]
+    read = any(set(stratum.relations) & other.reads for other in store.program.strata if other is not stratum)
+    for plan in plans:
+        if read:
+            deltas.remember(plan)
+        for table in {plan.rows, plan.reads}:
+            store.execute(f"DELETE FROM {quote(table)}")
+    rounds = derive_stratum(store, stratum)
+    choose_winners(store, stratum)
+    for plan in plans if read else ():
+        deltas.compare(plan)
+    return rounds
