@@ -4,17 +4,40 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.hashing import canonical_json
 from nesyc_runtime.kb.facts import typed
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.rows import Claim, find_row, hold, interned, owned_rows, quote, release
+from nesyc_runtime.kb.rows import (
+    ACCEPTED,
+    Claim,
+    claims_of,
+    find_key,
+    find_row,
+    hold,
+    interned,
+    owned_rows,
+    quote,
+    release,
+)
 from nesyc_runtime.kb.store import Store
 
 Provenance = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What became of one row: `key` is that of the row that stands, empty where none of this content does.
+
+    `rejected`: a person took this content out before; `conflict`: another row has its key and stays.
+    """
+
+    outcome: Literal["written", "rejected", "conflict"]
+    key: tuple[Any, ...]
 
 
 def write_entries(
@@ -28,49 +51,76 @@ def write_entries(
     status: str = "proposed",
     conf: float = 1.0,
     replace: bool = False,
-) -> list[tuple[Any, ...]]:
-    """Let `owner` (`stage:RUN`, `person`) hold rows of a stored relation; gives the key of each.
+) -> list[Written]:
+    """Let `owner` (`stage:RUN`, `person`) hold rows of a stored relation; gives what became of each.
 
     A row that stands already is not written twice. A whole-number key left out of a row is found (the same content
     has the same key) or given. `provenance` is one mapping for all rows or one a row; its `inputs` are the
     normalised inputs of the items a row was learnt from. With `replace`, rows the owner held before and does not
-    write now go. Rows a person rejected are left out, their key is then empty.
-    Raises `UserError` for rows that do not fit the relation; then nothing is written.
+    write now go, unless a person accepted them. Nothing here changes a row that a person accepted, edited or
+    rejected. Raises `UserError` for rows that do not fit the relation; then nothing is written.
     """
-    plan = store.relation(relation)
-    if plan.derived:
-        raise UserError(f"E0407: `{relation}` is derived: only rules fill it", "write into a `relation`")
+    plan = _stored(store, relation)
     each = provenance if isinstance(provenance, Sequence) else [provenance] * len(rows)
     if store.declared[relation].provenance_required and not all(each):
         raise UserError(f"E0802: rows of `{relation}` need their provenance")
-    keys: list[tuple[Any, ...]] = []
+    written: list[Written] = []
     with store.writing():
         changed = False
         held: set[int] = set()
         for number, (row, source) in enumerate(zip(rows, each, strict=True), 1):
             values = _complete(store, plan, row, f"{printable(owner, 60)}: row {number}")
             if _rejected(store, plan, values):
-                keys.append(())
+                written.append(Written("rejected", ()))
+                continue
+            stored = interned(store, plan, values)
+            if not _make_room(store, plan, stored, owner, held if replace else None):
+                written.append(Written("conflict", ()))
                 continue
             note = None if source is None else json.dumps(source, ensure_ascii=False, sort_keys=True)
-            stored = interned(store, plan, values)
             changed |= hold(store, plan, stored, Claim(owner, conf, origin, status, None, note))
             found = find_row(store, plan, stored)
             assert found is not None
             held.add(found)
-            keys.append(key_of(plan, values))
+            written.append(Written("written", key_of(plan, values)))
         if replace:
-            gone = [row for row in owned_rows(store, plan, owner) if row not in held]
-            for row_number in gone:
-                release(store, plan, row_number, owner)
-            changed |= bool(gone)
+            changed |= _release_others(store, plan, owner, held)
         if changed:
             store.facts_changed()
-    return keys
+    return written
+
+
+def _make_room(
+    store: Store, plan: RelationPlan, stored: Sequence[Any], owner: str, held: set[int] | None
+) -> bool:
+    """Whether a row's key is free for it.
+
+    A row that only `owner` holds, as a proposal of an earlier time (it is not in `held`), gives way.
+    """
+    row = find_key(store, plan, stored)
+    if row is None or row == find_row(store, plan, stored):
+        return True
+    claims = claims_of(store, plan, row)
+    if held is None or row in held or set(claims) != {owner} or claims[owner].status == ACCEPTED:
+        return False
+    release(store, plan, row, owner)
+    return True
+
+
+def _release_others(store: Store, plan: RelationPlan, owner: str, held: set[int]) -> bool:
+    """Let `owner` go of its rows that are neither in `held` nor accepted."""
+    gone = [
+        row
+        for row in owned_rows(store, plan, owner)
+        if row not in held and claims_of(store, plan, row)[owner].status != ACCEPTED
+    ]
+    for row in gone:
+        release(store, plan, row, owner)
+    return bool(gone)
 
 
 def remove_entries(store: Store, relation: str, *, owner: str) -> int:
-    """Let `owner` hold no row of a relation any more; gives how many it held."""
+    """Let `owner` hold no row of a relation any more, accepted ones too; gives how many it held."""
     plan = store.relation(relation)
     with store.writing():
         rows = owned_rows(store, plan, owner)
@@ -81,54 +131,12 @@ def remove_entries(store: Store, relation: str, *, owner: str) -> int:
     return len(rows)
 
 
-def reject_entry(
-    store: Store, relation: str, key: Sequence[Any], *, owner: str = "person", note: str = ""
-) -> bool:
-    """Take a row out for good: no stage writes it again. False where no row has this key."""
+def _stored(store: Store, relation: str) -> RelationPlan:
+    """The plan of a relation that may be written; raises `UserError` (E0407) for a derived one."""
     plan = store.relation(relation)
-    columns = [column for column in plan.columns if column.key] or list(plan.columns)
-    with store.writing():
-        listed = ", ".join(f"r.{quote(column.column)}" for column in plan.columns)
-        wanted = [
-            store.find_symbol(str(value)) if column.interned and value is not None else value
-            for column, value in zip(columns, key, strict=True)
-        ]
-        condition = " AND ".join(f"r.{quote(column.column)} IS ?" for column in columns)
-        found = store.execute(
-            f"SELECT r._row, {listed} FROM {quote(plan.rows)} AS r WHERE {condition}",
-            wanted,
-        ).fetchone()
-        if found is None:
-            return False
-        values = [
-            store.text(value) if column.interned and value is not None else value
-            for column, value in zip(plan.columns, found[1:], strict=True)
-        ]
-        store.execute(
-            'INSERT OR REPLACE INTO "nesyc.rejected" (relation, fact, owner, note) VALUES (?, ?, ?, ?)',
-            (relation, _content(plan, values), owner, note),
-        )
-        store.execute(f"DELETE FROM {quote(plan.rows)} WHERE _row = ?", (found[0],))
-        store.execute('DELETE FROM "nesyc.claim" WHERE relation = ? AND row = ?', (relation, found[0]))
-        store.facts_changed()
-    return True
-
-
-def accept_entry(store: Store, relation: str, row: int) -> None:
-    """Mark a stage's row as accepted by a person: its confidence is capped as a teacher's from now on."""
-    plan = store.relation(relation)
-    with store.writing():
-        cap = store.program.ceiling["teacher"]
-        cursor = store.execute(
-            f"UPDATE {quote(plan.rows)} SET status = ?, origin = CASE origin WHEN ? THEN ? ELSE origin END, "
-            "conf = CASE origin WHEN ? THEN min(written, ?) ELSE conf END WHERE _row = ?",
-            (
-                store.symbol("accepted"), store.symbol("unreviewed"), store.symbol("teacher"),
-                store.symbol("unreviewed"), cap, row,
-            ),
-        )  # fmt: skip
-        if cursor.rowcount:
-            store.facts_changed()
+    if plan.derived:
+        raise UserError(f"E0407: `{relation}` is derived: only rules fill it", "write into a `relation`")
+    return plan
 
 
 def key_of(plan: RelationPlan, values: Sequence[Any]) -> tuple[Any, ...]:
@@ -180,12 +188,13 @@ def _number_of(store: Store, plan: RelationPlan, values: Sequence[Any], index: i
 
 def _rejected(store: Store, plan: RelationPlan, values: Sequence[Any]) -> bool:
     row = store.execute(
-        'SELECT 1 FROM "nesyc.rejected" WHERE relation = ? AND fact = ?', (plan.name, _content(plan, values))
+        'SELECT 1 FROM "nesyc.rejected" WHERE relation = ? AND fact = ?',
+        (plan.name, content_of(plan, values)),
     ).fetchone()
     return row is not None
 
 
-def _content(plan: RelationPlan, values: Sequence[Any]) -> str:
+def content_of(plan: RelationPlan, values: Sequence[Any]) -> str:
     """What a row says apart from its number: equal content stays rejected under another number."""
     columns = [c for c in plan.columns if not c.computed]
     numbers = [c for c in columns if c.key and c.base == "int"]

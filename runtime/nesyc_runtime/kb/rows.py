@@ -29,6 +29,7 @@ __all__ = [
 ]
 
 ORIGINS = ("human", "teacher", "unreviewed")
+PROPOSED, ACCEPTED = "proposed", "accepted"
 FIELDS = "written, origin, status, owner, line, provenance"
 
 
@@ -72,29 +73,51 @@ def find_row(store: Store, relation: RelationPlan, stored: Sequence[Any]) -> int
     return None if found is None else int(found[0])
 
 
+def row_values(store: Store, relation: RelationPlan, row: int) -> tuple[Any, ...]:
+    """The values of a row in column order, texts looked up, vectors as bytes."""
+    sql = f"SELECT {column_list(relation)} FROM {quote(relation.rows)} WHERE _row = ?"
+    return tuple(
+        store.text(value) if column.interned and value is not None else value
+        for column, value in zip(relation.columns, store.execute(sql, (row,)).fetchone(), strict=True)
+    )
+
+
+def find_key(store: Store, relation: RelationPlan, stored: Sequence[Any]) -> int | None:
+    """The number of the row with the key of these values, None where there is none or the relation has no key."""
+    keys = [(c.column, value) for c, value in zip(relation.columns, stored, strict=True) if c.key]
+    if not keys:
+        return None
+    same = " AND ".join(f"{quote(column)} IS ?" for column, _ in keys)
+    sql = f"SELECT _row FROM {quote(relation.rows)} WHERE {same}"
+    found = store.execute(sql, [value for _, value in keys]).fetchone()
+    return None if found is None else int(found[0])
+
+
 def hold(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: Claim) -> bool:
     """Let `claim.owner` hold a row; gives whether anything changed.
 
+    A proposal never takes the place of what the owner holds and a person accepted.
     Raises `UserError` (E0503) where another row has its key.
     """
     row = find_row(store, relation, stored)
     if row is None:
         _insert(store, relation, stored, claim)
         return True
-    claims = _claims(store, relation, row)
-    if claims.get(claim.owner) == claim:
+    claims = claims_of(store, relation, row)
+    before = claims.get(claim.owner)
+    if before == claim or (before is not None and before.status == ACCEPTED and claim.status == PROPOSED):
         return False
     claims[claim.owner] = claim
-    _elect(store, relation, row, claims)
+    elect(store, relation, row, claims)
     return True
 
 
 def release(store: Store, relation: RelationPlan, row: int, owner: str) -> None:
     """Let `owner` no longer hold a row; it goes when it was the last."""
-    claims = _claims(store, relation, row)
+    claims = claims_of(store, relation, row)
     claims.pop(owner, None)
     if claims:
-        _elect(store, relation, row, claims)
+        elect(store, relation, row, claims)
         return
     store.execute(f"DELETE FROM {quote(relation.rows)} WHERE _row = ?", (row,))
     store.execute('DELETE FROM "nesyc.claim" WHERE relation = ? AND row = ?', (relation.name, row))
@@ -113,7 +136,8 @@ def cap(store: Store, origin: str) -> float:
     return float(store.program.ceiling[origin])
 
 
-def _claims(store: Store, relation: RelationPlan, row: int) -> dict[str, Claim]:
+def claims_of(store: Store, relation: RelationPlan, row: int) -> dict[str, Claim]:
+    """Who holds a row, by owner."""
     own = store.execute(f"SELECT {FIELDS} FROM {quote(relation.rows)} WHERE _row = ?", (row,)).fetchone()
     others = store.execute(
         f'SELECT {FIELDS} FROM "nesyc.claim" WHERE relation = ? AND row = ?',
@@ -126,7 +150,7 @@ def _claims(store: Store, relation: RelationPlan, row: int) -> dict[str, Claim]:
     return {claim.owner: claim for claim in claims}
 
 
-def _elect(store: Store, relation: RelationPlan, row: int, claims: Mapping[str, Claim]) -> None:
+def elect(store: Store, relation: RelationPlan, row: int, claims: Mapping[str, Claim]) -> None:
     """Write the strongest claim into the row and the others beside it."""
 
     def rank(claim: Claim) -> tuple[float, int, str]:

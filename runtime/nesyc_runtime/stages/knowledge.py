@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,6 @@ from nesyc_runtime.kb.evaluate import engine_used
 from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
 from nesyc_runtime.kb.retrieval import Retriever
-from nesyc_runtime.kb.retrieval_rows import read_rows
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import shown
 from nesyc_runtime.kb.words import input_key
@@ -65,19 +65,16 @@ class StoredKnowledge:
         """
         kb, _, relation = stage.into.partition(".")
         store, owner = self._store(kb), f"stage:{stage.id}"
-        fitting = _one_a_key(store, relation, owner, entries)
-        keys = write_entries(
+        rows = write_entries(
             store,
             relation,
-            [entry.values for entry in fitting],
+            [entry.values for entry in entries],
             owner=owner,
-            provenance=[_provenance(stage, run, entry) for entry in fitting],
+            provenance=[_provenance(stage, run, entry) for entry in entries],
             replace=True,
         )
         evaluate_rules(store)
-        written = sum(key != () for key in keys)
-        counts = {"conflict": len(entries) - len(fitting), "rejected": len(keys) - written}
-        return {"written": written, **{name: count for name, count in counts.items() if count}}
+        return {"written": 0, **Counter(row.outcome for row in rows)}
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; in training its own entries are held out, unless `own_entries` says not to."""
@@ -136,22 +133,3 @@ def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str,
         "sources": list(entry.sources),
         "inputs": sorted({input_key(inputs) for inputs in entry.inputs}),
     }
-
-
-def _one_a_key(store: Store, relation: str, owner: str, entries: Sequence[Entry]) -> list[Entry]:
-    """The entries without those whose key an earlier entry, or a row of another owner, has with another content."""
-    key = store.declared[relation].key
-    taken = {
-        row.key: row.values
-        for row in (read_rows(store, relation) if key else ())
-        if row.implicit["owner"] != owner
-    }
-    fitting: list[Entry] = []
-    for entry in entries:
-        place = tuple(entry.values.get(name) for name in key)
-        if None not in place and key:
-            known = taken.setdefault(place, entry.values)
-            if any(known.get(name) != value for name, value in entry.values.items()):
-                continue
-        fitting.append(entry)
-    return fitting
