@@ -16,6 +16,7 @@ from nesyc.cli.compile import compile
 from nesyc.cli.explain import explain
 from nesyc.cli.fit import app as fit
 from nesyc.cli.fmt import fmt
+from nesyc.cli.kb import kb_app
 from nesyc.cli.lsp import lsp
 from nesyc.cli.init import init
 from nesyc.cli.plan import plan
@@ -54,6 +55,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(fit, name="fit")
+app.add_typer(kb_app)
 
 
 def _version(wanted: bool) -> None:

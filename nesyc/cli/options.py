@@ -35,6 +35,23 @@ KbOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="At most N rows; 0 means all.")]
 
+WhoOption = Annotated[
+    str | None,
+    typer.Option("--by", metavar="NAME", help="Who decides, for the history (default: your user name)."),
+]
+
+
+def user_name(given: str | None) -> str:
+    """The name a change goes by: the one given, else the name of the user."""
+    import getpass
+
+    if given:
+        return given
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a user without a name
+        return "person"
+
 
 def parse_params(items: list[str] | None) -> dict[str, str]:
     """`["a=1", "b=x"]` as a mapping; raises `typer.BadParameter` (exit 2) for an item without `=`."""

@@ -111,3 +111,22 @@ def test_a_changed_fact_shows_at_once(project: Path) -> None:
     text = (project / "family.nesy").read_text(encoding="utf-8")
     (project / "family.nesy").write_text(text.replace('"carl", .father', '"dora", .mother'), encoding="utf-8")
     assert run("query", 'kin("bob", x, r)')["rows"] == [{"values": ["dora", "mother"], "conf": 0.95}]
+
+
+def test_the_kb_command_shows_and_takes_back_changes(project: Path) -> None:
+    run("query", "kin(x, y, _)")
+    found = run("kb", "log")
+    assert [(c["change"], c["who"], c["total"]) for c in found["changes"]] == [(1, "source", 4)]
+    text = (project / "family.nesy").read_text(encoding="utf-8")
+    (project / "family.nesy").write_text(
+        text.replace('"carl", .father', '"d\x1bra", .mother'), encoding="utf-8"
+    )
+    assert run("query", 'kin("bob", x, r)')["total"] == 1
+    past = run("kb", "at", "#1", 'kin("bob", x, r)')
+    assert (past["rows"], past["change"]) == ([{"values": ["carl", "father"], "conf": 0.95}], 1)
+    counts = run("kb", "at", "2020-01-01")
+    assert counts["change"] == 0 and all(one["rows"] == 0 for one in counts["relations"])
+    assert run("kb", "undo") == {"v": 1, "undone": []}
+    shown = CliRunner().invoke(app, ["kb", "log"]).output
+    assert "\x1b" not in shown and "- parent(bob, carl, father)" in shown
+    assert CliRunner().invoke(app, ["kb", "at", "then"]).exit_code == 1

@@ -29,12 +29,12 @@ from nesyc_runtime.kb.values import BadValue, shown, to_column
 PERSON = "person"
 
 
-def accept(store: Store, relation: str, key: Sequence[Any]) -> bool:
+def accept(store: Store, relation: str, key: Sequence[Any], *, who: str = PERSON, note: str = "") -> bool:
     """Mark what stages wrote as accepted: from now on a teacher's, no longer unreviewed. False where it was already.
 
     Raises `UserError` where no row has this key.
     """
-    with store.writing():
+    with store.changing(who, _why("accept", relation, key, note)):
         plan, row = row_of(store, relation, key)
         claims = claims_of(store, plan, row)
         decided = {owner: _accepted(claim) for owner, claim in claims.items()}
@@ -64,7 +64,7 @@ def edit(
     What it said before counts as rejected, so no stage writes that again; where it was learnt from stays with it.
     Raises `UserError` for values that do not fit, a key that another row has, and rows of the source.
     """
-    with store.writing():
+    with store.changing(who, _why("edit", relation, key, note)):
         plan, row = row_of(store, relation, key)
         claims = claims_of(store, plan, row)
         _refuse_source(relation, key, claims)
@@ -94,13 +94,17 @@ def reject(store: Store, relation: str, key: Sequence[Any], *, who: str = PERSON
 
     Raises `UserError` where no row has this key, and for rows of the source.
     """
-    with store.writing():
+    with store.changing(who, _why("reject", relation, key, note)):
         plan, row = row_of(store, relation, key)
         _refuse_source(relation, key, claims_of(store, plan, row))
         _reject_content(store, plan, row_values(store, plan, row), who, note)
         store.execute(f"DELETE FROM {quote(plan.rows)} WHERE _row = ?", (row,))
         store.execute('DELETE FROM "nesyc.claim" WHERE relation = ? AND row = ?', (relation, row))
         store.facts_changed()
+
+
+def _why(what: str, relation: str, key: Sequence[Any], note: str) -> str:
+    return f"{what} {entry_name(relation, key)}" + (f": {note}" if note else "")
 
 
 def entry_name(relation: str, key: Sequence[Any]) -> str:
@@ -181,6 +185,7 @@ def _set_values(store: Store, plan: RelationPlan, row: int, stored: Sequence[Any
 
 def _reject_content(store: Store, plan: RelationPlan, values: Sequence[Any], who: str, note: str) -> None:
     store.execute(
-        'INSERT OR REPLACE INTO "nesyc.rejected" (relation, fact, owner, note) VALUES (?, ?, ?, ?)',
+        'INSERT INTO "nesyc.rejected" (relation, fact, owner, note) VALUES (?, ?, ?, ?) '
+        "ON CONFLICT DO UPDATE SET owner = excluded.owner, note = excluded.note",
         (plan.name, content_of(plan, values), who, note),
     )

@@ -51,6 +51,7 @@ def write_entries(
     status: str = "proposed",
     conf: float = 1.0,
     replace: bool = False,
+    why: str = "",
 ) -> list[Written]:
     """Let `owner` (`stage:RUN`, `person`) hold rows of a stored relation; gives what became of each.
 
@@ -58,14 +59,15 @@ def write_entries(
     has the same key) or given. `provenance` is one mapping for all rows or one a row; its `inputs` are the
     normalised inputs of the items a row was learnt from. With `replace`, rows the owner held before and does not
     write now go, unless a person accepted them. Nothing here changes a row that a person accepted, edited or
-    rejected. Raises `UserError` for rows that do not fit the relation; then nothing is written.
+    rejected. `why` stands in the history. Raises `UserError` for rows that do not fit the relation; then nothing is
+    written.
     """
     plan = _stored(store, relation)
     each = provenance if isinstance(provenance, Sequence) else [provenance] * len(rows)
     if store.declared[relation].provenance_required and not all(each):
         raise UserError(f"E0802: rows of `{relation}` need their provenance")
     written: list[Written] = []
-    with store.writing():
+    with store.changing(owner, why or f"write {relation}"):
         changed = False
         held: set[int] = set()
         for number, (row, source) in enumerate(zip(rows, each, strict=True), 1):
@@ -122,7 +124,7 @@ def _release_others(store: Store, plan: RelationPlan, owner: str, held: set[int]
 def remove_entries(store: Store, relation: str, *, owner: str) -> int:
     """Let `owner` hold no row of a relation any more, accepted ones too; gives how many it held."""
     plan = store.relation(relation)
-    with store.writing():
+    with store.changing(owner, f"remove its rows of {relation}"):
         rows = owned_rows(store, plan, owner)
         for row in rows:
             release(store, plan, row, owner)

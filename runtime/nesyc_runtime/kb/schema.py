@@ -8,16 +8,18 @@ import sqlite3
 from collections.abc import Iterable
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb import history
 from nesyc_runtime.kb.program import Program, SchemaObject
 
 DROP_ORDER = ("trigger", "view", "index", "table")
 
 
-def apply_schema(connection: sqlite3.Connection, program: Program) -> None:
+def apply_schema(connection: sqlite3.Connection, program: Program, at: str) -> None:
     """Create what is missing and rebuild what can be computed again and looks otherwise, in one transaction.
 
     A table of facts whose columns changed is rebuilt where its rows all come from the source (the next
-    synchronisation fills it) or fit the new columns. Raises `UserError` (E0506) where written rows would be lost.
+    synchronisation fills it) or fit the new columns. `at` is the time as the history writes it. Raises `UserError`
+    (E0506) where written rows would be lost.
     """
     wanted = _digest(program.tables)
     if _state(connection, "schema") == wanted:
@@ -25,7 +27,7 @@ def apply_schema(connection: sqlite3.Connection, program: Program) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
         if _state(connection, "schema") != wanted:
-            _forget_derived(connection, program, _migrate(connection, program))
+            _forget_derived(connection, program, _record_and_migrate(connection, program, at))
             _set_state(connection, "schema", wanted)
             _set_state(connection, "objects", json.dumps([[o.kind, o.name] for o in program.tables]))
             connection.execute("DELETE FROM \"nesyc.state\" WHERE key IN ('evaluated', 'source')")
@@ -42,6 +44,17 @@ def _forget_derived(connection: sqlite3.Connection, program: Program, made: set[
         if made & {*stratum.relations, *stratum.reads}:
             digests.pop(stratum.key, None)
     _set_state(connection, "strata", json.dumps(digests))
+
+
+def _record_and_migrate(connection: sqlite3.Connection, program: Program, at: str) -> set[str]:
+    """`_migrate`; rows that go with their table are in the history, where the store has one already."""
+    known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'nesyc.change'").fetchone()
+    change = history.begin(connection, at, "nesyc", "the schema changed") if known else None
+    made = _migrate(connection, program)
+    history.install(connection, program)
+    if change is not None:
+        history.finish(connection, change)
+    return made
 
 
 def _migrate(connection: sqlite3.Connection, program: Program) -> set[str]:
@@ -73,6 +86,8 @@ def _migrate(connection: sqlite3.Connection, program: Program) -> set[str]:
                     aside = f"temp.{_quote(name + '.before')}"
                     connection.execute(f"CREATE TABLE {aside} AS SELECT * FROM {_quote(name)}")
                     changed.append((item, aside))
+                else:
+                    connection.execute(f"DELETE FROM {_quote(name)}")
             connection.execute(f"DROP {kind.upper()} IF EXISTS {_quote(name)}")
     for item in program.tables:
         if item.kind == "insert":
@@ -100,7 +115,8 @@ def _has_owner(connection: sqlite3.Connection, table: str) -> bool:
 def _rows_to_keep(connection: sqlite3.Connection, table: str) -> int:
     """How many rows others than the source wrote."""
     count = connection.execute(
-        f"SELECT count(*) FROM {_quote(table)} JOIN \"nesyc.symbol\" ON id = owner WHERE text NOT LIKE 'source:%'"
+        f'SELECT count(*) FROM {_quote(table)} AS r JOIN "nesyc.symbol" AS s ON s.id = r.owner '
+        "WHERE s.text NOT LIKE 'source:%'"
     ).fetchone()
     return int(count[0])
 
@@ -144,7 +160,7 @@ def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
 
 
 def _digest(tables: Iterable[SchemaObject]) -> str:
-    text = json.dumps([[item.kind, item.name, item.sql] for item in tables])
+    text = json.dumps([history.VERSION, *([item.kind, item.name, item.sql] for item in tables)])
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -7,9 +7,10 @@ second process waits its turn.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
@@ -19,6 +20,7 @@ from pydantic import ValidationError
 from nesyc_runtime import config, patterns
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
+from nesyc_runtime.kb import history
 from nesyc_runtime.kb.program import Program, RelationPlan
 from nesyc_runtime.kb.schema import apply_schema
 
@@ -71,18 +73,25 @@ class Store:
     """An open knowledge base. Not for use by several threads at once; other processes may have it open too."""
 
     def __init__(
-        self, connection: sqlite3.Connection, kb: config.Kb, program: Program, path: Path | None
+        self,
+        connection: sqlite3.Connection,
+        kb: config.Kb,
+        program: Program,
+        path: Path | None,
+        clock: Callable[[], datetime] = history.utc_now,
     ) -> None:
         self.connection = connection
         self.kb = kb
         self.program = program
         self.path = path
+        self.clock = clock
         self._ids: dict[str, int] = {}
         self._texts: dict[int, str] = {}
         self._depth = 0
         self._elsewhere = Elsewhere()
         self._away: tuple[str, ...] = ()  # quoted names of the tables that lie elsewhere
         self._undone = 0
+        self._change: int | None = None
 
     @cached_property
     def enums(self) -> Mapping[str, tuple[str, ...]]:
@@ -171,6 +180,21 @@ class Store:
             held.duck.close()
 
     @contextmanager
+    def changing(self, who: str, why: str, *, undoes: int | None = None) -> Iterator[None]:
+        """A transaction over stored rows, written into the history; one inside another is part of it."""
+        with self.writing():
+            if self._change is not None:
+                yield
+                return
+            at = history.moment(self.clock())
+            self._change = history.begin(self.connection, at, who, why, undoes)
+            try:
+                yield
+                history.finish(self.connection, self._change)
+            finally:
+                self._change = None
+
+    @contextmanager
     def reading(self) -> Iterator[None]:
         """Several reads of one state, whatever other processes write meanwhile."""
         if self._depth or self.connection.in_transaction:
@@ -238,10 +262,16 @@ class Store:
         self.close()
 
 
-def open_store(path: Path | None, kb: config.Kb, program: object) -> Store:
+def open_store(
+    path: Path | None,
+    kb: config.Kb,
+    program: object,
+    *,
+    clock: Callable[[], datetime] = history.utc_now,
+) -> Store:
     """Open, or create, the store of `kb` at `path` (None: in memory) and bring its tables up to date.
 
-    `program` is the compiled rule program as JSON values. Raises `UserError` where the file is no store or a changed
+    `program` is the compiled rule program as JSON values; `clock` dates the history. Raises `UserError` where the file is no store or a changed
     schema would lose stored rows (E0506).
     """
     try:
@@ -254,9 +284,9 @@ def open_store(path: Path | None, kb: config.Kb, program: object) -> Store:
             "compile it again with `nesyc compile`",
         ) from None
     connection = _connect(path)
-    store = Store(connection, kb, plan, path)
+    store = Store(connection, kb, plan, path, clock)
     try:
-        apply_schema(connection, plan)
+        apply_schema(connection, plan, history.moment(clock()))
     except sqlite3.DatabaseError as error:
         connection.close()
         raise _not_a_store(path, error) from None
@@ -276,7 +306,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
             isolation_level=None,
             check_same_thread=False,
         )
-        _add_functions(connection)
+        add_functions(connection)
         if path is not None:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA cache_size = -65536")
@@ -308,7 +338,7 @@ def _not_a_store(path: Path | None, error: Exception) -> UserError:
     )
 
 
-def _add_functions(connection: sqlite3.Connection) -> None:
+def add_functions(connection: sqlite3.Connection) -> None:
     """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain."""
     options = {"deterministic": True}
     connection.create_function(

@@ -16,12 +16,14 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.kb.facts import SourceRow, file_facts, source_facts
+from nesyc_runtime.kb.history import many_rows
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import FIELDS, Claim, column_list, hold, quote, release
 from nesyc_runtime.kb.staging import NEW, equal_keys, key_columns, place_of, stage_rows
 from nesyc_runtime.kb.store import Store
 
 SOURCE = "source:%"
+ONE_BY_ONE = 1000  # new rows that the history writes down one by one; more are one line
 
 
 def sync_source(store: Store, paths: Mapping[int, Path] | None = None) -> bool:
@@ -39,7 +41,7 @@ def sync_source(store: Store, paths: Mapping[int, Path] | None = None) -> bool:
     )
     if store.state("source") == wanted:
         return False
-    with store.writing():
+    with store.changing("source", "follow the text"):
         changed = _recap(store)
         for relation in store.program.relations:
             if not relation.derived:
@@ -153,12 +155,15 @@ def _insert(store: Store, relation: RelationPlan, table: str, same: str) -> bool
                 f"({', '.join(c.name for c in relation.columns if c.key)}), written by {owner}",
                 "give the fact another key, or reject the other row",
             )
-    cursor = store.execute(
+    sql = (
         f"INSERT INTO {table} ({columns}, conf, {FIELDS}) "
         f"SELECT {columns}, min(written, {_caps(store, 'origin')}), {FIELDS} FROM {NEW} AS n "
         f"WHERE NOT EXISTS (SELECT 1 FROM {table} AS r WHERE {same}) ORDER BY number"
     )
-    return cursor.rowcount > 0
+    if store.execute(f"SELECT count(*) FROM {NEW}").fetchone()[0] <= ONE_BY_ONE:
+        return store.execute(sql).rowcount > 0
+    with many_rows(store.connection, store.program, relation):
+        return store.execute(sql).rowcount > 0
 
 
 def _caps(store: Store, column: str) -> str:

@@ -72,6 +72,7 @@ class StoredKnowledge:
             owner=owner,
             provenance=[_provenance(stage, run, entry) for entry in entries],
             replace=True,
+            why=f"run {run}",
         )
         evaluate_rules(store)
         return {"written": 0, **Counter(row.outcome for row in rows)}

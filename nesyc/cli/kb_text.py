@@ -1,0 +1,74 @@
+"""What `nesyc kb` shows people; texts of rows are shown without control characters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SIGNS = {"insert": "+", "delete": "-", "update": "~"}
+
+
+def log_text(result: dict[str, Any]) -> str:
+    """The `kb log` object as lines."""
+    if not result["changes"]:
+        return "no change yet\n"
+    lines: list[str] = []
+    for change in result["changes"]:
+        lines += _change(change)
+    if result["truncated"]:
+        lines.append(f"... {result['total'] - len(result['changes'])} earlier; --limit 0 shows all")
+    return "\n".join(lines) + "\n"
+
+
+def _change(change: dict[str, Any]) -> list[str]:
+    from nesyc_runtime.files import printable
+
+    mark = "  (taken back)" if change["undone"] else ""
+    who, why = printable(change["who"], 60), printable(change["why"], 200)
+    lines = [f"#{change['change']}  {change['at']}  {who}: {why}{mark}"]
+    for row in change["rows"]:
+        lines.append(f"    {_row(row)}")
+    hidden = change["total"] - sum(row.get("rows", 1) for row in change["rows"])
+    if hidden > 0:
+        lines.append(f"    ... {hidden} more rows")
+    return lines
+
+
+def _row(row: dict[str, Any]) -> str:
+    from nesyc_runtime.files import printable
+
+    if row["op"] == "load":
+        return f"+ {row['rows']} rows of {row['relation']}"
+    before, after = row["before"], row["after"]
+    if row["op"] == "update":
+        what = ", ".join(
+            f"{name}: {_value(before.get(name))} -> {_value(value)}"
+            for name, value in after.items()
+            if value != before.get(name)
+        )
+        first = next(iter(after.values()), None)
+        return printable(f"~ {row['relation']}({_value(first)}, ...)  {what}", 400)
+    side = after if before is None else before
+    values = ", ".join(_value(v) for n, v in side.items() if n not in ("conf", "origin", "status", "owner"))
+    return printable(f"{SIGNS[row['op']]} {row['relation']}({values})  {side['status']}", 400)
+
+
+def _value(value: Any) -> str:
+    from nesyc_runtime.files import printable
+    from nesyc_runtime.kb.values import shown
+
+    return printable(shown(value), 80) if value is not None else "null"
+
+
+def counts_text(result: dict[str, Any]) -> Table:
+    """How many rows each relation has."""
+    from rich.table import Table
+
+    table = Table(title=f"{result['kb']} after change {result['change']}", title_justify="left")
+    table.add_column("relation")
+    table.add_column("rows", justify="right")
+    for one in result["relations"]:
+        table.add_row(one["relation"] + (" (derived)" if one["derived"] else ""), str(one["rows"]))
+    return table
