@@ -72,3 +72,38 @@ def counts_text(result: dict[str, Any]) -> Table:
     for one in result["relations"]:
         table.add_row(one["relation"] + (" (derived)" if one["derived"] else ""), str(one["rows"]))
     return table
+
+
+def merge_text(result: dict[str, Any]) -> str:
+    """What an import did, and both sides of every conflict."""
+    lines: list[str] = []
+    for one in result["files"]:
+        counts = ", ".join(f"{one[name]} {name}" for name in ("added", "changed", "removed", "accepted"))
+        lines.append(f"{_value(one['file'])}: {counts}, {len(one['conflicts'])} conflicts")
+        for conflict in one["conflicts"]:
+            key = ", ".join(_value(value) for value in conflict["key"])
+            lines.append(
+                f"  {conflict['place'] or ''} {conflict['relation']} {key}: {_value(conflict['why'])}".rstrip()
+            )
+            lines += _sides(conflict)
+        for rule in one["rules"]:
+            where = (
+                f"stands otherwise in {rule['place']}: change it there"
+                if rule["place"]
+                else "is new: write it into the spec"
+            )
+            lines.append(f"  rule `{_value(rule['rule'])}` {where}")
+    return "\n".join(lines) + "\n"
+
+
+def _sides(conflict: dict[str, Any]) -> list[str]:
+    """The columns on which the sides differ; what the knowledge base has stays."""
+    sides = {"file": conflict["file"], "kb": conflict["kb"]}
+    names = [*dict.fromkeys(name for side in sides.values() for name in side or ())]
+    different = [n for n in names if len({_value((side or {}).get(n)) for side in sides.values()}) > 1]
+    return [
+        f"      {label:4} {name} = {_value(side.get(name))}"
+        for name in different
+        for label, side in sides.items()
+        if side is not None
+    ]

@@ -46,6 +46,11 @@ def read_jsonl(path: Path) -> Iterator[Any]:
             yield json.loads(line)
 
 
+def has_control(text: str) -> bool:
+    """Whether a text holds characters that steer a terminal or turn the direction of writing."""
+    return _CONTROL.search(text) is not None
+
+
 def printable(text: str, limit: int = 200) -> str:
     """`text` without control characters and at most `limit` long, fit for a terminal or a message."""
     shown = _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text.replace("\t", " "))

@@ -9,7 +9,7 @@ from typing import Any
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.entries import content_of, key_of
+from nesyc_runtime.kb.entries import content_of, key_of, write_entries
 from nesyc_runtime.kb.facts import typed
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import (
@@ -56,6 +56,7 @@ def edit(
     key: Sequence[Any],
     changes: Mapping[str, Any],
     *,
+    conf: float | None = None,
     who: str = PERSON,
     note: str = "",
 ) -> tuple[Any, ...]:
@@ -71,12 +72,12 @@ def edit(
         before = row_values(store, plan, row)
         given = dict(zip((c.name for c in plan.columns), before, strict=True)) | dict(changes)
         values = typed(_known(plan, given), plan.columns, store.enums, entry_name(relation, key))
-        if values == before:
+        written = conf if conf is not None else max(claim.written for claim in claims.values())
+        if values == before and conf in (None, *(claim.written for claim in claims.values())):
             return key_of(plan, values)
         stored = interned(store, plan, values)
         _refuse_taken(store, plan, row, stored)
         provenance = next((claim.provenance for claim in claims.values() if claim.provenance), None)
-        written = max(claim.written for claim in claims.values())
         _set_values(store, plan, row, stored)
         elect(store, plan, row, {PERSON: Claim(PERSON, written, "human", ACCEPTED, None, provenance)})
         if content_of(plan, values) != content_of(plan, before):
@@ -87,6 +88,43 @@ def edit(
         )
         store.facts_changed()
     return key_of(plan, values)
+
+
+def add(
+    store: Store,
+    relation: str,
+    values: Mapping[str, Any],
+    *,
+    who: str = PERSON,
+    conf: float | None = None,
+    source: str = "",
+) -> tuple[Any, ...]:
+    """Let a person write a row, also one whose content was rejected before; gives its key.
+
+    Raises `UserError` for values that do not fit, and a key that another row has.
+    """
+    with store.changing(who, f"add a row of {relation}"):
+        provenance = {"by": who, **({"source": source} if source else {})}
+        options: dict[str, Any] = {
+            "owner": PERSON, "provenance": provenance, "origin": "human", "status": ACCEPTED, "conf": conf or 1.0,
+        }  # fmt: skip
+        (made,) = write_entries(store, relation, [values], **options)
+        if made.outcome == "rejected":
+            plan = store.relation(relation)
+            row = typed({**_zero_key(plan), **values}, plan.columns, store.enums, relation)
+            store.execute(
+                'DELETE FROM "nesyc.rejected" WHERE relation = ? AND fact = ?',
+                (relation, content_of(plan, row)),
+            )
+            (made,) = write_entries(store, relation, [values], **options)
+        if made.outcome == "conflict":
+            raise UserError(f"E0503: `{relation}` already has a row with this key", "give it another key")
+    return made.key
+
+
+def _zero_key(plan: RelationPlan) -> dict[str, Any]:
+    """A number for a key that may be left out; content is compared without it."""
+    return {column.name: 0 for column in plan.columns if column.key and column.base == "int"}
 
 
 def reject(store: Store, relation: str, key: Sequence[Any], *, who: str = PERSON, note: str = "") -> None:

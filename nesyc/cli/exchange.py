@@ -1,0 +1,205 @@
+"""`nesyc kb export` and `nesyc kb import`: entries out to files that people edit, and back without losing a word."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nesyc.cli import errors
+from nesyc.cli.errors import CliError
+from nesyc.cli.options import (
+    BuildOption,
+    JsonOption,
+    KbOption,
+    OutOption,
+    ParamOption,
+    ProfileOption,
+    SpecOption,
+    WhoOption,
+    user_name,
+)
+from nesyc.cli.output import print_result
+from nesyc.cli.query import opened, refuse
+
+if TYPE_CHECKING:
+    from nesyc.ir import nodes
+    from nesyc_runtime.kb.exchange import Edited, EditedRow, Export
+    from nesyc_runtime.kb.store import Store
+
+HEAD = "# nesyc kb export: "
+
+
+class Format(StrEnum):
+    """How an export is written."""
+
+    NESY = "nesy"
+    MARKDOWN = "markdown"
+    CSV = "csv"
+    JSONL = "jsonl"
+    GRAPHML = "networkx-graphml"
+
+
+FormatOption = Annotated[Format, typer.Option("--format", help="How to write them.")]
+RelationsOption = Annotated[
+    list[str] | None,
+    typer.Option("--relation", metavar="NAME", help="Only rows of this relation; may be repeated."),
+]
+AllOption = Annotated[bool, typer.Option("--all", help="The source's facts too, not only entries.")]
+FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Edited exports.")]
+
+
+def export(
+    format: FormatOption = Format.NESY,
+    relation: RelationsOption = None,
+    everything: AllOption = False,
+    kb: KbOption = None,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Write the entries of stages and people, and the rules, to edit them and import them again."""
+    from nesyc_runtime.kb.exchange import export_rows
+
+    with opened(spec, build, profile, param, kb) as (_, declared, store):
+        found = export_rows(store, relation or (), everything=everything)
+        text = _written(found, format, declared, store)
+    result = {"v": 1, "kb": found.kb, "change": found.change, "format": format.value,
+              "rows": [asdict(row) for row in found.rows]}  # fmt: skip
+    print_result(result, text, as_json=as_json, out=out)
+
+
+def _written(found: Export, format: Format, declared: nodes.Kb, store: Store) -> str:
+    from nesyc_runtime.kb import tabular
+    from nesyc_runtime.kb.markdown import to_markdown
+
+    match format:
+        case Format.NESY:
+            return _nesy(found, declared)
+        case Format.MARKDOWN:
+            rules = [(f"{r.location.file}:{r.location.line}", r.text) for r in store.kb.rules]
+            return to_markdown(found, rules)
+        case Format.CSV:
+            return tabular.to_csv(found)
+        case Format.JSONL:
+            return tabular.to_jsonl(found)
+        case Format.GRAPHML:
+            return tabular.to_graphml(found)
+
+
+def _nesy(found: Export, declared: nodes.Kb) -> str:
+    from nesyc.emit.facts import facts_source
+
+    head = {"kb": found.kb, "change": found.change, "relations": found.relations, "all": found.everything}
+    parts = [f"nesy 1\nfragment of {found.kb}\n{HEAD}{json.dumps(head)}\n"]
+    for relation in declared.relations:
+        rows = [
+            (tuple(row.values.values()), row.conf, f"{row.status}, {row.owner}")
+            for row in found.rows
+            if row.relation == relation.name
+        ]
+        if rows:
+            parts.append(facts_source(relation, rows))
+    parts += [f"# {rule.location.file}:{rule.location.line}\n{rule.text}\n" for rule in declared.rules]
+    return "\n".join(parts)
+
+
+def import_(
+    files: FilesArgument,
+    who: WhoOption = None,
+    kb: KbOption = None,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Bring edited exports back: three ways, so that nothing a person wrote meanwhile is overwritten."""
+    from nesyc.cli.kb_text import merge_text
+    from nesyc_runtime.kb.evaluate import evaluate
+    from nesyc_runtime.kb.merge import merge
+
+    with opened(spec, build, profile, param, kb) as (checked, declared, store):
+        compiler = FragmentReader(checked, declared.name)
+        edited = {file.name: _read(file, compiler) for file in files}
+        merged = merge(store, edited, who=user_name(who))
+        evaluate(store)
+    results = [
+        {"file": name, **one.counts, "conflicts": [asdict(conflict) for conflict in one.conflicts],
+         "rules": _changed_rules(edited[name], declared)}
+        for name, one in merged.items()
+    ]  # fmt: skip
+    result = {"v": 1, "kb": declared.name, "files": results}
+    print_result(result, merge_text(result), as_json=as_json, out=out)
+    if any(one["conflicts"] or one["rules"] for one in results):
+        raise typer.Exit(errors.USER_ERROR)
+
+
+@dataclass(frozen=True, slots=True)
+class FragmentReader:
+    """The runtime's `Compiler` for one KB of a checked spec."""
+
+    spec: nodes.Spec
+    kb: str
+
+    def read_fragment(self, text: str, file: str) -> tuple[Sequence[EditedRow], Mapping[str, str]]:
+        """Facts and rules of a fragment; what is wrong with it is printed, and the command ends with exit code 1."""
+        from nesyc.ir.fragment import lower_fragment
+        from nesyc_runtime.kb.exchange import EditedRow
+
+        lowered = lower_fragment(self.spec, text, file, self.kb)
+        refuse(text, file, lowered.diagnostics)
+        rows = [
+            EditedRow(fact.relation, dict(fact.values), fact.confidence, None, f"{file}:{fact.line}")
+            for fact in lowered.facts
+        ]
+        return rows, lowered.rules
+
+
+def _read(file: Path, compiler: FragmentReader) -> Edited:
+    from nesyc_runtime.kb.exchange import Edited
+    from nesyc_runtime.kb.markdown import from_markdown
+    from nesyc_runtime.kb.tabular import from_csv, from_jsonl
+
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = "not UTF-8 text" if isinstance(error, UnicodeDecodeError) else error.strerror
+        raise CliError(
+            f"{file.name} cannot be read: {reason}", "name a file that `nesyc kb export` wrote"
+        ) from None
+    readers = {".md": from_markdown, ".markdown": from_markdown, ".csv": from_csv, ".jsonl": from_jsonl}
+    if file.suffix in readers:
+        return readers[file.suffix](text, file.name)
+    if file.suffix != ".nesy":
+        raise CliError(f"{file.name}: exports that can be read back end in .nesy, .md, .csv or .jsonl")
+    head = next((line[len(HEAD) :] for line in text.splitlines() if line.startswith(HEAD)), None)
+    try:
+        about = json.loads(head or "")
+        rows, rules = compiler.read_fragment(text, file.name)
+        return Edited(
+            about["kb"], int(about["change"]), tuple(about["relations"]), bool(about["all"]), rows, rules
+        )
+    except (ValueError, KeyError, TypeError):
+        raise CliError(
+            f"{file.name}: the line `{HEAD}...` is missing", "export again, and edit that"
+        ) from None
+
+
+def _changed_rules(edited: Edited, declared: nodes.Kb) -> list[dict[str, Any]]:
+    """Rules that the file has otherwise than the source: a rule is changed where it stands."""
+    known = {rule.name: rule for rule in declared.rules}
+    return [
+        {"rule": name, "text": text, "place": f"{rule.location.file}:{rule.location.line}" if rule else None}
+        for name, text in edited.rules.items()
+        if (rule := known.get(name)) is None or rule.text != text
+    ]
