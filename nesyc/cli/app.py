@@ -16,13 +16,14 @@ from nesyc.cli.compile import compile
 from nesyc.cli.explain import explain
 from nesyc.cli.fit import app as fit
 from nesyc.cli.fmt import fmt
+from nesyc.cli.init import init
 from nesyc.cli.kb import kb_app
 from nesyc.cli.lsp import lsp
-from nesyc.cli.init import init
 from nesyc.cli.plan import plan
 from nesyc.cli.profile import profile
 from nesyc.cli.query import query, why, whynot
 from nesyc.cli.retrieve import retrieve
+from nesyc.cli.review import review
 from nesyc.cli.run import run as run_command
 from nesyc.cli.test import test
 
@@ -48,6 +49,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "whynot": whynot,
     "profile": profile,
     "retrieve": retrieve,
+    "review": review,
     "test": test,
     "explain": explain,
     "lsp": lsp,

@@ -12,12 +12,14 @@ import pytest
 
 from nesyc_runtime.errors import Stopped, UserError
 from nesyc_runtime.files import read_jsonl
+from nesyc_runtime.project import Project
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.examples import read_examples
 from nesyc_runtime.stages.finetune import finetune_stage, lessons_of, training_examples
 from nesyc_runtime.stages.keys import finetune_inputs, stage_key
 from nesyc_runtime.stages.plan import make_plan, plan_json
 from nesyc_runtime.stages.ports import Reply
+from nesyc_runtime.stages.review import approve_files
 from nesyc_runtime.stages.run import Options, run
 from tests.stages.world import AFTER, Remembers, World, find_stage, write_data
 
@@ -270,14 +272,28 @@ def test_seeds_train_only_the_compared_stages(world: World) -> None:
 
 def test_a_required_review_stops_before_the_first_dependent(world: World) -> None:
     find_stage(world.values, "nesycd.know")["review"] = "required"
-    with pytest.raises(Stopped, match=r"E0801: stage `know` asks for a review before `nesycd\.final`"):
+    with pytest.raises(Stopped, match=r"`know` asks for a review before `nesycd\.final`") as caught:
         run_once(world)
+    assert caught.value.exit_code == 4
+    assert "nesyc review --stage nesycd.know" in caught.value.help
     planned = states(world)
     assert planned["nesycd.know"][0] == "done"
     assert planned["nesycd.final"] == ("blocked", ("`know` waits for a review",))
     assert planned["main:nesycd.final"][0] == "blocked"
-    find_stage(world.values, "nesycd.know")["review"] = "optional"
-    assert set(run_once(world)) == {"nesycd.final", *RESPONSES}
+    world.reviewed.add("nesycd.know")
+    assert set(run_once(world)) == {"nesycd.final", *RESPONSES}, "nothing is done twice"
+
+
+def test_a_stage_without_entries_is_approved_by_name(world: World) -> None:
+    find_stage(world.values, "nesycd.cot")["review"] = "required"
+    with pytest.raises(Stopped, match=r"`nesycd\.cot` asks for a review|`cot` asks for a review") as caught:
+        run_once(world)
+    command = "nesyc review --stage nesycd.cot --approve"
+    assert command in caught.value.help
+    approve_files(Project(world.folder, spec_dir=world.folder), "nesycd.cot", "ada", "looks right")
+    run_once(world)
+    with pytest.raises(UserError, match="has made nothing yet"):
+        approve_files(Project(world.folder, spec_dir=world.folder), "nesycd.nothing", "ada", "")
 
 
 def test_a_stage_this_version_cannot_run_is_refused_before_anything_is_spent(world: World) -> None:

@@ -354,6 +354,7 @@ class FileKnowledge:
     def __init__(self, file: Path) -> None:
         self._file = file
         self.asked: set[tuple[bool, str]] = set()
+        self.reviewed: set[str] = set()
 
     def prepare(self) -> None:
         pass
@@ -365,6 +366,9 @@ class FileKnowledge:
         ]
         self._file.write_text(json.dumps(stored))
         return {"written": len(entries)}
+
+    def pending(self, stage: config.ExtractStage) -> int:
+        return len(self._read().get(stage.id, [])) if stage.id not in self.reviewed else 0
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         self.asked |= {(training, item.id) for item in items}
@@ -400,6 +404,7 @@ class World:
         self.values = spec_values()
         self.learner = Remembers(pause)
         self.reporter = Silent()
+        self.reviewed: set[str] = set()
         write_data(folder)
 
     def context(self, stack: ExitStack, limit: int | None = None) -> Context:
@@ -407,6 +412,7 @@ class World:
         self.learner.trainings.clear()
         self.learner.asked = 0
         knowledge = FileKnowledge(self.folder / "kb.json")
+        knowledge.reviewed = self.reviewed
         build = make_build(self.folder, self.values)
         project = Project(self.folder, spec_dir=self.folder)
         return open_context(

@@ -324,7 +324,7 @@ def open_read_only(path: Path) -> sqlite3.Connection:
     log = path.with_name(path.name + "-wal")
     mode = "mode=ro" if log.exists() else "immutable=1"
     connection = sqlite3.connect(f"{path.as_uri()}?{mode}", uri=True, timeout=0, isolation_level=None)
-    _add_functions(connection)
+    add_functions(connection)
     return connection
 
 

@@ -16,6 +16,7 @@ from nesyc_runtime.kb.evaluate import engine_used
 from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
 from nesyc_runtime.kb.retrieval import Retriever
+from nesyc_runtime.kb.review import pending
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import shown
 from nesyc_runtime.kb.words import input_key
@@ -76,6 +77,11 @@ class StoredKnowledge:
         )
         evaluate_rules(store)
         return {"written": 0, **Counter(row.outcome for row in rows)}
+
+    def pending(self, stage: config.ExtractStage) -> int:
+        """How many of the stage's entries nobody has decided on."""
+        kb, _, relation = stage.into.partition(".")
+        return pending(self._store(kb), relation, f"stage:{stage.id}")
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; in training its own entries are held out, unless `own_entries` says not to."""

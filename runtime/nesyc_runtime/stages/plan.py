@@ -14,6 +14,7 @@ from nesyc_runtime.stages.explain import explain
 from nesyc_runtime.stages.extract import extract_requests, read_entries
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, select
 from nesyc_runtime.stages.keys import node_inputs, stage_key
+from nesyc_runtime.stages.review import waits_for_review
 from nesyc_runtime.stages.run import NOT_RUN, shown_name
 from nesyc_runtime.stages.sample import sample_requests, sampled_rows
 from nesyc_runtime.teachers.ask import stored_count
@@ -86,8 +87,7 @@ def _blocked(ctx: Context, node: Node, planned: Mapping[str, Planned]) -> str | 
         before = planned[name]
         if before.state == "blocked":
             return f"upstream `{shown_name(ctx, before.node)}` is blocked"
-        asks = not isinstance(before.node.stage, Respond) and before.node.stage.review == "required"
-        if asks and before.state == "done" and not (ctx.folder(name) / "reviewed").exists():
+        if before.state == "done" and waits_for_review(ctx, before.node):
             return f"`{shown_name(ctx, before.node)}` waits for a review"
     if isinstance(stage, (config.SampleStage, config.ExtractStage)):
         try:

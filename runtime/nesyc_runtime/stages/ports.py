@@ -110,6 +110,9 @@ class Knowledge(Protocol):
     def write(self, stage: config.ExtractStage, run: str, entries: Sequence[Entry]) -> Mapping[str, int]:
         """Make these the stage's entries, idempotently; other owners' rows stay. Gives counts by outcome."""
 
+    def pending(self, stage: config.ExtractStage) -> int:
+        """How many of the stage's entries nobody has accepted, edited or rejected yet."""
+
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; with `training` an item's own entries are held out."""
 

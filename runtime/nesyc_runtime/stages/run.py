@@ -23,6 +23,7 @@ from nesyc_runtime.stages.keys import node_inputs, stage_key
 from nesyc_runtime.stages.mine_errors import run_mine_errors
 from nesyc_runtime.stages.ports import Knowledge, Learner, Reporter
 from nesyc_runtime.stages.respond import run_respond
+from nesyc_runtime.stages.review import review_command, waits_for_review
 from nesyc_runtime.stages.sample import run_sample
 from nesyc_runtime.stages.shelf import Done, Generations, Shelf
 from nesyc_runtime.stages.sizes import size_of
@@ -201,15 +202,11 @@ def _charge(ctx: Context, node: Node, done: Done) -> None:
 
 def _check_reviews(ctx: Context, node: Node, nodes: Mapping[str, Node]) -> None:
     for before in node.after:
-        stage = nodes[before].stage
-        if isinstance(stage, Respond) or stage.review != "required":
-            continue
-        if not (ctx.folder(before) / "reviewed").exists():
-            name = short_names(ctx.spec)[stage.id]
+        if waits_for_review(ctx, nodes[before]):
             raise Stopped(
-                f"E0801: stage `{name}` asks for a review before `{shown_name(ctx, node)}` uses what it made",
-                f"look at it in {ctx.project.shown(ctx.folder(before))}; then set `review = .optional` "
-                "and run again: nothing is done twice",
+                f"stage `{shown_name(ctx, nodes[before])}` asks for a review before `{shown_name(ctx, node)}` uses "
+                "what it made",
+                f"{review_command(nodes[before])}  and then run again: nothing is done twice",
             )
 
 

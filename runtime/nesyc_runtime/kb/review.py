@@ -1,0 +1,199 @@
+"""Reviewing what stages proposed: the list, what stands behind each proposal, and the decisions. No screen here."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import printable
+from nesyc_runtime.kb import decisions
+from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.graph import sentence
+from nesyc_runtime.kb.past import undo
+from nesyc_runtime.kb.program import RelationPlan
+from nesyc_runtime.kb.rows import PROPOSED, quote, row_values
+from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.values import from_column
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A stored row nobody has decided on. `conf` is capped; `text` what `say` makes of it.
+
+    `provenance` holds what its stage wrote: teacher, prompt hash, run, `sources` (ids of the items it was drawn from),
+    `inputs` (what was asked there).
+    """
+
+    relation: str
+    key: tuple[Any, ...]
+    values: Mapping[str, Any]
+    conf: float
+    owner: str
+    text: str | None
+    provenance: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """How it is named on the command line: `lesson:3`, `parent:["ann", "bob"]`."""
+        if len(self.key) == 1 and isinstance(self.key[0], int):
+            return f"{self.relation}:{self.key[0]}"
+        return f"{self.relation}:{json.dumps(list(self.key), ensure_ascii=False)}"
+
+
+def proposals(store: Store, *, stage: str | None = None, relation: str | None = None) -> list[Proposal]:
+    """What waits for a decision, by relation, then in the order written; `stage` and `relation` narrow it.
+
+    Raises `UserError` for an unknown relation.
+    """
+    plans = [store.relation(relation)] if relation else store.program.relations
+    with store.reading():
+        return [one for plan in plans if not plan.derived for one in _of_relation(store, plan, stage)]
+
+
+def pending(store: Store, relation: str, owner: str) -> int:
+    """How many rows of a relation `owner` proposes and nobody has decided on."""
+    plan = store.relation(relation)
+    own = f"SELECT _row FROM {quote(plan.rows)} WHERE owner = ?1 AND status = ?2"
+    beside = 'SELECT row FROM "nesyc.claim" WHERE owner = ?1 AND status = ?2 AND relation = ?3'
+    ids = (store.find_symbol(owner), store.find_symbol(PROPOSED), relation)
+    return int(store.execute(f"SELECT count(*) FROM ({own} UNION {beside})", ids).fetchone()[0])
+
+
+def _of_relation(store: Store, plan: RelationPlan, stage: str | None) -> list[Proposal]:
+    condition, bound = "r.status = ?", [store.find_symbol(PROPOSED)]
+    if stage is not None:
+        condition, bound = f"{condition} AND r.owner = ?", [*bound, store.find_symbol(f"stage:{stage}")]
+    found = store.execute(
+        f"SELECT _row, conf, owner, provenance FROM {quote(plan.rows)} AS r WHERE {condition} ORDER BY _row",
+        bound,
+    ).fetchall()
+    return [_proposal(store, plan, *row) for row in found]
+
+
+def _proposal(
+    store: Store, plan: RelationPlan, row: int, conf: float, owner: int, provenance: str | None
+) -> Proposal:
+    raw = row_values(store, plan, row)
+    values = {
+        column.name: from_column(value, column.base)
+        for column, value in zip(plan.columns, raw, strict=True)
+        if not column.computed
+    }
+    keyed = [c.name for c in plan.columns if c.key] or list(values)
+    try:
+        about = json.loads(provenance or "{}")
+    except (ValueError, RecursionError):
+        about = {}
+    return Proposal(
+        plan.name,
+        tuple(values[name] for name in keyed),
+        values,
+        conf,
+        store.text(owner),
+        sentence(store.declared[plan.name], raw),
+        about if isinstance(about, dict) else {},
+    )
+
+
+def read_name(text: str) -> tuple[str, list[Any]]:
+    """`lesson:3`, `person:ann` or `parent:["ann", "bob"]` as relation and key; raises `UserError` for anything else."""
+    relation, colon, key = text.partition(":")
+    if not colon or not relation or not key:
+        raise UserError(f"`{printable(text, 60)}` names no entry", "write RELATION:KEY, as in lesson:3")
+    try:
+        value = json.loads(key)
+    except (ValueError, RecursionError):
+        return relation, [key]
+    if isinstance(value, list):
+        return relation, value
+    return relation, [value if isinstance(value, int) and not isinstance(value, bool) else key]
+
+
+@dataclass
+class Review:
+    """A review going on: a list, a place in it, and what was decided; each decision is in the store at once."""
+
+    store: Store
+    who: str
+    waiting: list[Proposal]
+    place: int = 0
+    counts: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(("accepted", "edited", "rejected"), 0)
+    )
+    _last: list[tuple[str, int, Proposal]] = field(default_factory=list)
+
+    @property
+    def current(self) -> Proposal | None:
+        """The proposal looked at, None where all is decided."""
+        return self.waiting[self.place] if self.waiting else None
+
+    def move(self, steps: int) -> None:
+        """Look at another proposal; the ends hold."""
+        self.place = max(0, min(self.place + steps, len(self.waiting) - 1))
+
+    def accept(self, note: str = "") -> None:
+        """Accept what is looked at."""
+        one = self._one()
+        decisions.accept(self.store, one.relation, one.key, who=self.who, note=note)
+        self._decided("accepted", one)
+
+    def reject(self, note: str = "") -> None:
+        """Reject what is looked at: no stage writes it again."""
+        one = self._one()
+        decisions.reject(self.store, one.relation, one.key, who=self.who, note=note)
+        self._decided("rejected", one)
+
+    def edit(self, changes: Mapping[str, Any], note: str = "") -> None:
+        """Put other values in, which accepts it as the person's; raises `UserError` for values that do not fit."""
+        one = self._one()
+        if all(one.values.get(name) == value for name, value in changes.items()):
+            self.accept(note)
+            return
+        decisions.edit(self.store, one.relation, one.key, changes, who=self.who, note=note)
+        self._decided("edited", one)
+
+    def take_back(self) -> bool:
+        """Undo the last decision of this review; False where there is none."""
+        if not self._last:
+            return False
+        what, place, one = self._last.pop()
+        undo(self.store, 1, who=self.who)
+        self.counts[what] -= 1
+        self.waiting.insert(place, one)
+        self.place = place
+        return True
+
+    def finish(self) -> None:
+        """Derive what follows from the decisions."""
+        evaluate(self.store)
+
+    def _one(self) -> Proposal:
+        if self.current is None:
+            raise UserError("nothing waits for a decision")
+        return self.current
+
+    def _decided(self, what: str, one: Proposal) -> None:
+        self._last.append((what, self.place, one))
+        del self.waiting[self.place]
+        self.counts[what] += 1
+        self.move(0)
+
+
+def decide(store: Store, names: Sequence[str], what: str, *, who: str, note: str) -> list[str]:
+    """Accept or reject entries by name, all or none; `RELATION:*` is every proposal of a relation.
+
+    Gives the names decided on. Raises `UserError` where one names no entry.
+    """
+    done: list[str] = []
+    with store.writing():
+        for name in names:
+            relation, key = read_name(name)
+            keys = [one.key for one in proposals(store, relation=relation)] if key == ["*"] else [tuple(key)]
+            for one in keys:
+                action = decisions.accept if what == "accept" else decisions.reject
+                action(store, relation, one, who=who, note=note)
+                done.append(decisions.entry_name(relation, one))
+    return done
