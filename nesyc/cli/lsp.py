@@ -21,7 +21,7 @@ def lsp(
     try:
         from nesyc.server.app import serve
     except ModuleNotFoundError as error:
-        if error.name not in ("pygls", "lsprotocol", "cattrs"):
+        if (error.name or "").partition(".")[0] not in ("pygls", "lsprotocol", "cattrs"):
             raise
         raise CliError(
             "the language server needs pygls, which is not installed",

@@ -44,15 +44,15 @@ class Collector:
 
     def finish(self) -> Index:
         """The index of everything gathered."""
-        by_file: dict[str, dict[Span, Occurrence]] = {}
+        by_file: dict[str, dict[int, Occurrence]] = {}
         for occurrence in self.occurrences:
             known = by_file.setdefault(occurrence.span.file, {})
-            if occurrence.is_definition or occurrence.span not in known:
-                known[occurrence.span] = occurrence
+            if occurrence.is_definition or occurrence.span.start not in known:
+                known[occurrence.span.start] = occurrence
         by_symbol: dict[SymbolId, list[Occurrence]] = {}
         ordered: dict[str, tuple[Occurrence, ...]] = {}
         for file, found in by_file.items():
-            ordered[file] = tuple(sorted(found.values(), key=lambda item: item.span.start))
+            ordered[file] = tuple(found[start] for start in sorted(found))
             for occurrence in ordered[file]:
                 by_symbol.setdefault(occurrence.symbol, []).append(occurrence)
         return Index(

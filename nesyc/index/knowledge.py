@@ -128,7 +128,7 @@ class BodyWalk:
 
     def __init__(self, to: Collector, kb: KbInfo, owner: str, types: Mapping[str, Type]) -> None:
         self.to, self.kb, self.owner, self.types = to, kb, owner, types
-        self.seen: set[str] = set()
+        self.seen: dict[str, SymbolId] = {}
 
     def literals(self, body: Iterable[ast.Literal]) -> None:
         for literal in body:
@@ -175,9 +175,9 @@ class BodyWalk:
                 return
 
     def _variable(self, name: str, span: Span) -> None:
-        symbol = SymbolId("variable", name, self.owner)
-        if name in self.seen:
-            self.to.use(symbol, span)
+        known = self.seen.get(name)
+        if known is not None:
+            self.to.use(known, span)
             return
-        self.seen.add(name)
+        symbol = self.seen[name] = SymbolId("variable", name, self.owner)
         self.to.define(symbol, ast.Ident(name, span), self.types.get(name, UNKNOWN))

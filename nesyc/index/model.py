@@ -1,19 +1,21 @@
-"""The index itself: occurrences of names by place and by what they name."""
+"""The index itself: occurrences of names by place and by what they name.
+
+A large spec has some hundred thousand: what there is one of for each is a tuple, cheaper to make than a dataclass.
+"""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from nesyc.checks.kinds import Parameter, Signature
 from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast
 
 
-@dataclass(frozen=True, slots=True)
-class SymbolId:
+class SymbolId(NamedTuple):
     """What a name means: `kind` as in the sources (`relation`, `column`, ...), `owner` the scope it lies in.
 
     `SymbolId("column", "rel", "family.kin")`; a declaration of the top level has the owner "".
@@ -24,8 +26,7 @@ class SymbolId:
     owner: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Occurrence:
+class Occurrence(NamedTuple):
     """A name where it stands; `span` covers the name alone, not the dot of `.father`."""
 
     symbol: SymbolId

@@ -9,7 +9,7 @@ from lsprotocol import types
 from nesyc.diagnostics import Diagnostic
 from nesyc.parsing.lexer import tokenize
 from nesyc.server.publish import lsp_diagnostic
-from nesyc.server.view import View, to_range
+from nesyc.server.view import View
 
 
 def code_actions(view: View, range_: types.Range) -> list[types.CodeAction]:
@@ -31,9 +31,8 @@ def _fixes(view: View, diagnostic: Diagnostic) -> Iterator[types.CodeAction]:
         return
     changes: dict[str, list[types.TextEdit]] = {}
     for edit in help_.edits:
-        lines = view.analysis.lines(edit.span.file)
-        place = to_range(lines, edit.span.start, edit.span.end)
-        changes.setdefault(view.analysis.uri(edit.span.file), []).append(types.TextEdit(place, edit.text))
+        place = view.location(edit.span)
+        changes.setdefault(place.uri, []).append(types.TextEdit(place.range, edit.text))
     only = help_.edits[0]
     title = help_.message
     if len(help_.edits) == 1 and title.startswith("did you mean"):

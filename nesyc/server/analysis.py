@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
+from lsprotocol import types
+
+from nesyc.diagnostics.span import Span
 from nesyc.index import Index, build_index
 from nesyc.parsing.paths import SHIPPED, shipped_specs
 from nesyc.pipeline import Checked
@@ -56,6 +59,11 @@ class Analysis:
         path = self.paths.get(name) or self._path(name)
         document = self.open.get(path)
         return document.uri if document is not None else uri_of(path)
+
+    def location(self, span: Span) -> types.Location:
+        """A span of any file of the spec, as the protocol has it."""
+        lines = self.lines(span.file)
+        return types.Location(self.uri(span.file), lines.range(span.start, span.end))
 
     def is_fresh(self, open_: Mapping[Path, Document], generation: int) -> bool:
         """Whether nothing it was made from has changed since."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -123,7 +124,7 @@ class NesyServer(LanguageServer):
         for spec in specs:
             for uri, diagnostics in published(self.session.analyse(spec, open_)).items():
                 known = found.setdefault(uri, [])
-                known.extend(one for one in diagnostics if one not in known)
+                known.extend([one for one in diagnostics if one not in known] if known else diagnostics)
         return found
 
     def _publish(self, found: dict[str, list[types.Diagnostic]] | None) -> None:
@@ -147,6 +148,9 @@ def serve(kb_info: KbInfo) -> None:
     """Speak the protocol over standard input and output until the editor says `exit`."""
     from nesyc.server.features import register
 
+    # A checked spec is many objects without a cycle among them: looking for cycles often is time lost.
+    gc.set_threshold(100_000, 20, 100)
+    gc.freeze()
     server = NesyServer(kb_info)
     register(server)
     server.start_io()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from lsprotocol import types
 
-from nesyc.checks.kinds import REQUIRED, Missing, Parameter, Signature
+from nesyc.checks.kinds import REQUIRED, Missing, Parameter
 from nesyc.checks.types import Type
 from nesyc.checks.value_words import wanted_kind
 from nesyc.diagnostics.codes import CODES
@@ -22,7 +22,6 @@ from nesyc.syntax import nodes as ast
 LONGEST = 60
 """Lines of a declaration or of SQL that are shown."""
 _CODE = re.compile(r"[EW][0-9]{4}")
-KINDS = {"methodparam": "parameter", "field": "field of the row"}
 
 
 def hover(view: View, position: types.Position) -> types.Hover | None:
@@ -67,11 +66,7 @@ def _built_in(found: BuiltIn) -> Iterator[str]:
         if found.signature.parameters:
             yield "\n".join(f"- {_parameter(parameter)}" for parameter in found.signature.parameters)
         return
-    yield f"{_parameter(found.parameter)} of `{_owner(found.signature)}`"
-
-
-def _owner(signature: Signature) -> str:
-    return signature.name
+    yield f"{_parameter(found.parameter)} of `{found.signature.name}`"
 
 
 def _parameter(parameter: Parameter) -> str:

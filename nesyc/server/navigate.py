@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 from lsprotocol import types
 
@@ -10,6 +11,7 @@ from nesyc.checks.terms import TESTS
 from nesyc.index import Occurrence, SymbolId, build_index
 from nesyc.parsing.expected import RESERVED
 from nesyc.pipeline import check_spec
+from nesyc.server.analysis import Analysis
 from nesyc.server.session import texts
 from nesyc.server.view import View
 
@@ -36,12 +38,27 @@ def definition(view: View, position: types.Position) -> list[types.Location]:
 
 
 def references(view: View, position: types.Position, *, declaration: bool) -> list[types.Location]:
-    """Every place of the name under the cursor, in all files of its spec."""
+    """Every place of the name under the cursor, in all files of all specs that share one of them."""
     found = view.index.at(view.file, view.offset(position))
     if found is None:
         return []
-    places = view.index.of(found.symbol)
-    return [view.location(one.span) for one in places if declaration or not one.is_definition]
+    places: dict[tuple[str, int], types.Location] = {}
+    for analysis in _sharing(view, found.symbol):
+        for one in analysis.index.of(found.symbol):
+            if declaration or not one.is_definition:
+                places.setdefault((analysis.uri(one.span.file), one.span.start), analysis.location(one.span))
+    return list(places.values())
+
+
+def _sharing(view: View, symbol: SymbolId) -> list[Analysis]:
+    """The spec of `view`, then the others that include a file where the symbol stands."""
+    files = {one.span.file for one in view.index.of(symbol)}
+    found = {view.analysis.spec: view.analysis}
+    for name in sorted(files):
+        for spec in view.session.specs_of(view.analysis.paths[name], view.analysis.open):
+            if spec not in found:
+                found[spec] = view.session.analyse(spec, view.analysis.open)
+    return list(found.values())
 
 
 def highlights(view: View, position: types.Position) -> list[types.DocumentHighlight]:
@@ -64,24 +81,24 @@ def prepare_rename(view: View, position: types.Position) -> types.PrepareRenameP
     found = view.index.at(view.file, view.offset(position))
     if found is None:
         return None
-    _own_places(view, found.symbol)
+    _own_places(view.analysis, found.symbol)
     return types.PrepareRenamePlaceholder(
         view.range(found.span.start, found.span.end), view.text[found.span.start : found.span.end]
     )
 
 
-def _own_places(view: View, symbol: SymbolId) -> tuple[Occurrence, ...]:
+def _own_places(analysis: Analysis, symbol: SymbolId) -> tuple[Occurrence, ...]:
     """All places of a symbol; raises `Refused` where one lies in a file that is not the project's."""
-    places = view.index.of(symbol)
-    root = view.analysis.checked.loaded.project.root
+    places = analysis.index.of(symbol)
+    root = analysis.checked.loaded.project.root
     for one in places:
-        path = view.analysis.paths.get(one.span.file)
+        path = analysis.paths.get(one.span.file)
         if path is None or not path.is_relative_to(root):
             raise Refused(
                 f"`{symbol.name}` also stands in {one.span.file}, which is not part of this project"
             )
-    if symbol not in view.index.definitions:
-        raise Refused(f"`{symbol.name}` is not declared in this spec")
+    if symbol not in analysis.index.definitions:
+        raise Refused(f"`{symbol.name}` is not declared in {analysis.checked.loaded.main.path}")
     return places
 
 
@@ -90,20 +107,47 @@ def rename(view: View, position: types.Position, new: str) -> types.WorkspaceEdi
     found = view.index.at(view.file, view.offset(position))
     if found is None:
         return None
-    new = new.removeprefix(".") if found.symbol.kind == "constant" else new
-    places = _own_places(view, found.symbol)
-    _check_name(view, found.symbol, new)
-    if new == found.symbol.name:
+    symbol = found.symbol
+    new = new.removeprefix(".") if symbol.kind == "constant" else new
+    specs = _sharing(view, symbol)
+    places = [_own_places(analysis, symbol) for analysis in specs]
+    for analysis in specs:
+        _check_name(analysis, symbol, new)
+    if new == symbol.name:
         return types.WorkspaceEdit(changes={})
-    _check_meaning(view, found.symbol, places, new)
+    changed = _changed_texts(specs, places, new)
+    for analysis, own in zip(specs, places, strict=True):
+        _check_meaning(analysis, symbol, own, new, changed)
+    edits: dict[tuple[str, int], types.TextEdit] = {}
+    for analysis, own in zip(specs, places, strict=True):
+        for one in own:
+            location = analysis.location(one.span)
+            edits[location.uri, one.span.start] = types.TextEdit(location.range, new)
     changes: dict[str, list[types.TextEdit]] = {}
-    for one in places:
-        location = view.location(one.span)
-        changes.setdefault(location.uri, []).append(types.TextEdit(location.range, new))
+    for (uri, _), edit in sorted(edits.items(), key=lambda item: item[0]):
+        changes.setdefault(uri, []).append(edit)
     return types.WorkspaceEdit(changes=changes)
 
 
-def _check_name(view: View, symbol: SymbolId, new: str) -> None:
+def _changed_texts(specs: list[Analysis], places: list[tuple[Occurrence, ...]], new: str) -> dict[Path, str]:
+    """The texts as the editor would hold them after the change."""
+    changed = texts(specs[0].open)
+    starts: dict[Path, dict[int, int]] = {}
+    sources: dict[Path, str] = {}
+    for analysis, own in zip(specs, places, strict=True):
+        for one in own:
+            path = analysis.paths[one.span.file]
+            sources[path] = analysis.checked.loaded.texts[one.span.file]
+            starts.setdefault(path, {})[one.span.start] = one.span.end
+    for path, found in starts.items():
+        text = sources[path]
+        for start in sorted(found, reverse=True):
+            text = text[:start] + new + text[found[start] :]
+        changed[path] = text
+    return changed
+
+
+def _check_name(analysis: Analysis, symbol: SymbolId, new: str) -> None:
     if not _NAME.fullmatch(new):
         raise Refused(f"`{new}` is no name: letters, digits and `_`, not beginning with a digit")
     if new == "_" or (new.upper() in RESERVED and new.islower()):
@@ -111,23 +155,20 @@ def _check_name(view: View, symbol: SymbolId, new: str) -> None:
     if symbol.kind == "relation" and new in TESTS:
         raise Refused(f"`{new}` is a test of the language, no relation can have its name")
     taken = SymbolId(symbol.kind, new, symbol.owner)
-    if new != symbol.name and taken in view.index.definitions:
+    if new != symbol.name and taken in analysis.index.definitions:
         raise Refused(f"there is a {symbol.kind} `{new}` already")
 
 
-def _check_meaning(view: View, symbol: SymbolId, places: tuple[Occurrence, ...], new: str) -> None:
+def _check_meaning(
+    analysis: Analysis,
+    symbol: SymbolId,
+    places: tuple[Occurrence, ...],
+    new: str,
+    changed: dict[Path, str],
+) -> None:
     """Try it: the spec must mean the same under the new name, and have no error it did not have."""
-    changed = texts(view.analysis.open)
-    by_file: dict[str, list[Occurrence]] = {}
-    for one in places:
-        by_file.setdefault(one.span.file, []).append(one)
-    for file, found in by_file.items():
-        text = view.analysis.checked.loaded.texts[file]
-        for one in sorted(found, key=lambda item: item.span.start, reverse=True):
-            text = text[: one.span.start] + new + text[one.span.end :]
-        changed[view.analysis.paths[file]] = text
-    checked = check_spec(view.analysis.spec, unsaved=changed)
-    known = {(found.code, found.message) for found in view.analysis.checked.diagnostics}
+    checked = check_spec(analysis.spec, unsaved=changed)
+    known = {(found.code, found.message) for found in analysis.checked.diagnostics}
     for problem in checked.diagnostics:
         if problem.severity == "error" and (problem.code, problem.message) not in known:
             shown = problem.message.replace(f"`{new}`", f"`{symbol.name}`")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 
 from lsprotocol import types
 
 from nesyc.diagnostics.span import Span
 from nesyc.index import Index, SymbolId
-from nesyc.parsing.brackets import CLOSERS, PAIRS
-from nesyc.parsing.lexer import tokenize
 from nesyc.server.analysis import Analysis
 from nesyc.server.positions import Lines
-from nesyc.server.view import View, to_range
+from nesyc.server.view import View
 from nesyc.syntax import nodes as ast
 
 K = types.SymbolKind
@@ -23,6 +22,8 @@ SYMBOL_KINDS = {
     "column": K.Field, "rule": K.Function, "retrieve": K.Method, "method": K.Class, "parameter": K.Variable,
     "pipeline": K.Module, "stage": K.Event, "evaluate": K.Operator,
 }  # fmt: skip
+# Brackets, and what hides them; a string ends with its line, a block at the latest with the text.
+_MARK = re.compile(r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+(?:"""|\Z)|"(?:[^"\\\n]|\\.)*+"?|#[^\n]*|[(){}\[\]]')
 MOST = 1000
 """So many symbols of a workspace are shown at once."""
 
@@ -123,9 +124,7 @@ def _matching(analysis: Analysis, index: Index, query: str) -> Iterator[tuple[Sy
     for symbol, declared in index.definitions.items():
         if symbol.kind in SYMBOL_KINDS and _subsequence(query, symbol.name.lower()):
             for one in declared:
-                lines = analysis.lines(one.span.file)
-                place = to_range(lines, one.span.start, one.span.end)
-                yield symbol, types.Location(analysis.uri(one.span.file), place)
+                yield symbol, analysis.location(one.span)
 
 
 def _subsequence(query: str, name: str) -> bool:
@@ -137,13 +136,15 @@ def folding_ranges(text: str, lines: Lines) -> list[types.FoldingRange]:
     """Brackets and text blocks over several lines, and runs of comment lines."""
     found: list[types.FoldingRange] = []
     open_: list[int] = []
-    for token in tokenize(text):
-        if token.kind in PAIRS:
-            open_.append(lines.position(token.start)[0])
-        elif token.kind in CLOSERS and open_:
-            _fold(found, open_.pop(), lines.position(token.start)[0] - 1)
-        elif token.kind == "BLOCK":
-            _fold(found, lines.position(token.start)[0], lines.position(token.end)[0])
+    for match in _MARK.finditer(text):
+        mark = match[0]
+        if mark in "([{":
+            open_.append(lines.position(match.start())[0])
+        elif mark in ")]}":
+            if open_:
+                _fold(found, open_.pop(), lines.position(match.start())[0] - 1)
+        elif mark.startswith('"'):
+            _fold(found, lines.position(match.start())[0], lines.position(match.end())[0])
     begin: int | None = None
     for line in range(len(lines) + 1):
         start = lines.offset(line, 0)

@@ -6,6 +6,8 @@ import re
 from bisect import bisect_right
 from typing import Literal
 
+from lsprotocol import types
+
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
@@ -48,6 +50,11 @@ class Lines:
                 return place
             seen += size
         return end
+
+    def range(self, start: int, end: int) -> types.Range:
+        """A range of offsets; an end before its start counts as the start."""
+        first, last = self.position(start), self.position(max(start, end))
+        return types.Range(types.Position(*first), types.Position(*last))
 
     def end_of(self, line: int) -> int:
         """The offset where a line ends, its line end left out."""

@@ -6,7 +6,6 @@ from lsprotocol import types
 
 from nesyc.diagnostics import Diagnostic
 from nesyc.server.analysis import Analysis
-from nesyc.server.view import to_range
 
 SOURCE = "nesyc"
 
@@ -30,7 +29,7 @@ def lsp_diagnostic(analysis: Analysis, diagnostic: Diagnostic) -> types.Diagnost
     if diagnostic.help is not None:
         text.append(f"help: {diagnostic.help.message}")
     return types.Diagnostic(
-        to_range(lines, start, end),
+        lines.range(start, end),
         "\n".join(text),
         severity=(
             types.DiagnosticSeverity.Error
@@ -47,10 +46,7 @@ def lsp_diagnostic(analysis: Analysis, diagnostic: Diagnostic) -> types.Diagnost
 def _related(analysis: Analysis, diagnostic: Diagnostic) -> list[types.DiagnosticRelatedInformation] | None:
     places = [
         types.DiagnosticRelatedInformation(
-            types.Location(
-                analysis.uri(related.span.file),
-                to_range(analysis.lines(related.span.file), related.span.start, related.span.end),
-            ),
+            analysis.location(related.span),
             related.message,
         )
         for related in diagnostic.related

@@ -45,15 +45,8 @@ class View:
 
     def range(self, start: int, end: int) -> types.Range:
         """A range of `text`."""
-        return to_range(self.lines, start, end)
+        return self.lines.range(start, end)
 
     def location(self, span: Span) -> types.Location:
         """A span of any file of the spec."""
-        lines = self.analysis.lines(span.file)
-        return types.Location(self.analysis.uri(span.file), to_range(lines, span.start, span.end))
-
-
-def to_range(lines: Lines, start: int, end: int) -> types.Range:
-    """A range of offsets as the protocol has it."""
-    first, last = lines.position(start), lines.position(max(start, end))
-    return types.Range(types.Position(*first), types.Position(*last))
+        return self.analysis.location(span)

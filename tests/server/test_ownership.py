@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nesyc.server.specs import Ownership
-from tests.server.client import editor
+from tests.server.client import editor, uri
 
 FRAGMENT = "nesy 1\n# a comment\nfragment of k\nrule r: q(a) :- p(a);\n"
 MAIN = 'nesy 1\nkb k {{\n  relation p(a: text)\n  derived q(a: text)\n  include "{}"\n}}\n'
@@ -76,6 +76,17 @@ def test_several_folders_and_several_specs(project: Path, tmp_path: Path) -> Non
         one.replace(zed, "two", "one")
         assert one.problems(zed) == ["E0202 one"]
         assert one.definition(fragment, "rule r: q|(a)") == ["b.nesy:4 q"]
+
+
+def test_a_name_in_a_shared_file_is_renamed_in_every_spec(project: Path) -> None:
+    with editor(project) as one:
+        main, fragment = one.open(project / "b.nesy"), uri(project / "rules" / "r.nesy")
+        changes = one.rename(main, "relation p|(", "base")
+        assert set(changes) == {main, uri(project / "a.nesy"), fragment}
+        assert [len(edits) for edits in changes.values()] == [1, 1, 1]
+        assert {place.partition(":")[0] for place in one.references(main, "relation p|(")} == {
+            "a.nesy", "b.nesy", "r.nesy",
+        }  # fmt: skip
 
 
 def test_a_text_without_a_file(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from nesyc.checks.kinds import (
     Kind,
     ListOf,
     Parameter,
+    Raw,
     Ref,
     Scalar,
     Signature,
@@ -151,7 +152,7 @@ def value_proposals(context: Context, tables: Tables, slot: Slot) -> Iterator[Pr
     """Everything of the slot's kind, and the names of arguments not given yet."""
     if slot.named and slot.signature is not None:
         for parameter in slot.signature.parameters:
-            if parameter.name not in slot.given:
+            if parameter.name not in slot.given and not isinstance(parameter.kind, Raw):
                 yield Proposal(parameter.name, "property", "argument", f"{parameter.name} = ", order=2)
     for kind in _options(slot.kind):
         yield from _of_kind(context, tables, kind)
