@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pytest
 from typer.testing import CliRunner
@@ -142,7 +143,87 @@ def test_a_test_touches_no_store(folder: Path) -> None:
 def test_for_people(folder: Path) -> None:
     code, out = nesyc(folder, FACTS % 'expect kin("ann", "zoe", _);', "test")
     assert code == 3
-    assert "FAILED  facts" in out and "found    no such fact" in out and "0 passed, 1 failed" in out
+    assert "FAILED  facts" in out and "found    no such fact" in out and "0 passed, 1 failed in " in out
+
+
+def test_a_missing_fact_shows_what_is_near(folder: Path) -> None:
+    _, result = run_tests(folder, FACTS % 'expect kin("ann", "bob", .mother);')
+    assert result["tests"][0]["expects"][0]["near"] == ["kin(ann, bob, father)"]
+    _, out = nesyc(folder, FACTS % 'expect kin("ann", "bob", .mother);', "test")
+    assert "near     kin(ann, bob, father)" in out
+
+
+def test_a_prompt_that_differs_is_shown_line_by_line(folder: Path) -> None:
+    _, out = nesyc(folder, 'test "p" for kinship { expect prompt(question = "a") == "Q: b"; }', "test")
+    assert "- Q: b" in out and "+ Q: a" in out
+
+
+TWO = (
+    FACTS.replace("facts", "First chain") % 'expect kin("ann", "bob", _);'
+    + FACTS.replace("facts", "second")
+    % 'expect kin("ann", "zoe\x01<&\\"", _);\n  expect not kin("ann", "bob", _);'
+)
+
+
+@pytest.mark.parametrize(
+    ("expression", "names"),
+    [
+        ("chain", ["First chain"]),
+        ("CHAIN or second", ["First chain", "second"]),
+        ("not chain", ["second"]),
+        ('"first c" and not (second or x)', ["First chain"]),
+        ("not not second", ["second"]),
+        ("e or c and nothing", ["second"]),
+    ],
+)
+def test_names_chosen(folder: Path, expression: str, names: list[str]) -> None:
+    _, out = nesyc(folder, TWO, "test", "--json", "-k", expression)
+    result = json.loads(out)
+    assert [test["name"] for test in result["tests"]] == names
+    assert result["left_out"] == 2 - len(names)
+
+
+@pytest.mark.parametrize(
+    "expression", ["", "and", "a or", "(a", "a)", '"a', "a b", "(" * 300, "not " * 300 + "a"]
+)
+def test_what_is_no_choice(folder: Path, expression: str) -> None:
+    code, _ = nesyc(folder, TWO, "test", "-k", expression)
+    assert code == 2
+
+
+def test_a_choice_of_nothing_is_a_mistake(folder: Path) -> None:
+    (folder / "kin.nesy").write_text(SPEC + TWO)
+    result = CliRunner().invoke(app, ["test", "-k", "nowhere", "--spec", "kin.nesy"])
+    assert "no test fits `-k nowhere`" in str(result.exception) and "First chain" in result.exception.help  # type: ignore[union-attr]
+
+
+def test_junit(folder: Path) -> None:
+    code, _ = nesyc(folder, TWO, "test", "--junit", "out/junit.xml")
+    assert code == 3
+    root = ElementTree.parse(folder / "out" / "junit.xml").getroot()
+    assert (root.tag, root.attrib["tests"], root.attrib["failures"]) == ("testsuites", "2", "1")
+    [suite] = root
+    assert (suite.tag, suite.attrib["name"], suite.attrib["errors"]) == ("testsuite", "kin", "0")
+    good, bad = suite
+    assert (good.tag, good.attrib["name"], len(good)) == ("testcase", "First chain", 0)
+    assert bad.attrib["classname"] == "kin" and bad.attrib["file"] == "kin.nesy"
+    assert float(bad.attrib["time"]) >= 0 and int(bad.attrib["line"]) > 1
+    [failure] = bad
+    assert failure.tag == "failure" and "found no such fact" in failure.attrib["message"]
+    assert failure.text is not None
+    assert "kin.nesy:" in failure.text and "zoe\N{REPLACEMENT CHARACTER}<&" in failure.text
+    assert "found: kin(ann, bob, father)" in failure.text  # both expectations that do not hold
+    assert sum(float(case.attrib["time"]) for case in suite) == pytest.approx(float(root.attrib["time"]))
+
+
+def test_a_test_that_expects_nothing(folder: Path) -> None:
+    (folder / "kin.nesy").write_text(SPEC + 'test "empty" for family { }\n')
+    result = CliRunner().invoke(app, ["test", "--spec", "kin.nesy"])
+    assert [d.code for d in result.exception.diagnostics] == ["E0901"]  # type: ignore[union-attr]
+
+
+def test_no_tests(folder: Path) -> None:
+    assert nesyc(folder, "", "test") == (0, "no tests\n")
 
 
 def test_retrieve_one_question(folder: Path) -> None:

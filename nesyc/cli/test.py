@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,12 +21,23 @@ from nesyc.cli.options import (
 )
 from nesyc.cli.output import print_result
 
-if TYPE_CHECKING:
-    from rich.text import Text
+KeywordOption = Annotated[
+    str | None,
+    typer.Option(
+        "-k",
+        metavar="EXPR",
+        help='Only tests whose name holds these words: `chain and not (slow or "two fathers")`.',
+    ),
+]
+JunitOption = Annotated[
+    Path | None, typer.Option("--junit", metavar="FILE", help="Write the results as JUnit XML to FILE too.")
+]
 
 
 def test(
     spec_file: SpecArgument = None,
+    keyword: KeywordOption = None,
+    junit: JunitOption = None,
     spec: SpecOption = None,
     build: BuildOption = None,
     profile: ProfileOption = None,
@@ -34,34 +47,35 @@ def test(
 ) -> None:
     """Run the spec's tests; exit code 3 where an expectation does not hold."""
     from nesyc.cli.current import choose, resolve_build
+    from nesyc.cli.junit import junit_xml
     from nesyc.cli.session import runtime_project
+    from nesyc.cli.test_report import report
+    from nesyc.emit.files import write_atomic
     from nesyc.emit.sql import emit_program
     from nesyc_runtime.testing import run_tests
 
+    wanted = _wanted(keyword)
     given = parse_params(param)
     choice, _ = choose(spec_file or spec, build, profile, given)
     compiled, checked = resolve_build(spec_file or spec, build, profile, given)
+    if keyword is not None and not any(wanted(test.name) for test in checked.tests):
+        names = ", ".join(f'"{test.name}"' for test in checked.tests[:5])
+        raise errors.CliError(f"no test fits `-k {keyword}`", f"there are {names}" if names else "")
     programs = {test.name: emit_program(test.kb).to_json() for test in checked.tests if test.kb is not None}
-    result = run_tests(compiled, runtime_project(choice.spec), programs)
-    print_result(result, _text(result), as_json=as_json, out=out)
+    result = run_tests(compiled, runtime_project(choice.spec), programs, wanted=wanted)
+    if junit is not None:
+        write_atomic(junit, junit_xml(result, checked.name))
+    print_result(result, report(result), as_json=as_json, out=out)
     if result["failed"]:
         raise typer.Exit(errors.FAILED)
 
 
-def _text(result: dict[str, Any]) -> Text:
-    """One line a test, and under a failed one what was expected and found."""
-    from rich.text import Text
+def _wanted(keyword: str | None) -> Callable[[str], bool]:
+    from nesyc.cli.name_filter import name_filter
 
-    from nesyc_runtime.files import printable
-
-    text = Text()
-    for test in result["tests"]:
-        text.append("ok    " if test["ok"] else "FAILED", style="green" if test["ok"] else "bold red")
-        text.append(f"  {printable(test['name'])}\n")
-        for expect in test["expects"]:
-            if not expect["ok"]:
-                place = f"{expect['span']['file']}:{expect['span']['line']}"
-                text.append(f"        {place}: expected {printable(expect['text'])}\n")
-                text.append(f"        {' ' * len(place)}  found    {printable(expect['found'])}\n")
-    text.append(f"{result['passed']} passed, {result['failed']} failed\n")
-    return text
+    if keyword is None:
+        return lambda name: True
+    try:
+        return name_filter(keyword)
+    except ValueError as error:
+        raise typer.BadParameter(f"`-k {keyword}`: {error}") from None

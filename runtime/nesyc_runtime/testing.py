@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any, assert_never
 
 from nesyc_runtime import config
@@ -21,26 +23,49 @@ from nesyc_runtime.kb.why import best_rule
 from nesyc_runtime.project import Project
 
 SHOWN = 6  # digits of a confidence
+NEAR = 3  # facts shown where the expected one is missing
 SLACK = 1e-9  # confidences are compared as written, in decimals
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`found` says what there was in place of, or as, what was expected."""
+    """`found` says what there was in place of, or as, what was expected; `near` facts that almost fit."""
 
     ok: bool
     found: str
+    near: tuple[str, ...] = ()
 
 
-def run_tests(build: Build, project: Project, programs: Mapping[str, Any]) -> dict[str, Any]:
+def run_tests(
+    build: Build,
+    project: Project,
+    programs: Mapping[str, Any],
+    *,
+    wanted: Callable[[str], bool] = lambda name: True,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Any]:
     """The object of the `test` contract; every test of a KB runs on a fresh one in memory.
 
     `programs[name]` is the compiled rule program, as JSON values, of each test that adds to its KB. What is wrong
-    with a KB's facts fails the test that is about it.
+    with a KB's facts fails the test that is about it. Only tests whose name is `wanted` run.
     """
-    tests = [_run(build, project, programs, test) for test in build.spec.tests]
+    chosen = [test for test in build.spec.tests if wanted(test.name)]
+    tests = [_timed(build, project, programs, test, clock) for test in chosen]
     passed = sum(test["ok"] for test in tests)
-    return {"v": 1, "passed": passed, "failed": len(tests) - passed, "tests": tests}
+    left_out = len(build.spec.tests) - len(chosen)
+    return {"v": 1, "passed": passed, "failed": len(tests) - passed, "tests": tests, "left_out": left_out}
+
+
+def _timed(
+    build: Build,
+    project: Project,
+    programs: Mapping[str, Any],
+    test: config.Test,
+    clock: Callable[[], float],
+) -> dict[str, Any]:
+    start = clock()
+    result = _run(build, project, programs, test)
+    return {**result, "seconds": round(clock() - start, 4)}
 
 
 def _run(build: Build, project: Project, programs: Mapping[str, Any], test: config.Test) -> dict[str, Any]:
@@ -55,6 +80,10 @@ def _run(build: Build, project: Project, programs: Mapping[str, Any], test: conf
                 "ok": outcome.ok,
                 "found": outcome.found,
                 "span": expected.location.model_dump(),
+                "near": list(outcome.near),
+                "wanted": expected.value.strip()
+                if isinstance(expected, config.ExpectPrompt) and expected.operator == "=="
+                else None,
             }
             for expected in test.expectations
             for outcome in [_outcome(expected, store, task)]
@@ -62,7 +91,12 @@ def _run(build: Build, project: Project, programs: Mapping[str, Any], test: conf
     finally:
         if isinstance(store, Store):
             store.close()
-    return {"name": test.name, "ok": all(expect["ok"] for expect in expects), "expects": expects}
+    return {
+        "name": test.name,
+        "ok": all(expect["ok"] for expect in expects),
+        "expects": expects,
+        "span": test.location.model_dump(),
+    }
 
 
 def _fresh_store(
@@ -106,7 +140,7 @@ def _present(store: Store, expected: config.ExpectFact) -> Outcome:
     """The best of the facts that fit; where a range or a rule is asked for, the best that has it."""
     rows = sorted(matching(store, expected.atom), key=lambda row: -row.implicit["conf"])
     if not rows:
-        return Outcome(False, "no such fact")
+        return Outcome(False, "no such fact", tuple(_near(store, expected.atom)))
     low, high = expected.low, expected.high
     inside = [
         row
@@ -134,8 +168,25 @@ def _absent(store: Store, expected: config.ExpectFact) -> Outcome:
     row = next(matching(store, expected.atom), None)
     if row is None:
         return Outcome(True, "no such fact")
+    return Outcome(False, _fact_text(row))
+
+
+def _fact_text(row: KbRow) -> str:
     arguments = ", ".join(shown(value) or "null" for value in row.values.values())
-    return Outcome(False, f"{row.relation}({arguments})")
+    return f"{row.relation}({arguments})"
+
+
+def _near(store: Store, atom: config.AtomLiteral) -> Iterator[str]:
+    """A few facts that differ from a ground atom in one constant: what a mistyped expectation meant, mostly."""
+    found: dict[str, None] = {}
+    for position in reversed(range(len(atom.terms))):
+        term = atom.terms[position]
+        if isinstance(term, config.Const) and len(found) < NEAR:
+            anything = config.Var(name=None, type=term.type)
+            terms = (*atom.terms[:position], anything, *atom.terms[position + 1 :])
+            rows = islice(matching(store, atom.model_copy(update={"terms": terms})), NEAR)
+            found |= dict.fromkeys(_fact_text(row) for row in rows)
+    yield from list(found)[:NEAR]
 
 
 def matching(store: Store, atom: config.AtomLiteral) -> Iterator[KbRow]:
