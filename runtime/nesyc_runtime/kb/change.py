@@ -15,6 +15,9 @@ from nesyc_runtime.kb.program import StratumPlan
 from nesyc_runtime.kb.rounds import choose_winners, derive_stratum, run_statement
 from nesyc_runtime.kb.store import Store, quote
 
+# The number of changed facts up to which an index made for one statement costs more than it saves: skipping through the
+# index there is, or reading it whole, is quicker.
+FEW = 64
 # The share of the facts that rules read from which a change is a new KB.
 MOST = 0.5
 
@@ -47,8 +50,10 @@ def change(store: Store) -> int:
     deltas = Deltas(store)
     try:
         _stored(store, deltas)
+        store.execute(f"PRAGMA automatic_index = {int(deltas.rows > FEW)}")
         rounds = sum(_stratum(store, stratum, deltas, before) for stratum in store.program.strata)
     finally:
+        store.execute("PRAGMA automatic_index = 1")
         deltas.drop()
     return rounds
 
@@ -62,13 +67,16 @@ def _digests(store: Store) -> dict[str, str]:
 def keep_state(store: Store) -> None:
     """Say what the relations hold: all that these rules derive from the stored rows as they are."""
     empty_logs(store)
+    if not store.elsewhere.relations:
+        store.set_state("derived rows", str(_derived_rows(store)))
     digests = {stratum.key: stratum.digest for stratum in store.program.strata}
-    derived = (plan for plan in store.program.relations if plan.derived)
-    sizes = (
-        store.execute(f"SELECT max(_row) FROM {quote(plan.rows)}").fetchone()[0] or 0 for plan in derived
-    )
-    store.set_state("derived rows", str(sum(sizes)))
     store.set_state("strata", "{}" if store.elsewhere.relations else json.dumps(digests))
+
+
+def _derived_rows(store: Store) -> int:
+    """About how many rows the derived relations have."""
+    tables = (quote(plan.rows) for plan in store.program.relations if plan.derived)
+    return sum(store.execute(f"SELECT max(_row) FROM {table}").fetchone()[0] or 0 for table in tables)
 
 
 def _stored(store: Store, deltas: Deltas) -> None:

@@ -21,6 +21,7 @@ class Deltas:
         self._store = store
         self._weighted = store.program.semantics != "boolean"
         self._made: list[str] = []
+        self.rows = 0  # of all delta tables so far
         self.found: set[str] = set()
         self.lost: set[str] = set()
 
@@ -72,6 +73,7 @@ class Deltas:
 
     def note(self, name: str, found: int, lost: int) -> None:
         """Take the tables of a relation as made, with these numbers of rows."""
+        self.rows += found + lost
         self.found.discard(name)
         self.lost.discard(name)
         if found:

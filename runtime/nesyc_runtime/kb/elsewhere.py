@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import secrets
 from contextlib import suppress
-from dataclasses import dataclass
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,16 +23,11 @@ if TYPE_CHECKING:
 SMALL = 5_000
 
 
-@dataclass(frozen=True, slots=True)
-class Derived:
-    """What DuckDB derived: the rounds it took and the rows of all relations."""
+def derive_elsewhere(store: Store) -> int:
+    """Derive everything with DuckDB, within `store.writing()`; gives the number of rounds.
 
-    rounds: int
-    rows: int
-
-
-def derive_elsewhere(store: Store) -> Derived:
-    """Derive everything with DuckDB, within `store.writing()`; raises `duckdb.Error` for what it cannot do."""
+    Raises `duckdb.Error` for what it cannot do.
+    """
     from nesyc_runtime.kb.duck import Duck
     from nesyc_runtime.kb.duck_rules import DuckRules
 
@@ -56,7 +50,8 @@ def derive_elsewhere(store: Store) -> Derived:
             _remove(file)
     store.elsewhere = Elsewhere(tuple(large), file.name if file and large else None, None if file else duck)
     store.set_state("elsewhere", json.dumps({"relations": large, "file": store.elsewhere.file}))
-    return Derived(rounds, sum(sizes.values()))
+    store.set_state("derived rows", str(sum(sizes.values())))
+    return rounds
 
 
 def nothing_elsewhere(store: Store) -> None:

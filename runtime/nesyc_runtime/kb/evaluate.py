@@ -120,11 +120,10 @@ def _with_duckdb(store: Store, choice: Choice) -> tuple[int | None, Choice]:
     import duckdb
 
     try:
-        derived = derive_elsewhere(store)
+        return derive_elsewhere(store), choice
     except duckdb.Error as error:
         first = str(error).partition("\n")[0]
         return None, Choice("sqlite", f"duckdb cannot run these rules: {first}")
-    return derived.rounds, choice
 
 
 def _on_trial(store: Store, choice: Choice) -> tuple[int | None, Choice]:

@@ -19,7 +19,7 @@ from nesyc_runtime.kb.store import Store, quote
 OVER, STEP, NEXT = ".over", ".step", ".next"
 # The share of a stratum's rows beyond which taking out and proving again costs more than deriving anew, and the
 # number of rows up to which neither matters.
-SHARE, FEW = 0.05, 500
+SHARE, FEW = 0.02, 500
 # A value is a product in one fixed order, but that of a better proof may round the other way.
 SLACK = 1e-9
 
