@@ -1,0 +1,92 @@
+"""`whynot` on random programs: what it says was met can be met, and the literal it names cannot be met as well."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from oracle import World, evaluate, ready, solve, strata
+from programs import SEMANTICS, compiled
+from random_programs import generate
+from running import open_kb
+
+from nesyc.ir import nodes as ir
+from nesyc_runtime.kb.whynot import whynot
+
+MANY = 300 if os.environ.get("NESYC_FUZZ") else 15
+VALUES = {"text": ["a", "b", "nobody"], "int": [0, 1, 99], "number": [0.5, 7.0], "enum": ["red", "blue"]}
+
+
+@pytest.mark.fuzz
+@pytest.mark.parametrize("semantics", SEMANTICS)
+def test_the_nearest_literal_that_failed(semantics: str, tmp_path: Path) -> None:
+    checked = 0
+    for number in range(MANY):
+        kb = compiled(generate(number, semantics), tmp_path)
+        assert kb is not None
+        world = evaluate(kb)
+        with open_kb(kb) as store:
+            for relation, row in missing(world):
+                found = whynot(store, relation, row)
+                assert not found["holds"]
+                shares = [one["matched"] / max(one["of"], 1) for one in found["attempts"]]
+                assert shares == sorted(shares, reverse=True)
+                checked += sum(attempt_is_right(world, row, one) for one in found["attempts"])
+    assert checked > MANY
+
+
+def missing(world: World) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Two facts of each derived relation that nothing gives."""
+    for relation in world.kb.relations:
+        known = {row for name, row in world.conf if name == relation.name}
+        rows = [
+            tuple(VALUES[c.type.base][i % len(VALUES[c.type.base])] for c in relation.columns)
+            for i in range(3)
+        ]
+        yield from (
+            (relation.name, row) for row in [one for one in rows if one not in known][:2] if relation.derived
+        )
+
+
+def attempt_is_right(world: World, row: tuple[Any, ...], attempt: dict[str, Any]) -> bool:
+    """Whether the attempt was compared: a body with `or`, or one that cannot be met in the order written, is left out."""
+    rule = next(one for one in world.kb.rules if one.name == attempt["rule"])
+    terms = rule.head.terms
+    names = [term.name for term in terms if isinstance(term, ir.Var)]
+    if len(set(names)) < len(terms) or any(isinstance(one, ir.OrLiteral) for one in rule.body):
+        return False
+    head = dict(zip(names, row, strict=True))
+    met = attempt["matched"]
+    assert attempt["of"] == len(rule.body) and met < len(rule.body)
+    if not in_order(rule.body[: met + 1], head):
+        return False
+    assert attempt["literal"] == rule.body[met].text
+    within = inside(world, next(names for names in strata(world.kb) if rule.head.relation in names))
+    assert met == 0 or next(solve(within, rule.body[:met], head), None) is not None, (rule.text, row)
+    assert next(solve(within, rule.body[: met + 1], head), None) is None, (rule.text, row)
+    return True
+
+
+def in_order(literals: tuple[ir.BodyLiteral, ...], head: dict[str, Any]) -> bool:
+    bound = dict(head)
+    for literal in literals:
+        if not ready(literal, bound):
+            return False
+        if isinstance(literal, ir.AtomLiteral) and not literal.negated:
+            bound |= {term.name: None for term in literal.terms if isinstance(term, ir.Var) and term.name}
+        if isinstance(literal, (ir.CompareLiteral, ir.AggregateLiteral)) and literal.operator == "=":
+            result = literal.result if isinstance(literal, ir.AggregateLiteral) else literal.left
+            bound |= {result.name: None} if isinstance(result, ir.Var) and result.name else {}
+    return True
+
+
+def inside(world: World, relations: set[str]) -> World:
+    """The world as rules of a stratum see it: candidates that lost later take part."""
+    rows = {name: set(found) for name, found in world.seen.items()}
+    for name, values in world.conf:
+        if name in relations:
+            rows[name].add(values)
+    return World(world.kb, rows, world.conf, world.sets, world.rule, world.leaf)
