@@ -272,7 +272,9 @@ def test_seeds_train_only_the_compared_stages(world: World) -> None:
 
 def test_a_required_review_stops_before_the_first_dependent(world: World) -> None:
     find_stage(world.values, "nesycd.know")["review"] = "required"
-    with pytest.raises(Stopped, match=r"`know` asks for a review before `nesycd\.final`") as caught:
+    with pytest.raises(
+        Stopped, match=r"E0801: stage `know` asks for a review before `nesycd\.final`"
+    ) as caught:
         run_once(world)
     assert caught.value.exit_code == 4
     assert "nesyc review --stage nesycd.know" in caught.value.help

@@ -204,7 +204,7 @@ def _check_reviews(ctx: Context, node: Node, nodes: Mapping[str, Node]) -> None:
     for before in node.after:
         if waits_for_review(ctx, nodes[before]):
             raise Stopped(
-                f"stage `{shown_name(ctx, nodes[before])}` asks for a review before `{shown_name(ctx, node)}` uses "
+                f"E0801: stage `{shown_name(ctx, nodes[before])}` asks for a review before `{shown_name(ctx, node)}` uses "
                 "what it made",
                 f"{review_command(nodes[before])}  and then run again: nothing is done twice",
             )
