@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from nesyc.cli.options import (
     parse_params,
 )
 from nesyc.cli.output import print_result, stderr_console
+from nesyc.cli.plan import ItemsOption, SelectOption
 
 if TYPE_CHECKING:
     from nesyc_runtime.artifact import Build
@@ -26,20 +28,17 @@ if TYPE_CHECKING:
     from nesyc_runtime.stages.context import Context
     from nesyc_runtime.stages.run import Options
 
-SelectOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--select",
-        metavar="STAGE",
-        help="Only this stage (STAGE+: and all that depends on it), and what it needs.",
-    ),
-]
 RefreshOption = Annotated[
     list[str] | None,
     typer.Option("--refresh", metavar="STAGE", help="Do this stage again, its answers asked anew."),
 ]
-ItemsOption = Annotated[
-    int, typer.Option("--limit", metavar="N", min=0, help="At most N items of each split; 0 means all.")
+PlanOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--plan",
+        metavar="FILE",
+        help="Run what `nesyc plan --out FILE` planned; exit 1 where things are no longer so.",
+    ),
 ]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would run, run nothing.")]
 
@@ -50,6 +49,7 @@ def run(
     refresh: RefreshOption = None,
     limit: ItemsOption = 0,
     dry_run: DryRunOption = False,
+    plan_file: PlanOption = None,
     spec: SpecOption = None,
     build: BuildOption = None,
     profile: ProfileOption = None,
@@ -58,16 +58,22 @@ def run(
     out: OutOption = None,
 ) -> None:
     """Run the stages that are not done yet; stopped at any moment, the same command goes on."""
-    from nesyc.cli.plan import show_plan
+    from nesyc.cli.plan import read_plan, show_plan
     from nesyc.cli.session import open_build
     from nesyc_runtime.report.tables import results_tables
     from nesyc_runtime.stages.run import Options
 
     compiled, project = open_build(spec_file or spec, build, profile, parse_params(param))
+    if plan_file is not None and (select or refresh or limit or dry_run):
+        raise typer.BadParameter(
+            "the plan says what to run: give no other option of what to do beside --plan"
+        )
     if dry_run:
-        show_plan(compiled, project, select or [], limit, as_json=as_json, out=out)
+        show_plan(compiled, project, select or [], refresh or [], limit, as_json=as_json, out=out)
         return
-    results, stop = _run(compiled, project, Options(select or (), refresh or (), limit or None))
+    planned = read_plan(plan_file) if plan_file is not None else None
+    options = Options(select or (), refresh or (), limit or None)
+    results, stop = _run(compiled, project, options, planned)
     print_result(results, results_tables(results), as_json=as_json, out=out)
     if stop is not None:
         raise stop
@@ -76,18 +82,21 @@ def run(
 
 
 def _run(
-    build: Build, project: Project, options: Options
+    build: Build, project: Project, options: Options, planned: dict[str, Any] | None
 ) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
+    from nesyc.cli.plan import check_plan
     from nesyc.cli.session import open_session
     from nesyc_runtime.report.progress import ConsoleReporter
+    from nesyc_runtime.stages.run import Options
     from nesyc_runtime.stages.shelf import project_lock
 
-    with (
-        project_lock(project.state_dir),
-        ConsoleReporter(stderr_console()) as reporter,
-        open_session(build, project, reporter, options.limit) as ctx,
-    ):
-        return _run_and_write(ctx, options)
+    with project_lock(project.state_dir), ConsoleReporter(stderr_console()) as reporter:
+        if planned is not None:
+            check_plan(build, project, planned)
+            wanted = planned["run"]
+            options = Options(wanted["select"], wanted["refresh"], wanted["limit"])
+        with open_session(build, project, reporter, options.limit) as ctx:
+            return _run_and_write(ctx, options)
 
 
 def _run_and_write(

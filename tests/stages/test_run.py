@@ -17,7 +17,8 @@ from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.examples import read_examples
 from nesyc_runtime.stages.finetune import finetune_stage, lessons_of, training_examples
 from nesyc_runtime.stages.keys import finetune_inputs, stage_key
-from nesyc_runtime.stages.plan import make_plan, plan_json
+from nesyc_runtime.stages.plan import make_plan
+from nesyc_runtime.stages.plan_form import plan_json
 from nesyc_runtime.stages.ports import Reply
 from nesyc_runtime.stages.review import approve_files
 from nesyc_runtime.stages.run import Options, run
@@ -140,12 +141,12 @@ def change_columns(world: World) -> None:
 CHANGES: list[tuple[Callable[[World], None], set[str], str]] = [
     (change_setting("std.final", lr=0.002), {"std.final", "main:std.final"}, "`lr` changed 0.001 -> 0.002"),
     (change_setting("nesycd.base", epochs=2.0), AFTER_BASE, "`epochs` changed 1.0 -> 2.0"),
-    (change_prompt, EVERYTHING, "task double changed"),
-    (change_teacher_code, EVERYTHING - {"main:small"}, "teacher big changed"),
-    (change_data, EVERYTHING - {"main:small"}, "rows of d.train changed"),
-    (change_test, set(RESPONSES), "rows of d.test changed"),
+    (change_prompt, EVERYTHING, "prompt of task double changed"),
+    (change_teacher_code, EVERYTHING - {"main:small"}, "code of teacher big changed"),
+    (change_data, EVERYTHING - {"main:small"}, "1 of 21 rows of d.train is new"),
+    (change_test, set(RESPONSES), "1 of 7 rows of d.test is new"),
     (change_module, {"nesycd.final", "main:nesycd.final"}, "its training module changed"),
-    (change_student, EVERYTHING - {"std.cot"}, "student small changed"),
+    (change_student, EVERYTHING - {"std.cot"}, "`base.architecture.layers` of student small changed 1 -> 2"),
     (change_columns, {"nesycd.know"}, "columns of lesson changed"),
     (
         change_setting("nesycd.final", retrieve=None),

@@ -1,4 +1,4 @@
-"""Tables of a plan and of results, for people."""
+"""Tables of results, for people."""
 
 from __future__ import annotations
 
@@ -12,29 +12,9 @@ from rich.text import Text
 from nesyc_runtime.files import printable
 
 
-def plan_table(plan: Mapping[str, Any]) -> RenderableType:
-    table = _table("stage", "kind", "state", "calls", "tokens", "USD", "seconds", "why")
-    for stage in plan["stages"]:
-        table.add_row(
-            *_cells(
-                stage["name"],
-                stage["kind"],
-                stage["state"],
-                _range(stage["calls"]),
-                _range(stage["tokens"]),
-                _range(stage["usd"]),
-                _range(stage["seconds"]),
-                "; ".join(stage["why"]),
-            )
-        )
-    budget = f" of a budget of {plan['budget']:g}" if plan["budget"] is not None else ""
-    lines: list[RenderableType] = [table, Text(f"about {_range(plan['usd']) or 0} USD{budget}")]
-    return Group(*_substitutions(plan), *lines)
-
-
 def results_tables(results: Mapping[str, Any]) -> RenderableType:
     """Scores, comparisons, requirements and stages of a results object."""
-    parts: list[RenderableType] = [*_substitutions(results)]
+    parts: list[RenderableType] = [*substitution_notes(results)]
     if results["scores"]:
         parts += [_scores(results["scores"]), Text("")]
     if results["compare"]:
@@ -48,7 +28,7 @@ def results_tables(results: Mapping[str, Any]) -> RenderableType:
 
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("evaluate", "split", "student", "metric", "value", "95 % interval", "n")
+    table = table_of("evaluate", "split", "student", "metric", "value", "95 % interval", "n")
     for score in scores:
         if score["seed"] is not None:
             continue
@@ -56,7 +36,7 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> Table:
         split = f"{score['dataset']}.{score['split']}"
         interval = f"{_number(score['low'])} … {_number(score['high'])}" if score["low"] is not None else ""
         table.add_row(
-            *_cells(
+            *cells(
                 score["evaluate"],
                 split,
                 score["student"],
@@ -70,10 +50,10 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _compare(compare: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("evaluate", "student", "against", "metric", "difference", "95 % interval", "p")
+    table = table_of("evaluate", "student", "against", "metric", "difference", "95 % interval", "p")
     for pair in compare:
         table.add_row(
-            *_cells(
+            *cells(
                 str(pair.get("evaluate", "")),
                 pair["a"],
                 pair["b"],
@@ -87,11 +67,11 @@ def _compare(compare: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
-    table = _table("stage", "in", "kept", "dropped", "calls", "tokens", "USD", "seconds")
+    table = table_of("stage", "in", "kept", "dropped", "calls", "tokens", "USD", "seconds")
     for stage in stages:
         dropped = ", ".join(f"{count} {reason}" for reason, count in stage["dropped"].items())
         table.add_row(
-            *_cells(
+            *cells(
                 stage["name"],
                 str(stage["rows_in"]),
                 str(stage["kept"]),
@@ -105,7 +85,7 @@ def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def _substitutions(value: Mapping[str, Any]) -> list[RenderableType]:
+def substitution_notes(value: Mapping[str, Any]) -> list[RenderableType]:
     return [
         Text(
             printable(
@@ -118,24 +98,17 @@ def _substitutions(value: Mapping[str, Any]) -> list[RenderableType]:
     ]
 
 
-def _table(*columns: str) -> Table:
-    numeric = {"calls", "tokens", "USD", "seconds", "value", "n", "in", "kept", "difference", "p"}
+def table_of(*columns: str) -> Table:
+    numeric = {"calls", "tokens", "USD", "seconds", "time", "value", "n", "in", "kept", "difference", "p"}
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")
     return table
 
 
-def _cells(*texts: str) -> list[Text]:
+def cells(*texts: str) -> list[Text]:
     return [Text(printable(text, 300)) for text in texts]
 
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
-
-
-def _range(bounds: Sequence[float]) -> str:
-    low, high = bounds
-    if not high:
-        return ""
-    return f"{low:g}" if low == high else f"{low:g} … {high:g}"

@@ -15,7 +15,7 @@ from nesyc_runtime.hashing import digest
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.examples import Counts
-from nesyc_runtime.stages.explain import explain
+from nesyc_runtime.stages.explain import changed_names, explain
 from nesyc_runtime.stages.extract import read_entries, run_extract
 from nesyc_runtime.stages.finetune import run_finetune
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, find, select, short_names
@@ -25,8 +25,10 @@ from nesyc_runtime.stages.ports import Knowledge, Learner, Reporter
 from nesyc_runtime.stages.respond import run_respond
 from nesyc_runtime.stages.review import review_command, waits_for_review
 from nesyc_runtime.stages.sample import run_sample
+from nesyc_runtime.stages.seen import parts_of, remember_parts, seen_of
 from nesyc_runtime.stages.shelf import Done, Generations, Shelf
 from nesyc_runtime.stages.sizes import size_of
+from nesyc_runtime.stages.work import work_of
 from nesyc_runtime.teachers.open import Teachers
 from nesyc_runtime.teachers.store import AnswerStore
 
@@ -95,17 +97,31 @@ def run(ctx: Context, options: Options) -> Outcome:
     nodes = build_graph(ctx.build)
     selected = select(nodes, ctx.spec, options.select)
     _check_before(ctx, nodes, selected)
-    for name in options.refresh:
-        for id_ in sorted(find(nodes, ctx.spec, name)):
-            stage = nodes[id_].stage
-            if not isinstance(stage, Respond) and nodes[id_].copy == 0:
-                ctx.generations.refresh(stage.id)
+    for id_ in refreshed(ctx, nodes, selected, options.refresh):
+        ctx.generations.refresh(id_)
     ctx.knowledge.prepare()
     outcome = Outcome(nodes)
     for id_, node in nodes.items():
         if id_ in selected:
             _do(ctx, node, outcome)
     return outcome
+
+
+def refreshed(ctx: Context, nodes: Mapping[str, Node], selected: set[str], names: Sequence[str]) -> list[str]:
+    """The ids of stages to do again; raises `UserError` for an evaluation and for what is not selected."""
+    ids: list[str] = []
+    for name in names:
+        found = sorted(find(nodes, ctx.spec, name))
+        stages = {node.stage.id for id_ in found if not isinstance((node := nodes[id_]).stage, Respond)}
+        if not stages:
+            raise UserError(
+                f"`{name}` is an evaluation: asked again, a student answers the same",
+                "refresh the stage that trains it",
+            )
+        if not selected.intersection(found):
+            raise UserError(f"`--refresh {name}`: the stage is not selected", f"add `--select {name}`")
+        ids += sorted(stages)
+    return list(dict.fromkeys(ids))
 
 
 def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -> None:
@@ -144,8 +160,7 @@ def _do(ctx: Context, node: Node, outcome: Outcome) -> None:
     done = ctx.shelf.find(key)
     if done is None:
         _check_reviews(ctx, node, outcome.nodes)
-        last = ctx.shelf.last(node.id)
-        done = _work(ctx, node, key, explain(last["inputs"] if last else None, inputs))
+        done = _work(ctx, node, key, reasons(ctx, node, inputs))
         outcome.ran.append(node.id)
     else:
         _charge(ctx, node, done)
@@ -154,21 +169,37 @@ def _do(ctx: Context, node: Node, outcome: Outcome) -> None:
         entries = read_entries(done.folder / "entries.jsonl")
         ctx.knowledge.write(node.stage, str(done.info["run"]), entries)
     ctx.shelf.remember(node.id, inputs, key, spec_digest(ctx.build))
+    remember_parts(ctx, node, inputs)
     ctx.done[node.id] = done
 
 
+def reasons(ctx: Context, node: Node, inputs: Mapping[str, Any]) -> list[str]:
+    """Why a node runs again: what changed since it last ran, by name."""
+    last = ctx.shelf.last(node.id)
+    if last is None:
+        return explain(None, inputs)
+    seen, old = seen_of(ctx), last["inputs"]
+    changed = {name: inputs[name] for name in changed_names(old, inputs) if name in inputs}
+    before = {name: parts for name in changed if (parts := seen.get(str(old.get(name)))) is not None}
+    return explain(old, inputs, before, parts_of(ctx, node, {name: changed[name] for name in before}))
+
+
 def _work(ctx: Context, node: Node, key: str, why: Sequence[str]) -> Done:
+    whole = not ctx.shelf.has_partial(key)
     partial = ctx.shelf.partial(key)
+    work = work_of(ctx, node)
     ctx.reporter.start(shown_name(ctx, node), "; ".join(why), size_of(ctx, node))
     start = ctx.clock()
     counts = _execute(ctx, node)
-    info = {
+    info: dict[str, Any] = {
         "v": 1,
         "kind": node.stage.kind,
         "run": ctx.run,
         "counts": asdict(counts),
         "seconds": round(ctx.clock() - start, 3),
     }
+    if work is not None and whole:
+        info["work"] = {"by": work.by, "size": work.size[1]}
     done = ctx.shelf.finish(key, info)
     assert partial != done.folder
     if not isinstance(node.stage, Respond):

@@ -31,6 +31,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._last_file = folder / "last.json"
+        self._rates: dict[str, list[float]] | None = None
 
     def find(self, key: str) -> Done | None:
         """The finished stage of this key, if any; a folder without a readable done.json is none."""
@@ -72,6 +73,18 @@ class Shelf:
         if last.get(stage) != entry:
             write_json(self._last_file, {**last, stage: entry})
 
+    def rates(self, by: str) -> list[float]:
+        """Seconds for one unit of work in every finished stage that did it `by` the same means, undisturbed."""
+        if self._rates is None:
+            self._rates = {}
+            for file in sorted(self._folder.glob("*/done.json")):
+                done = self.find(file.parent.name)
+                work = done.info.get("work") if done is not None else None
+                if done is not None and work and work["size"] > 0:
+                    rate = float(done.info["seconds"]) / work["size"]
+                    self._rates.setdefault(work["by"], []).append(rate)
+        return self._rates.get(by, [])
+
     def _read_last(self) -> dict[str, Any]:
         try:
             value = json.loads(self._last_file.read_text(encoding="utf-8"))
@@ -102,9 +115,16 @@ class Generations:
 
     def __init__(self, file: Path) -> None:
         self._file = file
+        self._previewed: set[str] = set()
 
     def of(self, stage: str) -> int:
-        return int(self._read().get(stage, {}).get("generation", 0))
+        entry = self._read().get(stage, {"generation": 0, "pending": False})
+        ahead = stage in self._previewed and not entry["pending"]
+        return int(entry["generation"]) + ahead
+
+    def preview(self, stage: str) -> None:
+        """From now on `of` answers as after a refresh; nothing is written."""
+        self._previewed.add(stage)
 
     def refresh(self, stage: str) -> None:
         values = self._read()

@@ -67,15 +67,20 @@ def ask_all(
     )
 
 
-def stored_count(
+def distinct_requests(
+    teacher: Teacher, requests: Sequence[Request], generation: int = 0
+) -> dict[str, Request]:
+    """Each request once, by the key of its answer."""
+    return {_key(teacher, request, generation): request for request in requests}
+
+
+def missing_requests(
     teacher: Teacher, requests: Sequence[Request], store: AnswerStore, generation: int = 0
-) -> int:
-    """How many of the requests have a stored answer."""
-    if not teacher.stored:
-        return 0
-    keys = [_key(teacher, request, generation) for request in requests]
-    found = store.get_many(list(dict.fromkeys(keys)))
-    return sum(key in found for key in keys)
+) -> list[Request]:
+    """The distinct requests without a stored answer: those `ask_all` would ask, in order."""
+    distinct = distinct_requests(teacher, requests, generation)
+    found = store.get_many(list(distinct)) if teacher.stored else {}
+    return [request for key, request in distinct.items() if key not in found]
 
 
 def _key(teacher: Teacher, request: Request, generation: int) -> str:

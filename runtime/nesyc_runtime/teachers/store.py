@@ -80,6 +80,14 @@ class AnswerStore:
             (key, teacher, text, *answer.tokens, answer.usd),
         )
 
+    def lengths(self, teacher: str) -> list[tuple[int, int]]:
+        """(characters, completion tokens) of a teacher's answers, where its server counted tokens."""
+        rows = self._db.execute(
+            "SELECT length(text), completion_tokens FROM answers WHERE teacher = ? AND completion_tokens > 0",
+            (teacher,),
+        )
+        return [(characters, tokens) for characters, tokens in rows]
+
     def count(self) -> int:
         return int(self._db.execute("SELECT count(*) FROM answers").fetchone()[0])
 

@@ -1,0 +1,157 @@
+"""What is still to be spent on a stage, at least and at most; docs/plan.md says how each number is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from nesyc_runtime import config
+from nesyc_runtime.inference.prompts import render_prompt
+from nesyc_runtime.stages.context import Context, task_inputs
+from nesyc_runtime.stages.entries import asked_columns, extract_prompt
+from nesyc_runtime.stages.extract import relation_of
+from nesyc_runtime.stages.graph import Node, all_stages
+from nesyc_runtime.stages.work import Range, Work, is_known, open_requests, source_rows, student_of, work_of
+from nesyc_runtime.teachers.base import Request
+
+NOTHING: Range = (0, 0)
+CHARACTERS_PER_TOKEN = (
+    2.5,
+    5.0,
+)  # of prose and code in common tokenizers, where the teacher has not answered yet
+MEASURED_SLACK = 1.25  # how far a prompt's ratio lies from that of the answers it was measured on
+TOKENS_PER_MESSAGE = 16  # what a chat template puts around one, at most
+ENOUGH_ANSWERS = 20  # from so many on, a teacher's own answers say how long its answers are
+QUANTILES = (0.05, 0.95)
+SECONDS = {  # of one unit of work, where this machine has not done any
+    "server": (0.5, 30.0),
+    "call": (0.0, 0.1),
+    "finetune": (0.002, 2.0),
+    "mine_errors": (0.005, 5.0),
+    "respond": (0.005, 5.0),
+}
+EARLIER = (0.5, 2.0)  # how far a stage's time lies from that of its like
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """`measured` names the numbers that come from what was seen before, not from a default."""
+
+    calls: Range = NOTHING
+    tokens: Range = NOTHING
+    usd: Range = NOTHING
+    seconds: Range = NOTHING
+    measured: tuple[str, ...] = ()
+
+
+def estimate(ctx: Context, node: Node) -> Estimate:
+    work = work_of(ctx, node)
+    if work is None:
+        return Estimate()
+    stage = node.stage
+    if not isinstance(stage, (config.SampleStage, config.ExtractStage)):
+        seconds, measured = _seconds(ctx, stage.kind, work)
+        return Estimate(seconds=seconds, measured=("seconds",) * measured)
+    if not ctx.teachers.get(stage.teacher).stored:
+        return Estimate()
+    sent, received, known = _tokens(ctx, stage, work.size)
+    seconds, measured = _call_seconds(ctx, stage, work)
+    return Estimate(
+        calls=work.size,
+        tokens=(round(sent[0] + received[0]), round(sent[1] + received[1])),
+        usd=_price(ctx, stage.teacher, sent, received),
+        seconds=seconds,
+        measured=("tokens",) * known + ("seconds",) * measured,
+    )
+
+
+def _tokens(
+    ctx: Context, stage: config.SampleStage | config.ExtractStage, calls: Range
+) -> tuple[Range, Range, bool]:
+    """Prompt and answer tokens, and whether they rest on answers seen; nothing where no model is asked."""
+    endpoint = ctx.teachers.declaration(stage.teacher).endpoint
+    if not isinstance(endpoint, (config.ServerEndpoint, config.LocalEndpoint)):
+        return NOTHING, NOTHING, False
+    name = ctx.teachers.declaration(stage.teacher).name
+    seen = ctx.answers.lengths(name)
+    few, many = CHARACTERS_PER_TOKEN
+    short, long = 1.0, float(endpoint.max_tokens)
+    measured = len(seen) >= ENOUGH_ANSWERS
+    if measured:
+        ratio = sum(characters for characters, _ in seen) / sum(tokens for _, tokens in seen)
+        few, many = ratio / MEASURED_SLACK, ratio * MEASURED_SLACK
+        short, long = (_quantile([tokens for _, tokens in seen], at) for at in QUANTILES)
+    low, high = prompt_characters(ctx, stage)
+    sent = low / many, high / few + calls[1] * TOKENS_PER_MESSAGE
+    return sent, (calls[0] * short, calls[1] * long), measured
+
+
+def prompt_characters(ctx: Context, stage: config.SampleStage | config.ExtractStage) -> Range:
+    """Of the prompts still to be sent: exact where they can be rendered, else at most."""
+    if is_known(ctx, stage):
+        count = sum(_characters(request) for request in open_requests(ctx, stage))
+        return (count, count)
+    assert isinstance(stage, config.ExtractStage)
+    return (0, _most_characters(ctx, stage))
+
+
+def _characters(request: Request) -> int:
+    return len(request.prompt) + len(request.system or "")
+
+
+def _most_characters(ctx: Context, stage: config.ExtractStage) -> float:
+    """Of prompts about errors nobody has made yet: the longest questions, with the longest responses there can be."""
+    task, columns = ctx.task(stage.task), asked_columns(relation_of(ctx, stage.into))
+    mined = all_stages(ctx.spec)[stage.data]
+    assert isinstance(mined, config.MineErrorsStage)
+    questions = [
+        render_prompt(task, task_inputs(task, row.values)) for row in ctx.data.split(mined.data).rows
+    ]
+    most = source_rows(ctx, stage.data) if stage.limit is None else stage.limit
+    longest = sorted((len(question) for question in questions), reverse=True)[:most]
+    frame = len(extract_prompt("", "", columns, " ", {"": " "})) + len(
+        ctx.teachers.declaration(stage.teacher).system or ""
+    )
+    response = ctx.student(student_of(ctx, mined.model)).max_new_tokens * CHARACTERS_PER_TOKEN[1]
+    rationale = response if stage.show_gold else 0.0
+    return sum(longest) + len(longest) * (frame + response + rationale)
+
+
+def _quantile(values: Sequence[int], at: float) -> float:
+    ordered = sorted(values)
+    return float(ordered[round(at * (len(ordered) - 1))])
+
+
+def _price(ctx: Context, name: str, sent: Range, received: Range) -> Range:
+    price = ctx.teachers.declaration(name).price
+    if price is None:
+        return NOTHING
+    low, high = (
+        (prompt * price.input + answer * price.output) / 1e6
+        for prompt, answer in zip(sent, received, strict=True)
+    )
+    return round(low, 6), round(high, 6)
+
+
+def _call_seconds(
+    ctx: Context, stage: config.SampleStage | config.ExtractStage, work: Work
+) -> tuple[Range, bool]:
+    declaration = ctx.teachers.declaration(stage.teacher)
+    if not isinstance(declaration.endpoint, config.ServerEndpoint):
+        return _seconds(ctx, "call", work)
+    limits = declaration.limits
+    gap = 60.0 / limits.rpm if limits.rpm else 0.0
+    (low, high), measured = _seconds(ctx, "server", work)
+    if not measured:
+        low, high = low / max(1, limits.in_flight), high / max(1, limits.in_flight)
+    return (round(max(low, work.size[0] * gap), 1), round(max(high, work.size[1] * gap), 1)), measured
+
+
+def _seconds(ctx: Context, kind: str, work: Work) -> tuple[Range, bool]:
+    """From the time of one unit when this machine did the same kind of work; whether it was measured."""
+    rates = ctx.shelf.rates(work.by)
+    if rates:
+        each = min(rates) * EARLIER[0], max(rates) * EARLIER[1]
+    else:
+        each = SECONDS[kind]
+    return (round(work.size[0] * each[0], 1), round(work.size[1] * each[1], 1)), bool(rates)
