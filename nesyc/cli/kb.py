@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from nesyc.cli.exchange import export, import_
+from nesyc.cli.migrate import migrate
 from nesyc.cli.options import (
     BuildOption,
     JsonOption,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from nesyc_runtime.kb.store import Store
 
 kb_app = typer.Typer(name="kb", help="Look at, change and move a knowledge base.", no_args_is_help=True)
+kb_app.command("migrate")(migrate)
 kb_app.command("export")(export)
 kb_app.command("import")(import_)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from nesyc_runtime import config
@@ -9,6 +10,9 @@ from nesyc_runtime.artifact import Build
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.kb.evaluate import evaluate
+from nesyc_runtime.kb.migration import TableChange
+from nesyc_runtime.kb.program import Program
+from nesyc_runtime.kb.schema import planned_changes
 from nesyc_runtime.kb.store import Store, open_store
 from nesyc_runtime.kb.sync import source_paths, sync_source
 from nesyc_runtime.kb.values import shown
@@ -56,6 +60,27 @@ def open_kb(build: Build, project: Project, kb: config.Kb) -> Store:
         store.close()
         raise
     return store
+
+
+def migration(build: Build, project: Project, kb: config.Kb) -> list[TableChange]:
+    """What a changed schema would change in a KB's store; empty where there is none yet, or nothing changes."""
+    file = store_file(project, kb)
+    if not file.is_file():
+        return []
+    connection = sqlite3.connect(file)
+    try:
+        return planned_changes(connection, Program.model_validate(build.programs[kb.name]))
+    except sqlite3.DatabaseError as error:
+        raise UserError(f"the knowledge base {file.name} cannot be read: {error}") from None
+    finally:
+        connection.close()
+
+
+def migrate(build: Build, project: Project, kb: config.Kb, *, allow_loss: bool) -> None:
+    """Bring a KB's store up to the schema; raises `UserError` (E0506) where rows would be lost, unless `allow_loss`."""
+    program = build.programs[kb.name]
+    with open_store(store_file(project, kb), kb, program, allow_loss=allow_loss) as store:
+        bring_in_step(store, project)
 
 
 def bring_in_step(store: Store, project: Project) -> None:

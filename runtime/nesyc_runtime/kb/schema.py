@@ -5,29 +5,43 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb import history
+from nesyc_runtime.kb.migration import (
+    TableChange,
+    bring_back,
+    drop_rows,
+    drop_source_rows,
+    plan_changes,
+    set_aside,
+)
 from nesyc_runtime.kb.program import Program, SchemaObject
 
 DROP_ORDER = ("trigger", "view", "index", "table")
 
 
-def apply_schema(connection: sqlite3.Connection, program: Program, at: str) -> None:
-    """Create what is missing and rebuild what can be computed again and looks otherwise, in one transaction.
+def apply_schema(
+    connection: sqlite3.Connection, program: Program, at: str, *, allow_loss: bool = False
+) -> list[TableChange]:
+    """Create what is missing and rebuild what can be computed again, in one transaction; gives what changed.
 
-    A table of facts whose columns changed is rebuilt where its rows all come from the source (the next
-    synchronisation fills it) or fit the new columns. `at` is the time as the history writes it. Raises `UserError`
-    (E0506) where written rows would be lost.
+    A table of facts whose columns changed is rebuilt with its rows. `at` is the time as the history writes it. Raises
+    `UserError` (E0506) where rows that stages or people wrote would lose something, unless `allow_loss`; what is lost
+    then stands in the history.
     """
     wanted = _digest(program.tables)
     if _state(connection, "schema") == wanted:
-        return
+        return []
     connection.execute("BEGIN IMMEDIATE")
     try:
+        changes: list[TableChange] = []
         if _state(connection, "schema") != wanted:
-            _forget_derived(connection, program, _record_and_migrate(connection, program, at))
+            changes = plan_changes(connection, program)
+            if not allow_loss:
+                _refuse_loss(changes)
+            _forget_derived(connection, program, _record_and_migrate(connection, program, changes, at))
             _set_state(connection, "schema", wanted)
             _set_state(connection, "objects", json.dumps([[o.kind, o.name] for o in program.tables]))
             connection.execute("DELETE FROM \"nesyc.state\" WHERE key IN ('evaluated', 'source')")
@@ -35,6 +49,28 @@ def apply_schema(connection: sqlite3.Connection, program: Program, at: str) -> N
     except BaseException:
         connection.rollback()
         raise
+    return changes
+
+
+def planned_changes(connection: sqlite3.Connection, program: Program) -> list[TableChange]:
+    """What `apply_schema` would change; nothing is changed."""
+    if _state(connection, "schema") == _digest(program.tables):
+        return []
+    connection.execute("BEGIN")
+    try:
+        return plan_changes(connection, program)
+    finally:
+        connection.rollback()
+
+
+def _refuse_loss(changes: Iterable[TableChange]) -> None:
+    for change in changes:
+        if change.loses is not None:
+            raise UserError(
+                f"E0506: {change.loses}",
+                "keep the old columns, or give the new ones a nullable type (`T?`); "
+                "`nesyc kb migrate --allow-loss` goes on all the same",
+            )
 
 
 def _forget_derived(connection: sqlite3.Connection, program: Program, made: set[str]) -> None:
@@ -46,57 +82,47 @@ def _forget_derived(connection: sqlite3.Connection, program: Program, made: set[
     _set_state(connection, "strata", json.dumps(digests))
 
 
-def _record_and_migrate(connection: sqlite3.Connection, program: Program, at: str) -> set[str]:
+def _record_and_migrate(
+    connection: sqlite3.Connection, program: Program, changes: Sequence[TableChange], at: str
+) -> set[str]:
     """`_migrate`; rows that go with their table are in the history, where the store has one already."""
     known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'nesyc.change'").fetchone()
     change = history.begin(connection, at, "nesyc", "the schema changed") if known else None
-    made = _migrate(connection, program)
+    made = _migrate(connection, program, {change.table: change for change in changes})
     history.install(connection, program)
     if change is not None:
         history.finish(connection, change)
     return made
 
 
-def _migrate(connection: sqlite3.Connection, program: Program) -> set[str]:
+def _migrate(
+    connection: sqlite3.Connection, program: Program, changes: Mapping[str, TableChange]
+) -> set[str]:
     """Gives the relations of which a table was made."""
-    tables = dict(
-        connection.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' AND sql NOTNULL")
-    )
     present = dict(
         connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
     )
-    owned = json.loads(_state(connection, "objects") or "[]")
-    wanted = {item.name: item for item in program.tables}
-    same = {name for name, item in wanted.items() if present.get(name) == item.sql}
-    kept = {
-        name
-        for name in same
-        if wanted[name].kind == "table" and not wanted[name].sql.startswith("CREATE VIRTUAL TABLE")
-    }
-    kept |= {name for name in same if wanted[name].kind == "index" and tables.get(name) in kept}
-    changed: list[tuple[SchemaObject, str]] = []
+    kept = _kept(connection, program, present)
     for kind in DROP_ORDER:
-        for own_kind, name in owned:
+        for own_kind, name in json.loads(_state(connection, "objects") or "[]"):
             if own_kind != kind or name not in present or name in kept:
                 continue
-            item = wanted.get(name)
-            if kind == "table" and name.endswith(".rows") and _has_owner(connection, name):
-                _refuse_loss(connection, name, item)
-                if item is not None and _rows_to_keep(connection, name):
-                    aside = f"temp.{_quote(name + '.before')}"
-                    connection.execute(f"CREATE TABLE {aside} AS SELECT * FROM {_quote(name)}")
-                    changed.append((item, aside))
-                else:
-                    connection.execute(f"DELETE FROM {_quote(name)}")
+            if name in changes and changes[name].keeps_rows:
+                set_aside(connection, changes[name])
+            elif name in changes:
+                drop_rows(connection, changes[name])
             connection.execute(f"DROP {kind.upper()} IF EXISTS {_quote(name)}")
     for item in program.tables:
         if item.kind == "insert":
             connection.execute(item.sql)
-        elif item.name not in kept:
+        elif item.name in kept:
+            continue
+        elif item.kind == "index":
+            _create_index(connection, item, program)
+        else:
             connection.execute(item.sql)
-            for new, aside in changed:
-                if new.name == item.name:
-                    _copy(connection, aside, item.name)
+            if item.name in changes and changes[item.name].keeps_rows:
+                bring_back(connection, changes[item.name])
     for item in program.tables:
         if item.kind == "table" and item.sql.startswith("CREATE VIRTUAL TABLE"):
             table = _quote(item.name)
@@ -108,55 +134,36 @@ def _migrate(connection: sqlite3.Connection, program: Program) -> set[str]:
     }
 
 
-def _has_owner(connection: sqlite3.Connection, table: str) -> bool:
-    return "owner" in _columns(connection, table)
-
-
-def _rows_to_keep(connection: sqlite3.Connection, table: str) -> int:
-    """How many rows others than the source wrote."""
-    count = connection.execute(
-        f'SELECT count(*) FROM {_quote(table)} AS r JOIN "nesyc.symbol" AS s ON s.id = r.owner '
-        "WHERE s.text NOT LIKE 'source:%'"
-    ).fetchone()
-    return int(count[0])
-
-
-def _refuse_loss(connection: sqlite3.Connection, table: str, item: SchemaObject | None) -> None:
-    rows = _rows_to_keep(connection, table)
-    if not rows:
-        return
-    relation = table.removesuffix(".rows")
-    help = "keep the old columns, or give the new ones a nullable type (`T?`)"
-    if item is None:
-        raise UserError(f"E0506: relation `{relation}` is gone and holds {rows} written rows", help)
-    old = _columns(connection, table)
-    connection.execute("SAVEPOINT shape")
-    connection.execute(item.sql.replace(_quote(table), '"nesyc.shape"', 1))
-    new = _columns(connection, "nesyc.shape")
-    required = {
-        row[1] for row in connection.execute('PRAGMA table_info("nesyc.shape")') if row[3] and not row[5]
+def _kept(connection: sqlite3.Connection, program: Program, present: Mapping[str, str]) -> set[str]:
+    """The tables that look as before, and their indexes that do."""
+    tables = dict(
+        connection.execute("SELECT name, tbl_name FROM sqlite_master WHERE type = 'index' AND sql NOTNULL")
+    )
+    wanted = {item.name: item for item in program.tables}
+    same = {name for name, item in wanted.items() if present.get(name) == item.sql}
+    kept = {
+        name
+        for name in same
+        if wanted[name].kind == "table" and not wanted[name].sql.startswith("CREATE VIRTUAL TABLE")
     }
-    connection.execute("ROLLBACK TO shape")
-    connection.execute("RELEASE shape")
-    lost = [name for name in old if new.get(name) != old[name]]
-    if lost or required - set(old):
-        what = (
-            f"columns {', '.join(lost)} changed"
-            if lost
-            else f"columns {', '.join(sorted(required - set(old)))} are new"
-        )
-        raise UserError(f"E0506: relation `{relation}` holds {rows} written rows, and its {what}", help)
+    return kept | {name for name in same if wanted[name].kind == "index" and tables.get(name) in kept}
 
 
-def _copy(connection: sqlite3.Connection, old: str, new: str) -> None:
-    found = connection.execute(f"SELECT * FROM {old} LIMIT 0")
-    shared = ", ".join(_quote(column[0]) for column in found.description)
-    connection.execute(f"INSERT INTO {_quote(new)} ({shared}) SELECT {shared} FROM {old}")
-    connection.execute(f"DROP TABLE {old}")
-
-
-def _columns(connection: sqlite3.Connection, table: str) -> dict[str, str]:
-    return {row[1]: row[2] for row in connection.execute(f"PRAGMA table_info({_quote(table)})")}
+def _create_index(connection: sqlite3.Connection, item: SchemaObject, program: Program) -> None:
+    """Where rows of the source do not fit a new key they go: the text, which is read next, says what they are now."""
+    try:
+        connection.execute(item.sql)
+        return
+    except sqlite3.IntegrityError:
+        relation = program.by_name[item.relation or ""]
+        drop_source_rows(connection, relation.name, relation.rows)
+    try:
+        connection.execute(item.sql)
+    except sqlite3.IntegrityError as error:
+        raise UserError(
+            f"E0506: written rows of `{relation.name}` have the same key under the new schema: {error}",
+            "reject or edit one of them under the old schema first",
+        ) from None
 
 
 def _digest(tables: Iterable[SchemaObject]) -> str:

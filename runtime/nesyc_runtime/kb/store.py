@@ -268,11 +268,12 @@ def open_store(
     program: object,
     *,
     clock: Callable[[], datetime] = history.utc_now,
+    allow_loss: bool = False,
 ) -> Store:
     """Open, or create, the store of `kb` at `path` (None: in memory) and bring its tables up to date.
 
-    `program` is the compiled rule program as JSON values; `clock` dates the history. Raises `UserError` where the file is no store or a changed
-    schema would lose stored rows (E0506).
+    `program` is the compiled rule program as JSON values; `clock` dates the history. Raises `UserError` where the
+    file is no store or a changed schema would lose written rows (E0506), unless `allow_loss`.
     """
     try:
         plan = program if isinstance(program, Program) else Program.model_validate(program)
@@ -286,7 +287,7 @@ def open_store(
     connection = _connect(path)
     store = Store(connection, kb, plan, path, clock)
     try:
-        apply_schema(connection, plan, history.moment(clock()))
+        apply_schema(connection, plan, history.moment(clock()), allow_loss=allow_loss)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise _not_a_store(path, error) from None

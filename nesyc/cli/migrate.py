@@ -1,0 +1,71 @@
+"""`nesyc kb migrate`: bring a store up to a changed schema, shown first, without losing what was written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from nesyc.cli.options import (
+    BuildOption,
+    JsonOption,
+    KbOption,
+    OutOption,
+    ParamOption,
+    ProfileOption,
+    SpecOption,
+    parse_params,
+)
+from nesyc.cli.output import print_result
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from nesyc_runtime.kb.migration import TableChange
+
+DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
+LossOption = Annotated[
+    bool, typer.Option("--allow-loss", help="Go on where written values are lost; the history keeps them.")
+]
+
+
+def migrate(
+    dry_run: DryRunOption = False,
+    allow_loss: LossOption = False,
+    kb: KbOption = None,
+    spec: SpecOption = None,
+    build: BuildOption = None,
+    profile: ProfileOption = None,
+    param: ParamOption = None,
+    as_json: JsonOption = False,
+    out: OutOption = None,
+) -> None:
+    """Show and make the changes that the schema of the spec asks for; refuses to lose written rows (E0506)."""
+    from nesyc.cli.session import open_build
+    from nesyc_runtime.kb.migration import describe
+    from nesyc_runtime.kb.open import choose_kb, migration
+    from nesyc_runtime.kb.open import migrate as bring_up
+
+    compiled, project = open_build(spec, build, profile, parse_params(param))
+    chosen = choose_kb(compiled.spec, kb)
+    changes = migration(compiled, project, chosen)
+    if not dry_run:
+        bring_up(compiled, project, chosen, allow_loss=allow_loss)
+    lines = [*describe(changes)] or ["stored rows stay as they are"]
+    result = {"v": 1, "kb": chosen.name, "done": not dry_run, "changes": _contract(changes)}
+    print_result(result, "\n".join(lines), as_json=as_json, out=out)
+
+
+def _contract(changes: Sequence[TableChange]) -> list[dict[str, Any]]:
+    return [
+        {
+            "relation": change.relation,
+            "what": "new" if change.new else "gone" if change.gone else "changed",
+            "written": change.written,
+            "added": list(change.added),
+            "lost": list(change.lost),
+            "missing": list(change.missing),
+            "loses": change.loses,
+        }
+        for change in changes
+    ]

@@ -1,0 +1,124 @@
+"""A changed schema: what was written is carried over, and nothing is lost without being asked for."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from nesyc.cli.app import app
+from nesyc.cli.session import runtime_project
+from nesyc.pipeline import compile_spec
+from nesyc_runtime.artifact import load_build
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.entries import write_entries
+from nesyc_runtime.kb.log import read_log
+from nesyc_runtime.kb.open import open_kb
+from nesyc_runtime.kb.past import store_at
+from nesyc_runtime.kb.store import Store
+
+SPEC = """nesy 1
+enum Kin { father mother }
+kb family {
+  relation lesson(id: int, body: text, kin: Kin?, n: int?) { key (id) }
+  relation person(name: text, age: int)
+  facts person { ("ann", 1) ("ann", 2) }
+}
+"""
+STAGE = "stage:p.know"
+
+
+def opened(folder: Path, text: str) -> Store:
+    (folder / "family.nesy").write_text(text, encoding="utf-8")
+    compiled = compile_spec(folder / "family.nesy", folder / "build")
+    assert compiled.spec is not None, [problem.message for problem in compiled.diagnostics]
+    build = load_build(folder / "build" / "family")
+    return open_kb(build, runtime_project(folder / "family.nesy"), build.spec.kbs[0])
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "nesyc.yaml").write_text("", encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    with opened(tmp_path, SPEC) as store:
+        rows = [{"body": "one one", "kin": "mother", "n": 7}, {"body": "two", "n": None}]
+        write_entries(store, "lesson", rows, owner=STAGE)
+    return tmp_path
+
+
+def lessons(store: Store, columns: str = "id, body, kin, n, status, owner") -> list[Any]:
+    return store.execute(f"SELECT {columns} FROM lesson ORDER BY id").fetchall()
+
+
+KEPT = [(1, "one one", "mother", 7, "proposed", STAGE), (2, "two", None, None, "proposed", STAGE)]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("n: int?)", "n: int?, more: text?)"), ("{ key (id) }", "{ key (id), fulltext (body) }"), ("n: int?", "n: number?"),
+     ("body: text, kin: Kin?", "kin: Kin?, body: text"), ("kin: Kin?", "kin: text?")],
+)  # fmt: skip
+def test_what_was_written_is_carried_over(project: Path, old: str, new: str) -> None:
+    with opened(project, SPEC.replace(old, new)) as store:
+        assert lessons(store) == KEPT
+        assert store.execute("SELECT count(*) FROM person").fetchone() == (2,)
+        assert store.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    if "number" in new:
+        with pytest.raises(UserError, match="E0506"):
+            opened(project, SPEC)
+        return
+    with opened(project, SPEC) as store:
+        assert lessons(store) == KEPT, "and back again"
+        with store_at(store, 2, rules=False) as past:
+            assert lessons(past) == KEPT
+
+
+def test_a_migration_is_shown_and_refuses_loss(project: Path) -> None:
+    narrow = SPEC.replace(", n: int?", "").replace("body: text", "body: text, must: text")
+    (project / "family.nesy").write_text(narrow, encoding="utf-8")
+    found = json.loads(CliRunner().invoke(app, ["kb", "migrate", "--dry-run", "--json"]).stdout)
+    assert found["changes"] == [
+        {"relation": "lesson", "what": "changed", "written": 2, "added": ["must"], "lost": ["n"], "missing": ["must"],
+         "loses": "relation `lesson` holds 2 written rows, and its columns n changed"}
+    ]  # fmt: skip
+    shown = CliRunner().invoke(app, ["kb", "migrate", "--dry-run"]).stdout
+    assert "~ relation lesson: + must, - n; 2 written rows go: no value for must" in shown
+    refused = CliRunner().invoke(app, ["kb", "migrate"])
+    assert refused.exit_code == 1 and "E0506" in str(refused.exception)
+    with opened(project, SPEC) as store:
+        assert lessons(store) == KEPT
+
+
+def test_allowed_loss_stands_in_the_history(project: Path) -> None:
+    (project / "family.nesy").write_text(SPEC.replace(", n: int?", ""), encoding="utf-8")
+    assert CliRunner().invoke(app, ["kb", "migrate", "--allow-loss"]).exit_code == 0
+    with opened(project, SPEC.replace(", n: int?", "")) as store:
+        assert lessons(store, "id, body, kin") == [row[:3] for row in KEPT]
+    (project / "family.nesy").write_text(SPEC.replace("body: text", "must: text"), encoding="utf-8")
+    assert CliRunner().invoke(app, ["kb", "migrate", "--allow-loss"]).exit_code == 0
+    with opened(project, SPEC.replace("body: text", "must: text")) as store:
+        assert lessons(store, "id") == []
+        gone = next(c for c in read_log(store)["changes"] if c["who"] == "nesyc")
+        assert [(row["op"], row["before"]["id"]) for row in gone["rows"] if row["relation"] == "lesson"] == [
+            ("delete", 1), ("delete", 2),
+        ]  # fmt: skip
+
+
+def test_a_new_key_takes_the_sources_rows_as_the_text_has_them_now(project: Path) -> None:
+    keyed = SPEC.replace("age: int)", "age: int) { key (name) }").replace(' ("ann", 2)', "")
+    with opened(project, keyed) as store:
+        assert store.execute("SELECT name, age FROM person").fetchall() == [("ann", 1)]
+        assert lessons(store) == KEPT
+
+
+def test_written_rows_that_share_a_new_key_are_refused(project: Path) -> None:
+    with opened(project, SPEC) as store:
+        write_entries(store, "person", [{"name": "bob", "age": 1}, {"name": "bob", "age": 2}], owner=STAGE)
+    keyed = SPEC.replace("age: int)", "age: int) { key (name) }").replace(' ("ann", 2)', "")
+    with pytest.raises(UserError, match="E0506: written rows of `person` have the same key"):
+        opened(project, keyed)
+    with opened(project, SPEC) as store:
+        assert store.execute("SELECT count(*) FROM person").fetchone() == (4,)
