@@ -43,7 +43,7 @@ def run() -> list[Figure]:
     """A chain, whose proofs are long, and a random graph with twice as many edges as nodes, whose proofs are many."""
     random = Random(1)
     dense = sorted({(random.randrange(NODES), random.randrange(NODES)) for _ in range(2 * NODES)})
-    return [*_chain(), *_random(dense)]
+    return [*_chain(), *_random(dense, "sqlite"), *_random(dense, "duckdb")]
 
 
 def _chain() -> list[Figure]:
@@ -72,15 +72,15 @@ def _chain() -> list[Figure]:
             ]
 
 
-def _random(edges: Sequence[tuple[int, int]]) -> list[Figure]:
+def _random(edges: Sequence[tuple[int, int]], engine: str) -> list[Figure]:
     with tempfile.TemporaryDirectory() as folder:
-        store, _ = _opened(Path(folder), edges)
+        store, _ = _opened(Path(folder), edges, engine)
         with store:
             goal = _far_apart(edges)
             size = store.execute('SELECT count(*) FROM "reach.rows"').fetchone()[0]
             return [
                 Figure(
-                    f"why, {size:,} facts, {limit:,} proofs",
+                    f"why, {engine}, {size:,} facts, {limit:,} proofs",
                     _why(store, *goal, limit),
                     "CPU s",
                     bar,
@@ -103,11 +103,11 @@ def _far_apart(edges: Edges) -> tuple[int, int]:
     return 0, queue[-1]
 
 
-def _opened(folder: Path, edges: Edges) -> tuple[Store, float]:
+def _opened(folder: Path, edges: Edges, engine: str = "sqlite") -> tuple[Store, float]:
     """The store of the closure of some edges, and the CPU seconds of its evaluation."""
     (folder / "edges.csv").write_text("a,b\n" + "".join(f"{a},{b}\n" for a, b in edges), encoding="utf-8")
     spec = folder / "graph.nesy"
-    spec.write_text(SPEC.format(engine="sqlite"), encoding="utf-8")
+    spec.write_text(SPEC.format(engine=engine), encoding="utf-8")
     checked = check_spec(spec)
     assert checked.spec is not None, [one.message for one in checked.diagnostics]
     (kb,) = checked.spec.kbs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,6 +67,7 @@ class Graph:
 
     def __init__(self, store: Store) -> None:
         self.store = store
+        self.execute: Callable[..., Any] = store.execute  # rows and instances are read through it
         self.rules = {rule.name: rule for rule in store.kb.rules}
         self._facts: dict[FactId, Known] = {}
         self._confs: dict[FactId, float] = {}
@@ -111,7 +112,7 @@ class Graph:
             return 1.0
         if fact not in self._confs:
             rows = quote(self.store.relation(fact[0]).rows)
-            found = self.store.execute(f"SELECT conf FROM {rows} WHERE _row = ?", (fact[1],)).fetchone()
+            found = self.execute(f"SELECT conf FROM {rows} WHERE _row = ?", (fact[1],)).fetchone()
             self._confs[fact] = float(found[0])
         return self._confs[fact]
 
@@ -182,7 +183,7 @@ class Graph:
 
     def _instances(self, way: _Way, sql: str, bound: Mapping[str, Any], *, skip: int) -> Iterator[Support]:
         first = skip + len(way.relations)
-        for row in self.store.execute(sql, bound).fetchall():
+        for row in self.execute(sql, bound).fetchall():
             facts = tuple(zip(way.relations, row[skip:first], strict=True))
             yield Support(way.rule, way.variant, facts, tuple(row[first:]), way.weight)
 
@@ -213,7 +214,7 @@ class Graph:
         extra = ", conf, origin, owner, line" if not plan.derived else ", conf" if self.weighted else ""
         marks = ", ".join("?" * len(rows))
         sql = f"SELECT _row, {columns}{extra} FROM {quote(plan.rows)} WHERE _row IN ({marks})"
-        for row, *values in self.store.execute(sql, rows).fetchall():
+        for row, *values in self.execute(sql, rows).fetchall():
             self._facts[plan.name, row] = self._known(plan, values)
 
     def _known(self, plan: RelationPlan, values: Sequence[Any]) -> Known:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from typing import Any
 
+from nesyc_runtime.kb.evaluate import engine_used
 from nesyc_runtime.kb.program import StratumPlan
 from nesyc_runtime.kb.query import CompiledQuery
 from nesyc_runtime.kb.store import Store
@@ -20,7 +20,7 @@ def explain_plan(store: Store, compiled: object) -> dict[str, Any]:
     A `plan` is a list of `{"depth", "text"}`, what SQLite's EXPLAIN QUERY PLAN says of the statement.
     """
     query = compiled if isinstance(compiled, CompiledQuery) else CompiledQuery.model_validate(compiled)
-    engine, why = json.loads(store.state("engine") or '["sqlite", "nothing was derived yet"]')
+    engine, why = engine_used(store)
     read = {relation for branch in query.branches for relation in branch.atoms}
     strata = list(_needed(store, read | _mentioned(store, query.sql)))
     return {

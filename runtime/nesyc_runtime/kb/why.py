@@ -11,6 +11,7 @@ from nesyc_runtime import config
 from nesyc_runtime.kb.best import rough
 from nesyc_runtime.kb.graph import FactId, Graph, Support, literal_at, sentence, term_value
 from nesyc_runtime.kb.lookups import add_lookups
+from nesyc_runtime.kb.slices import slice_below
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.trees import Tree, Trees
 
@@ -36,24 +37,31 @@ def why(store: Store, relation: str, args: Sequence[Any], *, limit: int = 1000) 
                 "text": sentence(store.declared[relation], args),
             }
             return {"v": 1, "fact": told, "holds": False, "conf": None, "proofs": [], "truncated": False}
-        proofs, truncated = ranked_proofs(graph, fact, limit)
-        known = graph.fact(fact)
-        wins = graph.wins(fact)
-        answer: dict[str, Any] = {
-            "v": 1,
-            "fact": known.to_json(),
-            "holds": wins,
-            "conf": known.conf if wins else None,
-            "proofs": [{"value": value, "tree": tree_node(graph, tree)} for value, tree in proofs],
-            "truncated": truncated,
-        }
-        rivals = [graph.fact(rival) for rival in graph.rivals(fact)]
-        if wins and rivals:
-            answer["losers"] = [{"fact": rival.to_json(), "conf": rival.conf} for rival in rivals]
-        elif not wins:
-            winner = next(rival for rival in graph.rivals(fact) if graph.wins(rival))
-            answer["winner"] = {"fact": graph.fact(winner).to_json(), "conf": graph.fact(winner).conf}
-        return answer
+        with slice_below(store, *fact) as brought:
+            if brought:
+                graph.execute = store.connection.execute
+            return _explained(graph, fact, limit)
+
+
+def _explained(graph: Graph, fact: FactId, limit: int) -> dict[str, Any]:
+    proofs, truncated = ranked_proofs(graph, fact, limit)
+    known = graph.fact(fact)
+    wins = graph.wins(fact)
+    answer: dict[str, Any] = {
+        "v": 1,
+        "fact": known.to_json(),
+        "holds": wins,
+        "conf": known.conf if wins else None,
+        "proofs": [{"value": value, "tree": tree_node(graph, tree)} for value, tree in proofs],
+        "truncated": truncated,
+    }
+    rivals = [graph.fact(rival) for rival in graph.rivals(fact)]
+    if wins and rivals:
+        answer["losers"] = [{"fact": rival.to_json(), "conf": rival.conf} for rival in rivals]
+    elif not wins:
+        winner = next(rival for rival in graph.rivals(fact) if graph.wins(rival))
+        answer["winner"] = {"fact": graph.fact(winner).to_json(), "conf": graph.fact(winner).conf}
+    return answer
 
 
 def ranked_proofs(graph: Graph, fact: FactId, limit: int) -> tuple[list[tuple[float, Tree]], bool]:

@@ -1,0 +1,95 @@
+"""The part of a relation in DuckDB that explanations of one fact can need, brought into SQLite while they are made.
+
+DuckDB reads a million rows in the time SQLite looks up a hundred, and is slow at looking one up. Where every rule of a
+recursion hands on a column as it is, all facts below a fact have its value there: they are read at once, into a temporary
+table of the relation's own name, which SQLite then takes for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from nesyc_runtime import config
+from nesyc_runtime.kb.program import RelationPlan
+from nesyc_runtime.kb.store import Store, quote
+
+MOST = 200_000  # rows brought over
+
+
+@contextmanager
+def slice_below(store: Store, relation: str, row: int) -> Iterator[bool]:
+    """Whether, until the end, all that the fact's proofs stand on can be read from SQLite."""
+    plan = store.program.by_name[relation]
+    carried = _carried(store, relation)
+    brought = carried is not None and _bring(store, plan, carried, row)
+    try:
+        yield brought
+    finally:
+        if brought:
+            store.connection.execute(f"DROP TABLE temp.{quote(plan.rows)}")
+
+
+def _carried(store: Store, relation: str) -> list[int] | None:
+    """The columns that every rule of the recursion hands on, None where some other relation lies in DuckDB too."""
+    held = set(store.elsewhere.relations)
+    if relation not in held:
+        return None
+    below, waiting = {relation}, [relation]
+    while waiting:
+        for rule in store.program.rules_of.get(waiting.pop(), ()):
+            fresh = {atom.relation for variant in rule.variants for atom in variant.atoms} - below
+            below |= fresh
+            waiting.extend(fresh)
+    if below & held != {relation}:
+        return None
+    columns = set(range(len(store.program.by_name[relation].columns)))
+    for declared in store.kb.rules:
+        if declared.active and declared.head.relation == relation:
+            for atom in _atoms(declared.body):
+                if atom.relation == relation:
+                    columns &= {i for i in columns if _same(declared.head.terms[i], atom.terms[i])}
+    return sorted(columns) or None
+
+
+def _same(head: config.Term, inner: config.Term) -> bool:
+    return isinstance(head, config.Var) and isinstance(inner, config.Var) and head.name == inner.name
+
+
+def _atoms(literals: tuple[config.BodyLiteral, ...]) -> Iterator[config.AtomLiteral]:
+    for literal in literals:
+        if isinstance(literal, config.AtomLiteral):
+            yield literal
+        elif isinstance(literal, config.OrLiteral):
+            yield from _atoms(literal.branches)
+
+
+def _bring(store: Store, plan: RelationPlan, carried: list[int], row: int) -> bool:
+    rows = quote(plan.rows)
+    columns = ["_row", *(column.column for column in plan.columns)]
+    columns += ["conf"] if store.program.semantics != "boolean" else []
+    listed = ", ".join(map(quote, columns))
+    keys = [quote(plan.columns[index].column) for index in carried]
+    values = store.execute(f"SELECT {', '.join(keys)} FROM {rows} WHERE _row = ?", (row,)).fetchone()
+    if any(value is None for value in values):
+        return False
+    same = " AND ".join(f"{key} = ?" for key in keys)
+    sql = f"SELECT {listed} FROM {rows} WHERE {same} LIMIT {MOST + 1}"
+    found = store.execute(sql, values).fetchall()
+    if len(found) > MOST:
+        return False
+    others = ", ".join(map(quote, columns[1:]))
+    store.connection.execute(f"CREATE TEMP TABLE {rows} (_row INTEGER PRIMARY KEY, {others})")
+    marks = ", ".join("?" * len(columns))
+    store.connection.executemany(f"INSERT INTO temp.{rows} VALUES ({marks})", found)
+    for number, names in enumerate(_searched(store, plan)):
+        index = quote(f"{plan.rows}.below{number}")
+        store.connection.execute(f"CREATE INDEX temp.{index} ON {rows} ({', '.join(map(quote, names))})")
+    return True
+
+
+def _searched(store: Store, plan: RelationPlan) -> list[tuple[str, ...]]:
+    """The columns by which rules look the relation up on the way down."""
+    rules = store.program.rules_of.get(plan.name, ())
+    searches = (search for rule in rules for variant in rule.variants for search in variant.searches)
+    return list(dict.fromkeys(columns for table, columns in searches if table == plan.rows))
