@@ -63,4 +63,7 @@ def test_edits_of_a_range_keep_the_meaning(text: str, start: int, size: int) -> 
     changed = applied(text, format_range("a.nesy", text, start, start + size))
     assert without_spans(parse_file("a.nesy", changed).file) == without_spans(parse_file("a.nesy", text).file)
     assert comments(changed) == comments(text)
-    assert format_text("a.nesy", changed).text == format_text("a.nesy", text).text
+    # The first line end decides for all, and an edit may bring another first one.
+    again, whole = format_text("a.nesy", changed).text, format_text("a.nesy", text).text
+    assert again is not None and whole is not None
+    assert again.replace("\r\n", "\n") == whole.replace("\r\n", "\n")
