@@ -25,7 +25,9 @@ enum Kin { father mother }
 kb family {
   relation lesson(id: int, body: text, kin: Kin?, n: int?) { key (id) }
   relation person(name: text, age: int)
+  derived aged(name: text, age: int)
   facts person { ("ann", 1) ("ann", 2) }
+  rule a: aged(n, y) :- person(n, y);
 }
 """
 STAGE = "stage:p.know"
@@ -108,16 +110,21 @@ def test_allowed_loss_stands_in_the_history(project: Path) -> None:
 
 
 def test_a_new_key_takes_the_sources_rows_as_the_text_has_them_now(project: Path) -> None:
-    keyed = SPEC.replace("age: int)", "age: int) { key (name) }").replace(' ("ann", 2)', "")
+    keyed = SPEC.replace(
+        "person(name: text, age: int)", "person(name: text, age: int) { key (name) }"
+    ).replace(' ("ann", 2)', "")
     with opened(project, keyed) as store:
         assert store.execute("SELECT name, age FROM person").fetchall() == [("ann", 1)]
+        assert store.execute("SELECT name, age FROM aged").fetchall() == [("ann", 1)]
         assert lessons(store) == KEPT
 
 
 def test_written_rows_that_share_a_new_key_are_refused(project: Path) -> None:
     with opened(project, SPEC) as store:
         write_entries(store, "person", [{"name": "bob", "age": 1}, {"name": "bob", "age": 2}], owner=STAGE)
-    keyed = SPEC.replace("age: int)", "age: int) { key (name) }").replace(' ("ann", 2)', "")
+    keyed = SPEC.replace(
+        "person(name: text, age: int)", "person(name: text, age: int) { key (name) }"
+    ).replace(' ("ann", 2)', "")
     with pytest.raises(UserError, match="E0506: written rows of `person` have the same key"):
         opened(project, keyed)
     with opened(project, SPEC) as store:

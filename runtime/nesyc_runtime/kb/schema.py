@@ -98,11 +98,12 @@ def _record_and_migrate(
 def _migrate(
     connection: sqlite3.Connection, program: Program, changes: Mapping[str, TableChange]
 ) -> set[str]:
-    """Gives the relations of which a table was made."""
+    """Gives the relations of which a table was made, or that lost rows."""
     present = dict(
         connection.execute("SELECT name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite%'").fetchall()
     )
     kept = _kept(connection, program, present)
+    made: set[str] = set()
     for kind in DROP_ORDER:
         for own_kind, name in json.loads(_state(connection, "objects") or "[]"):
             if own_kind != kind or name not in present or name in kept:
@@ -118,7 +119,7 @@ def _migrate(
         elif item.name in kept:
             continue
         elif item.kind == "index":
-            _create_index(connection, item, program)
+            made |= _create_index(connection, item, program)
         else:
             connection.execute(item.sql)
             if item.name in changes and changes[item.name].keeps_rows:
@@ -127,7 +128,7 @@ def _migrate(
         if item.kind == "table" and item.sql.startswith("CREATE VIRTUAL TABLE"):
             table = _quote(item.name)
             connection.execute(f"INSERT INTO {table} ({table}) VALUES ('rebuild')")
-    return {
+    return made | {
         item.relation
         for item in program.tables
         if item.kind == "table" and item.relation is not None and item.name not in kept
@@ -149,11 +150,14 @@ def _kept(connection: sqlite3.Connection, program: Program, present: Mapping[str
     return kept | {name for name in same if wanted[name].kind == "index" and tables.get(name) in kept}
 
 
-def _create_index(connection: sqlite3.Connection, item: SchemaObject, program: Program) -> None:
-    """Where rows of the source do not fit a new key they go: the text, which is read next, says what they are now."""
+def _create_index(connection: sqlite3.Connection, item: SchemaObject, program: Program) -> set[str]:
+    """Where rows of the source do not fit a new key they go: the text, which is read next, says what they are now.
+
+    Gives the relation that lost rows so.
+    """
     try:
         connection.execute(item.sql)
-        return
+        return set()
     except sqlite3.IntegrityError:
         relation = program.by_name[item.relation or ""]
         drop_source_rows(connection, relation.name, relation.rows)
@@ -164,6 +168,7 @@ def _create_index(connection: sqlite3.Connection, item: SchemaObject, program: P
             f"E0506: written rows of `{relation.name}` have the same key under the new schema: {error}",
             "reject or edit one of them under the old schema first",
         ) from None
+    return {relation.name}
 
 
 def _digest(tables: Iterable[SchemaObject]) -> str:
