@@ -62,7 +62,6 @@ def test_each_code_of_the_compiler_has_a_fixture(code: str) -> None:
 
 # Codes that a command other than `check` reports, and no test of it yet: why.
 WAIVED = {
-    "E0703": "`nesyc plan` shows the forecast beside the budget; a run stops at `max_usd` itself",
     "E0803": "reported by the stage that writes rules, `induce`, which this version refuses to run",
 }
 
