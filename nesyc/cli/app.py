@@ -13,6 +13,7 @@ from nesyc.cli import errors
 from nesyc.cli.ask import ask
 from nesyc.cli.check import check
 from nesyc.cli.compile import compile
+from nesyc.cli.docs import docs
 from nesyc.cli.explain import explain
 from nesyc.cli.fit import app as fit
 from nesyc.cli.fmt import fmt
@@ -52,6 +53,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "review": review,
     "test": test,
     "explain": explain,
+    "docs": docs,
     "lsp": lsp,
 }
 for _name, _command in COMMANDS.items():
