@@ -10,52 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from nesyc import __version__
-from nesyc.checks.run import run_checks
-from nesyc.checks.tables import Tables, build_tables
-from nesyc.diagnostics import Diagnostic, arrange, near_names
-from nesyc.diagnostics.diagnostic import Help
-from nesyc.diagnostics.span import Span
+from nesyc.diagnostics import Diagnostic
 from nesyc.emit.build import emit_build
 from nesyc.emit.files import write_atomic
 from nesyc.emit.manifest import digest, emit_manifest
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
-from nesyc.ir.lower import lower
-from nesyc.parsing.project import Loaded, load_spec
+from nesyc.parsing.project import Loaded
 from nesyc.syntax.dump import dump
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A spec as checked; `spec` is None exactly when a diagnostic is an error, `tables` are there always."""
-
-    loaded: Loaded
-    diagnostics: tuple[Diagnostic, ...]
-    spec: nodes.Spec | None
-    tables: Tables
-
-
-def check_spec(
-    path: Path,
-    *,
-    profile: str | None = None,
-    params: Mapping[str, str] | None = None,
-    unsaved: Mapping[Path, str] | None = None,
-) -> Checked:
-    """Read, check and lower a spec. Every mistake is a diagnostic; nothing is raised for the user's input.
-
-    `profile` names one of nesyc.yaml's, `params` are `--param name=value`, `unsaved` texts an editor holds.
-    """
-    loaded = load_spec(path, unsaved)
-    profiles = loaded.project.profiles
-    problems = list(loaded.diagnostics)
-    if profile is not None and profile not in profiles:
-        problems.append(_unknown_profile(profile, tuple(profiles), loaded.main.path))
-    tables = build_tables(loaded, profiles.get(profile or "", {}), params or {})
-    problems.extend(run_checks(tables))
-    found = arrange(problems, [file.path for file in loaded.files])
-    wrong = any(problem.severity == "error" for problem in found)
-    return Checked(loaded, found, None if wrong else lower(tables), tables)
+from nesyc.workspace import Checked as Checked
+from nesyc.workspace import check_spec as check_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,9 +139,3 @@ def _name_current(build: Path, name: str, spec: Path) -> None:
         write_atomic(where, json.dumps({**known, name: relative}, indent=1, sort_keys=True) + "\n")
     if not (build / "current").is_file() or (build / "current").read_text(encoding="utf-8") != f"{name}\n":
         write_atomic(build / "current", f"{name}\n")
-
-
-def _unknown_profile(name: str, known: tuple[str, ...], file: str) -> Diagnostic:
-    near = near_names(name, known)
-    help_ = Help(f"did you mean `{near[0]}`?" if near else "declare it in nesyc.yaml under `profiles`")
-    return Diagnostic("E0201", f"there is no profile `{name}`", Span(file, 0, 0), "asked for", help=help_)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from nesyc.checks.messages import unknown_name
@@ -30,22 +30,25 @@ class Allowed:
         return inside or span.file in self.files
 
 
-def allowed_warnings(files: tuple[ast.File, ...]) -> Iterator[Allowed]:
-    """In a KB for the KB and its fragments, at the head of a file for the file, in the main one for all."""
+def allowed_warnings(files: tuple[ast.File, ...], placed: Callable[[Span], Span]) -> Iterator[Allowed]:
+    """In a KB for the KB and its fragments, at the head of a file for the file, in the main one for all.
+
+    `placed` says where a span stands now.
+    """
     for place, file in enumerate(files):
         for item in (*file.declarations, *file.fragment_items):
             if isinstance(item, ast.Allow) and item.reason.value.strip():
                 yield Allowed(item.code.text, frozenset() if place == 0 else frozenset({file.path}))
             elif isinstance(item, ast.Kb):
-                yield from _of_kb(item, files)
+                yield from _of_kb(item, files, placed(item.span))
 
 
-def _of_kb(kb: ast.Kb, files: tuple[ast.File, ...]) -> Iterator[Allowed]:
+def _of_kb(kb: ast.Kb, files: tuple[ast.File, ...], block: Span) -> Iterator[Allowed]:
     name = kb.name.text
     fragments = frozenset(file.path for file in files if file.fragment_of and file.fragment_of.text == name)
     for item in kb.items:
         if isinstance(item, ast.Allow) and item.reason.value.strip():
-            yield Allowed(item.code.text, fragments, kb.span)
+            yield Allowed(item.code.text, fragments, block)
 
 
 def check_allows(allows: Iterable[ast.Allow]) -> Iterator[Diagnostic]:

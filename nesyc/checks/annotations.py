@@ -49,6 +49,8 @@ def tells_where_from(annotations: tuple[ast.Annotation, ...]) -> bool:
 
 def is_active(annotations: tuple[ast.Annotation, ...]) -> bool:
     """Whether a rule counts: what a teacher wrote only once it is accepted, what a person wrote unless taken back."""
+    if not annotations:
+        return True
     status = status_of(annotations)
     if find_annotation(annotations, "learned") is not None:
         return status == "accepted"

@@ -19,7 +19,8 @@ def check_rules(tables: Tables) -> Iterator[Diagnostic]:
         yield from found.problems
         items: tuple[ast.Rule | ast.Forbid | ast.Facts, ...] = (*kb.rules, *kb.forbids, *kb.facts)
         for item in items:
-            yield from check_annotations(item.annotations)
+            if item.annotations:
+                yield from check_annotations(item.annotations)
 
 
 def check_facts(tables: Tables) -> Iterator[Diagnostic]:

@@ -60,7 +60,7 @@ def given_problems(tables: Tables, test: ast.Test) -> tuple[Diagnostic, ...]:
         found.extend(problem for problem in both.problems if problem not in known)
     if rules:
         known = set(tables.rules[kb.name].problems)
-        _, problems = analyse_order(kb.scope, (*kb.rules, *rules))
+        _, problems = analyse_order(kb.scope, (*kb.rules, *rules), tables.memo)
         found.extend(problem for problem in problems if problem not in known)
     return tuple(found)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from functools import partial
 
 from nesyc.checks.annotations import argument_of, find_annotation, is_active
 from nesyc.checks.kb_symbols import KbInfo
@@ -20,7 +21,8 @@ def check_warnings(tables: Tables) -> Iterator[Diagnostic]:
     """The warnings about rules that need the whole KB, and those about their evidence."""
     for name, kb in tables.symbols.kbs.items():
         for rule in kb.rules:
-            yield from _only_positive(rule)
+            if rule.annotations:
+                yield from _only_positive(rule)
         if not has_errors(tables.rules[name].problems):  # a cycle that cannot be is reported as such
             yield from _implied(tables, kb)
             yield from _loops(tables, name, kb)
@@ -32,8 +34,9 @@ def _implied(tables: Tables, kb: KbInfo) -> Iterator[Diagnostic]:
     for rule, info in zip(kb.rules, tables.rules[kb.name].rules, strict=True):
         if is_active(rule.annotations) and not has_errors(info.problems):
             by_head[rule.head.relation.text].append(rule)
-    for rules in by_head.values():
-        for rule, other in implied_rules(rules, independent) if len(rules) > 1 else ():
+    for head, rules in by_head.items():
+        implied = partial(_pairs, rules, independent)
+        for rule, other in tables.memo.group(("implied", kb.name, head), independent, rules, implied):
             yield Diagnostic(
                 "W0403",
                 f"rule `{rule.name.text}` is implied by `{other.name.text}`",
@@ -42,6 +45,10 @@ def _implied(tables: Tables, kb: KbInfo) -> Iterator[Diagnostic]:
                 (Related(other.name.span, "derives all of it"),),
                 help=Help(f"remove `{rule.name.text}`, or make its head say more"),
             )
+
+
+def _pairs(rules: list[ast.Rule], independent: bool) -> tuple[tuple[ast.Rule, ast.Rule], ...]:
+    return tuple(implied_rules(rules, independent)) if len(rules) > 1 else ()
 
 
 def has_errors(problems: Iterable[Diagnostic]) -> bool:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator
 
+from nesyc.checks.kb_symbols import KbInfo
+from nesyc.checks.memo import Memo
 from nesyc.checks.scope import RuleScope
 from nesyc.checks.terms import is_test
 from nesyc.diagnostics import Diagnostic, Related
@@ -16,19 +18,19 @@ Interval = tuple[float, float, bool, bool]
 """Least and greatest value, and whether each is itself left out."""
 
 
-def check_never_fires(
-    scope: RuleScope, bodies: Iterable[Body], rules: Iterable[ast.Rule]
-) -> Iterator[Diagnostic]:
+def check_never_fires(kb: KbInfo, bodies: Iterable[Body], memo: Memo) -> Iterator[Diagnostic]:
     """A body that reads a relation nothing can fill, holds null, or contradicts itself."""
-    filled = _filled(scope, tuple(rules))
-    for rule in bodies:
-        problems = (_never(scope, filled, rule, literal) for literal in rule.body)
-        problem = next((found for found in problems if found is not None), None) or _contradiction(rule)
-        if problem is not None:
-            yield problem
+    filled = memo.group(("filled", kb.name), kb.scope, kb.rules, lambda: _filled(kb.scope, tuple(kb.rules)))
+
+    def first(rule: Body) -> Diagnostic | None:
+        problems = (_never(kb.scope, filled, rule, literal) for literal in rule.body)
+        return next((found for found in problems if found is not None), None) or _contradiction(rule)
+
+    found = memo.each(("never fires", kb.name), (kb.scope, filled), bodies, first)
+    return (problem for problem in found if problem is not None)
 
 
-def _filled(scope: RuleScope, rules: tuple[ast.Rule, ...]) -> set[str]:
+def _filled(scope: RuleScope, rules: tuple[ast.Rule, ...]) -> frozenset[str]:
     """The relations that may have rows: stored ones, and those a rule derives from such."""
     found = {name for name, relation in scope.relations.items() if not relation.derived}
     readers: dict[str, list[int]] = {}
@@ -51,7 +53,7 @@ def _filled(scope: RuleScope, rules: tuple[ast.Rule, ...]) -> set[str]:
             missing[number] -= 1
             if missing[number] == 0:
                 ready.append(number)
-    return found
+    return frozenset(found)
 
 
 def _positive(body: Iterable[ast.Literal]) -> Iterator[ast.Atom]:
@@ -59,7 +61,7 @@ def _positive(body: Iterable[ast.Literal]) -> Iterator[ast.Atom]:
     return (literal for literal in body if isinstance(literal, ast.Atom) and not is_test(literal))
 
 
-def _never(scope: RuleScope, filled: set[str], rule: Body, literal: ast.Literal) -> Diagnostic | None:
+def _never(scope: RuleScope, filled: frozenset[str], rule: Body, literal: ast.Literal) -> Diagnostic | None:
     name = rule.name.text
     if isinstance(literal, ast.Atom):
         relation = scope.relations.get(literal.relation.text)

@@ -38,10 +38,14 @@ class Layer:
 
 def rule_edges(rules: Iterable[ast.Rule]) -> tuple[Edge, ...]:
     """Every atom of every body as an edge, in source order."""
+    return tuple(edge for rule in rules for edge in edges_of(rule))
+
+
+def edges_of(rule: ast.Rule) -> tuple[Edge, ...]:
+    """Every atom of a body as an edge."""
+    head = rule.head.relation.text
     return tuple(
-        Edge(rule.head.relation.text, atom.relation.text, sign, rule, atom.relation.span)
-        for rule in rules
-        for atom, sign in atoms(rule.body)
+        Edge(head, atom.relation.text, sign, rule, atom.relation.span) for atom, sign in atoms(rule.body)
     )
 
 
@@ -105,7 +109,7 @@ def component_of(found: Iterable[Layer]) -> dict[str, int]:
     return {name: number for number, layer in enumerate(found) for name in layer.relations}
 
 
-def check_cycles(scope: RuleScope, edges: tuple[Edge, ...], found: tuple[Layer, ...]) -> Iterator[Diagnostic]:
+def check_cycles(scope: RuleScope, edges: Iterable[Edge], found: tuple[Layer, ...]) -> Iterator[Diagnostic]:
     """E0403 and E0404: one diagnostic for each cycle through `not`, an aggregate or `resolve`."""
     where = component_of(found)
     inside = [edge for edge in edges if edge.head in where and where[edge.head] == where.get(edge.reads, -1)]

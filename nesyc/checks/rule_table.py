@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from nesyc.checks.kb_symbols import KbInfo
+from nesyc.checks.memo import Memo
 from nesyc.checks.messages import confidence_range
 from nesyc.checks.rule_dead import check_never_fires
-from nesyc.checks.rule_graph import Layer, check_cycles, component_of, layers, rule_edges
+from nesyc.checks.rule_graph import Layer, check_cycles, component_of, edges_of, layers
 from nesyc.checks.rule_growth import check_growth
 from nesyc.checks.rule_nulls import check_nullable
 from nesyc.checks.rule_safety import Safety
@@ -85,33 +86,38 @@ def _check_head(scope: RuleScope, rule: ast.Rule | ast.Forbid, head: ast.Atom) -
         )
 
 
-def analyse_kb(kb: KbInfo, text_of: TextOf) -> KbRules:
+def analyse_kb(kb: KbInfo, text_of: TextOf, memo: Memo) -> KbRules:
     """All rules of a KB and the order of their strata."""
-    rules = tuple(analyse_rule(kb.scope, rule, text_of) for rule in kb.rules)
-    forbids = tuple(analyse_rule(kb.scope, forbid, text_of) for forbid in kb.forbids)
-    found, problems = analyse_order(kb.scope, kb.rules)
+    bodies: tuple[ast.Rule | ast.Forbid, ...] = (*kb.rules, *kb.forbids)
+    found = memo.each(("body", kb.name), kb.scope, bodies, lambda body: analyse_rule(kb.scope, body, text_of))
+    order, problems = analyse_order(kb.scope, kb.rules, memo)
     if not problems:  # what is wrong with a cycle is said there
-        problems = tuple(check_never_fires(kb.scope, (*kb.rules, *kb.forbids), kb.rules))
-    return KbRules(rules, forbids, found, problems)
+        problems = tuple(check_never_fires(kb, bodies, memo))
+    rules, forbids = found[: len(kb.rules)], found[len(kb.rules) :]
+    return KbRules(tuple(rules), tuple(forbids), order, problems)
 
 
 def analyse_order(
-    scope: RuleScope, rules: tuple[ast.Rule, ...]
+    scope: RuleScope, rules: tuple[ast.Rule, ...], memo: Memo
 ) -> tuple[tuple[Layer, ...], tuple[Diagnostic, ...]]:
     """The layers of the derived relations in the order of evaluation, and E0403, E0404, E0406."""
-    edges = rule_edges(rules)
+    edges = [edge for own in memo.each("edges", None, rules, edges_of) for edge in own]
     derived = [name for name, relation in scope.relations.items() if relation.derived]
     found = layers(derived, ((edge.head, edge.reads) for edge in edges))
-    problems = [*check_cycles(scope, edges, found), *_growth(rules, found)]
+    grows = memo.each("growth", found, rules, _growth(found))
+    problems = [*check_cycles(scope, edges, found), *(problem for own in grows for problem in own)]
     return found, tuple(problems)
 
 
-def _growth(rules: Iterable[ast.Rule], found: tuple[Layer, ...]) -> Iterator[Diagnostic]:
+def _growth(found: tuple[Layer, ...]) -> Callable[[ast.Rule], tuple[Diagnostic, ...]]:
     where = component_of(found)
     recursive = {number: frozenset(layer.relations) for number, layer in enumerate(found) if layer.recursive}
-    for rule in rules:
-        number = where.get(rule.head.relation.text)
-        if number in recursive and any(
-            atom.relation.text in recursive[number] for atom, sign in atoms(rule.body) if sign == "+"
-        ):
-            yield from check_growth(rule, recursive[number])
+
+    def of_rule(rule: ast.Rule) -> tuple[Diagnostic, ...]:
+        own = recursive.get(where.get(rule.head.relation.text, -1))
+        if own is None:
+            return ()
+        reads_itself = any(atom.relation.text in own for atom, sign in atoms(rule.body) if sign == "+")
+        return tuple(check_growth(rule, own)) if reads_itself else ()
+
+    return of_rule

@@ -52,15 +52,16 @@ ONCE = frozenset({"E0201", "E0603", "E0702"})
 
 
 def run_checks(tables: Tables) -> tuple[Diagnostic, ...]:
-    """Everything the passes find, less the warnings that the source allows."""
-    allowed = tuple(allowed_warnings(tables.loaded.files))
-    found = [problem for check in CHECKS for problem in check(tables)]
+    """Everything the passes find, less the warnings that the source allows, at the places of now."""
+    place = tables.loaded.place
+    allowed = tuple(allowed_warnings(tables.loaded.files, place))
+    found = tables.loaded.placed(problem for check in CHECKS for problem in check(tables))
     kept = [
         problem
         for problem in found
         if problem.severity == "error" or not any(one.covers(problem) for one in allowed)
     ]
-    return (*_once(kept), *check_allows(tables.symbols.allows))
+    return (*_once(kept), *tables.loaded.placed(check_allows(tables.symbols.allows)))
 
 
 def _once(problems: Iterable[Diagnostic]) -> Iterator[Diagnostic]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from nesyc.checks.constants import Constant
 from nesyc.checks.fact_table import KbFacts, read_facts
+from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.kinds import Bound, CallOf
+from nesyc.checks.memo import Memo
 from nesyc.checks.params import resolve_params
 from nesyc.checks.paths import Paths
 from nesyc.checks.pipelines import StageInfo, check_method_bodies, resolve_stages
@@ -40,6 +42,7 @@ class Tables:
     rules: Mapping[str, KbRules]
     facts: Mapping[str, KbFacts]
     value_problems: tuple[Diagnostic, ...]
+    memo: Memo
 
     def text_of(self, span: Span) -> str:
         """The source of a span."""
@@ -50,8 +53,11 @@ class Tables:
         return Resolver(self.symbols, self.paths, self.params)
 
 
-def build_tables(loaded: Loaded, profile: Mapping[str, object], params: Mapping[str, object]) -> Tables:
+def build_tables(
+    loaded: Loaded, profile: Mapping[str, object], params: Mapping[str, object], memo: Memo
+) -> Tables:
     """Everything that is learned before the checks run. What is wrong with it is kept in the tables."""
+    memo.begin()
     symbols = build_symbols(loaded.files)
     paths = Paths(loaded.project.root, loaded.project.roots)
     problems: list[Diagnostic] = []
@@ -75,14 +81,18 @@ def build_tables(loaded: Loaded, profile: Mapping[str, object], params: Mapping[
         sources,
         stages,
         task_table(symbols),
-        _rules(symbols, text_of),
-        {name: read_facts(kb, kb.facts, resolver) for name, kb in symbols.kbs.items()},
+        {name: analyse_kb(kb, text_of, memo) for name, kb in symbols.kbs.items()},
+        {name: _facts(kb, resolver, memo) for name, kb in symbols.kbs.items()},
         tuple(problems),
+        memo,
     )
 
 
-def _rules(symbols: Symbols, text_of: Callable[[Span], str]) -> dict[str, KbRules]:
-    return {name: analyse_kb(kb, text_of) for name, kb in symbols.kbs.items()}
+def _facts(kb: KbInfo, resolver: Resolver, memo: Memo) -> KbFacts:
+    if any(block.source is not None for block in kb.facts):  # a file may have changed
+        return read_facts(kb, kb.facts, resolver)
+    context = (kb.scope, resolver.constants)
+    return memo.group(("facts", kb.name), context, kb.facts, lambda: read_facts(kb, kb.facts, resolver))
 
 
 def _blocks(symbols: Symbols, resolver: Resolver) -> dict[tuple[str, str], Bound]:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import os
 import posixpath
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from nesyc.diagnostics import Diagnostic, Edit, Help, Related, SourceMap, arrange
+from nesyc.diagnostics.layout import Layout, moved
 from nesyc.diagnostics.span import Span
 from nesyc.parsing.parse import parse_file
 from nesyc.parsing.paths import SHIPPED, locate, read_source, shipped_specs
 from nesyc.parsing.settings_file import NAME, Settings, read_settings
+from nesyc.parsing.source import Source, parse_again, parse_source
 from nesyc.syntax import nodes
 
 DEEPEST = 50
@@ -38,8 +40,9 @@ class Project:
 class Loaded:
     """A spec as read: `files` is `main` and all that it includes, in order, each once.
 
-    `texts` are their sources by the names in the spans, nesyc.yaml among them. A file with errors is
-    there with what could be read of it.
+    `texts` are what spans point into, by the names in them, nesyc.yaml among them: the files' sources, or
+    where `edited` has a layout for a file its buffer (see `nesyc.diagnostics.layout`). A file with errors
+    is there with what could be read of it. The places of `diagnostics` are those of the files as they are.
     """
 
     project: Project
@@ -47,6 +50,16 @@ class Loaded:
     files: tuple[nodes.File, ...]
     texts: Mapping[str, str]
     diagnostics: tuple[Diagnostic, ...]
+    edited: Mapping[str, Layout] = field(default_factory=dict)
+
+    def place(self, span: Span) -> Span:
+        """Where a span of the nodes stands in its file as it is now."""
+        layout = self.edited.get(span.file)
+        return span if layout is None else layout.place(span)
+
+    def placed(self, found: Iterable[Diagnostic]) -> list[Diagnostic]:
+        """Diagnostics at the places of now."""
+        return [moved(one, self.place) for one in found] if self.edited else list(found)
 
     @property
     def sources(self) -> SourceMap:
@@ -76,32 +89,41 @@ def find_default_spec(folder: Path) -> Path | None:
     return whole[0] if len(whole) == 1 else None
 
 
-def load_spec(path: Path, unsaved: Mapping[Path, str] | None = None) -> Loaded:
+def load_spec(
+    path: Path, unsaved: Mapping[Path, str] | None = None, known: dict[str, Source] | None = None
+) -> Loaded:
     """Read and parse a spec, its includes and its project's nesyc.yaml.
 
-    `unsaved` are texts an editor holds, by absolute path; they stand for what is on disk. Every
-    mistake, an unreadable file among them, is a diagnostic; nothing is raised.
+    `unsaved` are texts an editor holds, by absolute path; they stand for what is on disk. `known` are the
+    files as they were parsed last: only what changed is parsed, and they are replaced by what is found.
+    Every mistake, an unreadable file among them, is a diagnostic; nothing is raised.
     """
     path = _absolute(path)
     root = find_project(path)
-    loader = _Loader(root, dict(unsaved or {}))
+    loader = _Loader(root, dict(unsaved or {}), known or {})
     loader.load(path.relative_to(root).as_posix(), path, None, ())
     loader.report_missing()
     main = next(iter(loader.files.values()))
     settings = loader.settings
     default = root / settings.spec if settings.spec else None
     project = Project(root, settings.roots, settings.profiles, settings.programs, default)
-    found = (*settings.problems, *loader.unset_roots(), *loader.problems)
     files = tuple(loader.files.values())
-    order = [file.path for file in files]
-    return Loaded(project, main, files, loader.texts, arrange(found, order))
+    edited = {name: source.layout for name, source in loader.sources.items() if source.is_edited}
+    loaded = Loaded(project, main, files, loader.texts, (), edited)
+    own = loaded.placed((*settings.problems, *loader.unset_roots(), *loader.problems))
+    of_files = [problem for source in loader.sources.values() for problem in source.diagnostics]
+    if known is not None:
+        known.clear()
+        known.update(loader.sources)
+    return replace(loaded, diagnostics=arrange((*own, *of_files), [file.path for file in files]))
 
 
 class _Loader:
     """Reads files depth first, each once; remembers what was read and what was wrong."""
 
-    def __init__(self, root: Path, unsaved: dict[Path, str]) -> None:
-        self.root, self.unsaved = root, unsaved
+    def __init__(self, root: Path, unsaved: dict[Path, str], known: Mapping[str, Source]) -> None:
+        self.root, self.unsaved, self.known = root, unsaved, known
+        self.sources: dict[str, Source] = {}
         self.files: dict[str, nodes.File] = {}
         self.texts: dict[str, str] = {}
         self.problems: list[Diagnostic] = []
@@ -121,11 +143,11 @@ class _Loader:
                 self._unreadable(name, file, read, include)
                 return
             text = read
-        parsed = parse_file(name, text)
-        self.files[name] = parsed.file
-        self.texts[name] = text
-        self.problems += parsed.diagnostics
-        for inner, kb in _includes(parsed.file):
+        before = self.known.get(name)
+        source = parse_source(name, text) if before is None else parse_again(before, text)
+        self.sources[name] = source
+        self.files[name], self.texts[name] = source.file, source.buffer
+        for inner, kb in _includes(source.file):
             self._follow(inner, kb, chain)
 
     def _unreadable(self, name: str, file: Path, problem: Diagnostic, include: nodes.Include | None) -> None:
@@ -158,7 +180,7 @@ class _Loader:
             self.load(name, file, include, chain)
         loaded = self.files.get(name)
         if loaded is not None and kb is not None:
-            self.problems += _check_fragment(loaded, self.texts[name], include, kb)
+            self.problems += _check_fragment(loaded, self.sources[name].text, include, kb)
 
     def report_missing(self) -> None:
         """E0205 for the files that are not there, other than those a stage is going to write."""
@@ -168,7 +190,7 @@ class _Loader:
     def unset_roots(self) -> Iterator[Diagnostic]:
         """E0205 for a root that a source uses while its environment variable has no value."""
         for root, (variable, span) in self.settings.unset.items():
-            if any(f'"@{root}/' in text for name, text in self.texts.items() if name != NAME):
+            if any(f'"@{root}/' in source.text for source in self.sources.values()):
                 yield Diagnostic(
                     "E0205",
                     f"root `@{root}` needs the environment variable {variable}, which is not set",

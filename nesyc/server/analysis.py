@@ -11,9 +11,9 @@ from lsprotocol import types
 from nesyc.diagnostics.span import Span
 from nesyc.index import Index, build_index
 from nesyc.parsing.paths import SHIPPED, shipped_specs
-from nesyc.pipeline import Checked
 from nesyc.server.documents import Document, uri_of
 from nesyc.server.positions import Encoding, Lines
+from nesyc.workspace import Checked
 
 
 class Analysis:
@@ -30,11 +30,11 @@ class Analysis:
         self.spec, self.checked, self.open = spec, checked, open_
         self.generation, self.encoding = generation, encoding
         self._lines: dict[str, Lines] = {}
-        self.paths = {name: self._path(name) for name in checked.loaded.texts}
+        self.paths = {name: self._path(name) for name in checked.texts}
         self.names = {path: name for name, path in self.paths.items()}
 
     def _path(self, name: str) -> Path:
-        project = self.checked.loaded.project
+        project = self.checked.project
         if name.startswith("@"):
             root, _, rest = name[1:].partition("/")
             roots = {**project.roots, SHIPPED: shipped_specs()}
@@ -50,7 +50,7 @@ class Analysis:
         """The lines of a file of the spec, by the name spans have for it."""
         found = self._lines.get(name)
         if found is None:
-            text = self.checked.loaded.texts.get(name, "")
+            text = self.checked.texts.get(name, "")
             found = self._lines[name] = Lines(text, self.encoding)
         return found
 

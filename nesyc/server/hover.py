@@ -119,7 +119,7 @@ def _text(view: View, node: object) -> str:
     span = getattr(node, "span", None)
     if not isinstance(span, Span):
         return ""
-    text = view.analysis.checked.loaded.texts.get(span.file, "")
+    text = view.analysis.checked.texts.get(span.file, "")
     begin = text.rfind("\n", 0, span.start) + 1
     margin = len(text[begin : span.start]) - len(text[begin : span.start].lstrip(" \t"))
     lines = text[span.start : span.end].split("\n")

@@ -10,10 +10,10 @@ from lsprotocol import types
 from nesyc.checks.terms import TESTS
 from nesyc.index import Occurrence, SymbolId, build_index
 from nesyc.parsing.expected import RESERVED
-from nesyc.pipeline import check_spec
 from nesyc.server.analysis import Analysis
 from nesyc.server.session import texts
 from nesyc.server.view import View
+from nesyc.workspace import check_spec
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -90,7 +90,7 @@ def prepare_rename(view: View, position: types.Position) -> types.PrepareRenameP
 def _own_places(analysis: Analysis, symbol: SymbolId) -> tuple[Occurrence, ...]:
     """All places of a symbol; raises `Refused` where one lies in a file that is not the project's."""
     places = analysis.index.of(symbol)
-    root = analysis.checked.loaded.project.root
+    root = analysis.checked.project.root
     for one in places:
         path = analysis.paths.get(one.span.file)
         if path is None or not path.is_relative_to(root):
@@ -137,7 +137,7 @@ def _changed_texts(specs: list[Analysis], places: list[tuple[Occurrence, ...]], 
     for analysis, own in zip(specs, places, strict=True):
         for one in own:
             path = analysis.paths[one.span.file]
-            sources[path] = analysis.checked.loaded.texts[one.span.file]
+            sources[path] = analysis.checked.texts[one.span.file]
             starts.setdefault(path, {})[one.span.start] = one.span.end
     for path, found in starts.items():
         text = sources[path]

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from nesyc.pipeline import check_spec
 from nesyc.server.analysis import Analysis
 from nesyc.server.documents import Document, Documents
 from nesyc.server.kb_info import KbInfo, NoKbInfo
 from nesyc.server.specs import Ownership
 from nesyc.server.view import View
+from nesyc.workspace import Workspace
 
 log = logging.getLogger(__name__)
 KEPT = 8
@@ -32,6 +32,7 @@ class Session:
     folders: list[Path] = field(default_factory=list)
     generation: int = 0
     analyses: dict[Path, Analysis] = field(default_factory=dict)
+    workspaces: dict[Path, Workspace] = field(default_factory=dict)
 
     def specs_of(self, path: Path, open_: Mapping[Path, Document]) -> tuple[Path, ...]:
         """The specs a file is part of."""
@@ -41,11 +42,13 @@ class Session:
         """The spec checked with the texts as they are open; from before where nothing changed."""
         known = self.analyses.pop(spec, None)
         if known is None or not known.is_fresh(open_, self.generation):
-            checked = check_spec(spec, unsaved=texts(open_))
+            workspace = self.workspaces.setdefault(spec, Workspace(spec))
+            checked = workspace.check(texts(open_))
             known = Analysis(spec, checked, open_, self.generation, self.documents.encoding)
         self.analyses[spec] = known
         while len(self.analyses) > KEPT:
-            del self.analyses[next(iter(self.analyses))]
+            oldest = next(iter(self.analyses))
+            del self.analyses[oldest], self.workspaces[oldest]
         return known
 
     def view(self, path: Path, open_: Mapping[Path, Document], *, stale: bool = False) -> View | None:
@@ -62,7 +65,7 @@ class Session:
             analysis = self.analyse(spec, open_)
             name = analysis.names.get(path)
             if name is not None:
-                return View(analysis, name, analysis.checked.loaded.texts[name], self)
+                return View(analysis, name, analysis.checked.texts[name], self)
         return None
 
     def all_specs(self, open_: Mapping[Path, Document]) -> Iterable[Analysis]:
