@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+
 
 def main() -> None:
     """The console script `nesyc`."""
-    from nesyc.cli.app import run
+    from nesyc.cli.exits import run
+    from nesyc.cli.plain import plain_check
 
-    run()
+    command = plain_check(sys.argv[1:])
+    if command is None:
+        from nesyc.cli.app import app
+
+        command = app
+    run(command)

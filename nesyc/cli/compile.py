@@ -44,8 +44,8 @@ def compile(
     out: OutOption = None,
 ) -> None:
     """Compile a spec into build/NAME/: SQL, training modules, the stage plan."""
-    from nesyc.cli.check import report_warnings
     from nesyc.cli.current import choose
+    from nesyc.cli.diagnostics import report_warnings
     from nesyc.pipeline import compile_spec
 
     choice, _ = choose(spec_file or spec, build, profile, parse_params(param))

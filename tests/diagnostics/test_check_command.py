@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nesyc.cli.app import app
+from nesyc.cli.plain import plain_check
 from nesyc.diagnostics.codes import CODES
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -62,6 +63,40 @@ def test_explain(code: str) -> None:
 def test_explain_lists_all_codes() -> None:
     lines = CliRunner().invoke(app, ["explain"]).stdout.splitlines()
     assert [line.split()[0] for line in lines] == list(CODES)
+
+
+@pytest.mark.parametrize("spec", ["kinship/kinship.nesy", "ten_mistakes.nesy", "none.nesy", "."])
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_the_plain_check_is_the_command(
+    spec: str, options: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = SAMPLES if spec.startswith("kinship") else SAMPLES.parent / "checks" / "fixtures"
+    arguments = ["check", str(folder / spec), *options]
+    plain = plain_check(arguments)
+    assert plain is not None
+    with pytest.raises(SystemExit) as ended:
+        plain()
+    whole = CliRunner().invoke(app, arguments)
+    assert (ended.value.code, capsys.readouterr().out) == (whole.exit_code, whole.stdout)
+
+
+@pytest.mark.parametrize(
+    "arguments", [["check"], ["check", "--json"], ["check", "a", "--out", "b"], ["run", "a"], []]
+)
+def test_everything_else_is_read_by_typer(arguments: list[str]) -> None:
+    assert plain_check(arguments) is None
+
+
+def test_a_plain_check_needs_neither_typer_nor_the_emitters() -> None:
+    program = (
+        "import sys; sys.argv = ['nesyc', 'check', sys.argv[1]]\n"
+        "from nesyc.cli import main\n"
+        "try:\n    main()\nfinally:\n"
+        "    print(sorted({'typer', 'pydantic', 'rich', 'nesyc.ir.nodes', 'nesyc.emit.build'} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", program, str(SAMPLES / "kinship" / "kinship.nesy")]
+    found = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert found.splitlines()[-1] == "[]"
 
 
 def test_check_loads_nothing_heavy() -> None:
