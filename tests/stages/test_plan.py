@@ -271,9 +271,10 @@ def test_a_done_stage_that_is_to_be_done_again(world: World) -> None:
 def test_numbers_for_people(world: World) -> None:
     assert [count(n) for n in (0, 950, 12_340, 999_900, 4_500_000)] == ["0", "950", "12.3k", "1M", "4.5M"]
     assert [duration(s) for s in (0, 0.3, 42, 90, 7200)] == ["0 s", "< 1 s", "42 s", "1.5 min", "2 h"]
-    assert [money(m) for m in (0, 0.0012, 1.5)] == ["0.00", "0.0012", "1.50"]
+    assert [money(m) for m in (0, 0.0012, 1.5)] == ["0", "< 0.01", "1.50"]
     serve(world, max_usd=0.0001)
     text = shown(plan_of(world))
+    assert "upstream `base`, `nesycd.cot` will run" in text and "10 of 10 stages to run" in text
     assert "std.cot" in text and "never run" in text and "error[E0703]" in text and "\x1b" not in text
     world.values = World(world.folder).values
     finish(world)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,7 @@ from nesyc_runtime.files import printable
 from nesyc_runtime.report.tables import cells, substitution_notes, table_of
 
 STYLES = {"done": "dim", "partial": "yellow", "run": "green", "blocked": "red"}
+_UPSTREAM = re.compile(r"upstream (`.*`) will run")
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"))
 
 
@@ -32,15 +35,24 @@ def _stages(stages: Sequence[Mapping[str, Any]]) -> Table:
         numbers = [span(stage[name], WORDS[name]) for name in columns]
         row = [stage["name"], stage["state"], *numbers, span(stage["seconds"], duration)]
         table.add_row(
-            *cells(*row, "\n".join(printable(line) for line in stage["why"])),
+            *cells(*row, "\n".join(_why(stage["why"]))),
             style=STYLES[stage["state"]] if stage["state"] == "done" else "",
         )
     return table
 
 
+def _why(lines: Sequence[str]) -> list[str]:
+    """A line for each reason; the stages before it that will run share one."""
+    before = [found[1] for line in lines if (found := _UPSTREAM.fullmatch(line))]
+    own = [printable(line) for line in lines if not _UPSTREAM.fullmatch(line)]
+    return [*own, f"upstream {', '.join(before)} will run"] if before else own
+
+
 def _totals(plan: Mapping[str, Any]) -> list[Text]:
-    open_ = sum(stage["state"] != "done" for stage in plan["stages"])
-    parts = [f"{open_} of {len(plan['stages'])} stages to run"]
+    states = Counter(stage["state"] for stage in plan["stages"])
+    parts = [f"{states['run'] + states['partial']} of {len(plan['stages'])} stages to run"]
+    if states["blocked"]:
+        parts.append(f"{states['blocked']} blocked")
     for name, unit in (("calls", " calls"), ("tokens", " tokens"), ("usd", " USD")):
         if plan[name][1]:
             parts.append(span(plan[name], WORDS[name]) + unit)
@@ -82,7 +94,7 @@ def count(value: float) -> str:
 
 
 def money(value: float) -> str:
-    return f"{value:.2f}" if value >= 0.1 or not value else f"{value:.2g}"
+    return "0" if not value else "< 0.01" if value < 0.01 else f"{value:.2f}"
 
 
 def duration(seconds: float) -> str:
