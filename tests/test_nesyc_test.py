@@ -143,6 +143,7 @@ def test_a_test_touches_no_store(folder: Path) -> None:
 def test_for_people(folder: Path) -> None:
     code, out = nesyc(folder, FACTS % 'expect kin("ann", "zoe", _);', "test")
     assert code == 3
+    assert 'expected kin("ann", "zoe", _)\n' in out
     assert "FAILED  facts" in out and "found    no such fact" in out and "0 passed, 1 failed in " in out
 
 

@@ -35,7 +35,7 @@ def _case(suite: ElementTree.Element, spec: str, test: dict[str, Any]) -> None:
         return
     # one failure a case: some readers take only the first
     lines = [line for expect in failed for line in _lines(expect)]
-    message = f"expected {failed[0]['text']}, found {failed[0]['found']}"
+    message = f"expected {expectation(failed[0])}, found {failed[0]['found']}"
     failure = ElementTree.SubElement(
         case, "failure", {"message": _valid(" ".join(message.split())), "type": "expect"}
     )
@@ -46,10 +46,15 @@ def _lines(expect: dict[str, Any]) -> list[str]:
     span = expect["span"]
     near = [f"  near: {fact}" for fact in expect["near"]]
     return [
-        f"{span['file']}:{span['line']}:{span['col']}: expected {expect['text']}",
+        f"{span['file']}:{span['line']}:{span['col']}: expected {expectation(expect)}",
         f"  found: {expect['found']}",
         *near,
     ]
+
+
+def expectation(expect: dict[str, Any]) -> str:
+    """What is expected, without the words around it."""
+    return str(expect["text"]).removeprefix("expect").removesuffix(";").strip()
 
 
 def _seconds(value: float) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from rich.text import Text
 
+from nesyc.cli.junit import expectation
 from nesyc_runtime.files import printable
 
 LONGEST = 2000  # characters of a found text
@@ -29,7 +30,7 @@ def report(result: dict[str, Any]) -> Text:
 def _failure(expect: dict[str, Any]) -> Iterator[tuple[str, str]]:
     span = expect["span"]
     yield f"{span['file']}:{span['line']}", "blue"
-    yield f"expected {_one_line(expect['text'])}", ""
+    yield f"expected {_one_line(expectation(expect))}", ""
     found = printable(expect["found"], LONGEST)
     if expect["wanted"] is not None:
         yield from _difference(printable(expect["wanted"], LONGEST), found)
