@@ -21,7 +21,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def nesyc(project: Path, *arguments: str, code: int = 0) -> str:
-    command = [sys.executable, "-c", "from nesyc.cli.app import run; run()", *arguments]
+    command = [sys.executable, "-c", "from nesyc.cli import main; main()", *arguments]
     done = subprocess.run(command, cwd=project, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr if code else done.stdout
