@@ -10,6 +10,37 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# Modules whose tests together take long: property tests, processes, trainings. `make quick` leaves them out.
+LONG = (
+    "checks/test_any_program.py",
+    "format/test_properties.py",
+    "kb/conformance",
+    "kb/test_change.py",
+    "kb/test_engines.py",
+    "kb/test_metamorphic.py",
+    "kb/test_random_programs.py",
+    "kb/test_real_graphs.py",
+    "kb/test_semantics.py",
+    "kb/test_whynot.py",
+    "learning",
+    "emit_python",
+    "server",
+    "stages/test_kill.py",
+    "stages/test_torch_run.py",
+    "teachers/test_teacher_server.py",
+    "watch",
+    "workspace/test_parse_again.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests of LONG modules as slow."""
+    tests = ROOT / "tests"
+    long = [tests / name for name in LONG]
+    for item in items:
+        if any(item.path == place or item.path.is_relative_to(place) for place in long):
+            item.add_marker(pytest.mark.slow)
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
