@@ -4,33 +4,48 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from pathlib import Path
-from typing import Any
 
-from nesyc import __version__
 from nesyc.diagnostics import Diagnostic
 from nesyc.emit.build import emit_build
 from nesyc.emit.files import write_atomic
-from nesyc.emit.manifest import digest, emit_manifest
+from nesyc.emit.manifest import MANIFEST, emit_manifest, made_from, unchanged, unchanged_unread
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 from nesyc.parsing.project import Loaded
 from nesyc.syntax.dump import dump
 from nesyc.workspace import Checked as Checked
 from nesyc.workspace import check_spec as check_spec
+from nesyc.workspace import no_collection
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Compiled:
-    """A spec as compiled: `changed` where the build differed, `files` the paths inside the build folder."""
+    """A spec as compiled: `changed` where the build differed, `files` the paths inside the build folder.
 
-    loaded: Loaded
+    `name` is None where errors forbade it. What was not read, because nothing had changed, is read when asked for.
+    """
+
+    name: str | None
     diagnostics: tuple[Diagnostic, ...]
-    spec: nodes.Spec | None
     changed: bool
     files: tuple[str, ...]
+    _check: Callable[[], Checked]
+
+    @cached_property
+    def checked(self) -> Checked:
+        return self._check()
+
+    @property
+    def loaded(self) -> Loaded:
+        return self.checked.loaded
+
+    @property
+    def spec(self) -> nodes.Spec | None:
+        return self.checked.spec
 
 
 def compile_spec(
@@ -42,22 +57,36 @@ def compile_spec(
 ) -> Compiled:
     """Check a spec and write `build`/NAME/; a spec with errors writes nothing.
 
-    A build made from the same sources by the same version stays as it is. The manifest goes first and
-    comes last, so that a build cut off in the middle is never taken for a whole one.
+    A build made from the same files by the same version stays as it is, and they are not even parsed. The manifest
+    goes first and comes last, so that a build cut off in the middle is never taken for a whole one.
     """
-    checked = check_spec(path, profile=profile, params=params)
-    if checked.spec is None:
-        return Compiled(checked.loaded, checked.diagnostics, None, False, ())
-    folder = build / checked.spec.name
-    made_from = _made_from(checked, profile, params or {})
-    files = _unchanged(folder, made_from)
+    given, name = params or {}, path.stem
+    check = partial(check_spec, path, profile=profile, params=given)
+    folder = build / name
+    files = unchanged_unread(folder, path, profile, given)
+    if files is not None:
+        _name_current(build, name, path)
+        return Compiled(name, (), False, (*files, MANIFEST), check)
+    with no_collection():
+        return _compile(check(), build, path, profile, given)
+
+
+def _compile(
+    checked: Checked, build: Path, path: Path, profile: str | None, params: Mapping[str, str]
+) -> Compiled:
+    spec, found = checked.spec, checked.diagnostics
+    if spec is None:
+        return Compiled(None, found, False, (), lambda: checked)
+    folder = build / spec.name
+    origin = made_from(spec, checked.loaded, profile, params, len(found))
+    files = unchanged(folder, origin)
     changed = files is None
     if files is None:
-        generated = emit_build(checked.spec)
-        _write(folder, generated, emit_manifest(made_from, generated))
+        generated = emit_build(spec)
+        _write(folder, generated, emit_manifest(origin, generated))
         files = tuple(generated)
-    _name_current(build, checked.spec.name, path)
-    return Compiled(checked.loaded, checked.diagnostics, checked.spec, changed, (*files, MANIFEST))
+    _name_current(build, spec.name, path)
+    return Compiled(spec.name, found, changed, (*files, MANIFEST), lambda: checked)
 
 
 def forms(
@@ -75,43 +104,6 @@ def forms(
     comment = "--" if form == "sql" else "#"
     chosen = [f"{comment} {name}\n{text}" for name, text in files.items() if name.endswith(f".{form}")]
     return checked, "\n".join(chosen)
-
-
-MANIFEST = "manifest.json"
-
-
-def _made_from(checked: Checked, profile: str | None, params: Mapping[str, str]) -> dict[str, Any]:
-    """What decides a build's bytes: version, sources, fact files, and what was given on the command line."""
-    assert checked.spec is not None
-    facts = {
-        f"{file.path.root and '@' + file.path.root + '/'}{file.path.pattern}": file.sha256
-        for kb in checked.spec.kbs
-        for file in kb.fact_files
-    }
-    return {
-        "nesyc": __version__,
-        "spec": checked.spec.path,
-        "profile": profile,
-        "params_given": dict(sorted(params.items())),
-        "params": dict(checked.spec.params),
-        "sources": {
-            name: digest(text.encode("utf-8", "surrogatepass"))
-            for name, text in sorted(checked.loaded.texts.items())
-        },
-        "fact_files": dict(sorted(facts.items())),
-    }
-
-
-def _unchanged(folder: Path, made_from: Mapping[str, Any]) -> tuple[str, ...] | None:
-    """The files of the build in `folder` where it is whole and made from the same; None where not."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        outputs: dict[str, str] = manifest["outputs"]
-        same = all(manifest.get(key) == value for key, value in made_from.items())
-        whole = same and all(digest((folder / name).read_bytes()) == hash_ for name, hash_ in outputs.items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return None
-    return tuple(outputs) if whole else None
 
 
 def _write(folder: Path, files: Mapping[str, str], manifest: str) -> None:

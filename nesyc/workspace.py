@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +78,10 @@ class Workspace:
 
     def check(self, unsaved: Mapping[Path, str] | None = None) -> Checked:
         """The spec as it is now, `unsaved` (texts an editor holds, by absolute path) standing for files on disk."""
+        with no_collection():
+            return self._check(unsaved)
+
+    def _check(self, unsaved: Mapping[Path, str] | None) -> Checked:
         loaded = load_spec(self.spec, unsaved, self._sources)
         profiles = loaded.project.profiles
         problems = list(loaded.diagnostics)
@@ -90,6 +96,18 @@ class Workspace:
         held = dict(unsaved or {})
         again = Workspace(self.spec, self.profile, self.params)
         return Checked(loaded.project, texts, found, lambda: again.check(held).tables)
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Without Python's search for cycles, which over and over goes through all that is made here and kept."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _unknown_profile(name: str, known: tuple[str, ...], file: str) -> Diagnostic:

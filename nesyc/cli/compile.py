@@ -53,12 +53,13 @@ def compile(
         print_result(*_form(choice, emit), as_json=as_json, out=out)
         return
     compiled = compile_spec(choice.spec, choice.build, profile=choice.profile, params=choice.params)
-    if compiled.spec is None:
+    if compiled.name is None:
         raise SpecErrors(compiled.loaded, compiled.diagnostics)
-    report_warnings(compiled.loaded, compiled.diagnostics)
+    if compiled.diagnostics:
+        report_warnings(compiled.loaded, compiled.diagnostics)
     result = {
         "v": 1,
-        "spec": compiled.spec.name,
+        "spec": compiled.name,
         "build": choice.folder.as_posix(),
         "changed": compiled.changed,
         "files": sorted(compiled.files),

@@ -12,6 +12,7 @@ from nesyc.cli.output import stderr_console
 
 if TYPE_CHECKING:
     from nesyc.ir import nodes
+    from nesyc.pipeline import Compiled
     from nesyc_runtime.artifact import Build
 
 
@@ -63,8 +64,8 @@ def resolve_build(
     params: dict[str, str],
     *,
     quiet: bool = False,
-) -> tuple[Build, nodes.Spec]:
-    """The compiled build to work on and its checked spec; compiles where sources or settings changed.
+) -> tuple[Build, Compiled]:
+    """The compiled build to work on and how it came to be; compiles where sources or settings changed.
 
     Raises `CliError` (exit 1) when there is no spec, `SpecErrors` when it has errors.
     """
@@ -73,14 +74,24 @@ def resolve_build(
 
     choice, why = choose(spec, build, profile, params)
     compiled = compile_spec(choice.spec, choice.build, profile=choice.profile, params=choice.params)
-    if compiled.spec is None:
+    if compiled.name is None:
         from nesyc.cli.errors import SpecErrors
 
         raise SpecErrors(compiled.loaded, compiled.diagnostics)
+    built = load_build(choice.folder)
     if not quiet:
         note = ", compiled again" if compiled.changed else ""
-        stderr_console().print(f"[dim]spec {compiled.spec.path} ({why}{note})[/dim]")
-    return load_build(choice.folder), compiled.spec
+        stderr_console().print(f"[dim]spec {built.spec.path} ({why}{note})[/dim]")
+    return built, compiled
+
+
+def spec_of(compiled: Compiled) -> nodes.Spec:
+    """The checked spec behind a build; raises `SpecErrors` where it was broken in this very moment."""
+    if compiled.spec is None:
+        from nesyc.cli.errors import SpecErrors
+
+        raise SpecErrors(compiled.loaded, compiled.checked.diagnostics)
+    return compiled.spec
 
 
 def _last_compiled(build: Path) -> Path | None:

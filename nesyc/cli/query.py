@@ -124,14 +124,15 @@ def opened(
     spec: Path | None, build: Path | None, profile: str | None, param: list[str] | None, kb: str | None
 ) -> Iterator[tuple[nodes.Spec, nodes.Kb, Store]]:
     """The checked spec, the KB meant and its store, in step with the source and evaluated."""
-    from nesyc.cli.current import choose, resolve_build
+    from nesyc.cli.current import choose, resolve_build, spec_of
     from nesyc.cli.session import runtime_project
     from nesyc.ir.query import find_kb
     from nesyc_runtime.kb.open import open_kb
 
     params = parse_params(param)
     choice, _ = choose(spec, build, profile, params)
-    compiled, checked = resolve_build(spec, build, profile, params)
+    compiled, origin = resolve_build(spec, build, profile, params)
+    checked = spec_of(origin)
     try:
         declared = find_kb(checked, kb)
     except KeyError as error:

@@ -46,7 +46,7 @@ def test(
     out: OutOption = None,
 ) -> None:
     """Run the spec's tests; exit code 3 where an expectation does not hold."""
-    from nesyc.cli.current import choose, resolve_build
+    from nesyc.cli.current import choose, resolve_build, spec_of
     from nesyc.cli.junit import junit_xml
     from nesyc.cli.session import runtime_project
     from nesyc.cli.test_report import report
@@ -57,7 +57,8 @@ def test(
     wanted = _wanted(keyword)
     given = parse_params(param)
     choice, _ = choose(spec_file or spec, build, profile, given)
-    compiled, checked = resolve_build(spec_file or spec, build, profile, given)
+    compiled, origin = resolve_build(spec_file or spec, build, profile, given)
+    checked = spec_of(origin)
     if keyword is not None and not any(wanted(test.name) for test in checked.tests):
         names = ", ".join(f'"{test.name}"' for test in checked.tests[:5])
         raise errors.CliError(f"no test fits `-k {keyword}`", f"there are {names}" if names else "")

@@ -17,7 +17,7 @@ def emit_build(spec: nodes.Spec) -> Mapping[str, str]:
     files: dict[str, str] = {}
     for kb in spec.kbs:
         prefix = "" if len(spec.kbs) == 1 else f"{kb.name}."
-        files[f"{prefix}schema.sql"] = emit_schema(kb)
+        files[f"{prefix}schema.sql"] = emit_schema(kb, programs[kb.name])
         files[f"{prefix}rules.sql"] = render_rules_sql(programs[kb.name])
     for stage in finetune_stages(spec):
         files[module_path(spec, stage)] = emit_train_module(spec, stage)

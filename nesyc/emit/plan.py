@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
+from nesyc.emit.json_text import json_text
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 
@@ -31,7 +31,7 @@ def emit_plan(spec: nodes.Spec, programs: Mapping[str, Any]) -> str:
         "kbs": [{**encode(kb), "program": programs[kb.name]} for kb in spec.kbs],
         "tests": encode(spec.tests),
     }
-    return json.dumps(plan, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+    return json_text(plan)
 
 
 def stage_inputs(spec: nodes.Spec, stage: nodes.Stage) -> tuple[str, ...]:

@@ -35,6 +35,12 @@ class Project:
     programs: tuple[str, ...] = ()
     default: Path | None = None
 
+    def path_of(self, name: str) -> Path:
+        """The file of a name as spans have it: `rules/a.nesy`, `@bench/a.nesy`."""
+        root, slash, rest = name.partition("/")
+        roots = {**self.roots, SHIPPED: shipped_specs()}
+        return roots[root[1:]] / rest if slash and root[:1] == "@" and root[1:] in roots else self.root / name
+
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
@@ -43,6 +49,7 @@ class Loaded:
     `texts` are what spans point into, by the names in them, nesyc.yaml among them: the files' sources, or
     where `edited` has a layout for a file its buffer (see `nesyc.diagnostics.layout`). A file with errors
     is there with what could be read of it. The places of `diagnostics` are those of the files as they are.
+    `awaited` are files that are included and not there yet, because a stage is going to write them.
     """
 
     project: Project
@@ -51,6 +58,7 @@ class Loaded:
     texts: Mapping[str, str]
     diagnostics: tuple[Diagnostic, ...]
     edited: Mapping[str, Layout] = field(default_factory=dict)
+    awaited: tuple[str, ...] = ()
 
     def place(self, span: Span) -> Span:
         """Where a span of the nodes stands in its file as it is now."""
@@ -105,17 +113,27 @@ def load_spec(
     loader.report_missing()
     main = next(iter(loader.files.values()))
     settings = loader.settings
-    default = root / settings.spec if settings.spec else None
-    project = Project(root, settings.roots, settings.profiles, settings.programs, default)
+    project = _project(root, settings)
     files = tuple(loader.files.values())
     edited = {name: source.layout for name, source in loader.sources.items() if source.is_edited}
-    loaded = Loaded(project, main, files, loader.texts, (), edited)
+    loaded = Loaded(project, main, files, loader.texts, (), edited, loader.awaited())
     own = loaded.placed((*settings.problems, *loader.unset_roots(), *loader.problems))
     of_files = [problem for source in loader.sources.values() for problem in source.diagnostics]
     if known is not None:
         known.clear()
         known.update(loader.sources)
     return replace(loaded, diagnostics=arrange((*own, *of_files), [file.path for file in files]))
+
+
+def read_project(spec: Path) -> Project:
+    """The project a spec lies in; what is wrong with its nesyc.yaml is left to `load_spec`."""
+    root = find_project(spec)
+    return _project(root, _read_settings(root, {})[0])
+
+
+def _project(root: Path, settings: Settings) -> Project:
+    default = root / settings.spec if settings.spec else None
+    return Project(root, settings.roots, settings.profiles, settings.programs, default)
 
 
 class _Loader:
@@ -184,8 +202,13 @@ class _Loader:
 
     def report_missing(self) -> None:
         """E0205 for the files that are not there, other than those a stage is going to write."""
+        awaited = self.awaited()
+        self.problems += [problem for name, problem in self.missing if name not in awaited]
+
+    def awaited(self) -> tuple[str, ...]:
+        """The included files that are not there and that a stage is going to write."""
         written = {name for file in self.files.values() for name in _written_by_stages(file)}
-        self.problems += [problem for name, problem in self.missing if name not in written]
+        return tuple(dict.fromkeys(name for name, _ in self.missing if name in written))
 
     def unset_roots(self) -> Iterator[Diagnostic]:
         """E0205 for a root that a source uses while its environment variable has no value."""

@@ -10,7 +10,6 @@ from lsprotocol import types
 
 from nesyc.diagnostics.span import Span
 from nesyc.index import Index, build_index
-from nesyc.parsing.paths import SHIPPED, shipped_specs
 from nesyc.server.documents import Document, uri_of
 from nesyc.server.positions import Encoding, Lines
 from nesyc.workspace import Checked
@@ -30,17 +29,8 @@ class Analysis:
         self.spec, self.checked, self.open = spec, checked, open_
         self.generation, self.encoding = generation, encoding
         self._lines: dict[str, Lines] = {}
-        self.paths = {name: self._path(name) for name in checked.texts}
+        self.paths = {name: checked.project.path_of(name) for name in checked.texts}
         self.names = {path: name for name, path in self.paths.items()}
-
-    def _path(self, name: str) -> Path:
-        project = self.checked.project
-        if name.startswith("@"):
-            root, _, rest = name[1:].partition("/")
-            roots = {**project.roots, SHIPPED: shipped_specs()}
-            if root in roots:
-                return roots[root] / rest
-        return project.root / name
 
     @cached_property
     def index(self) -> Index:
@@ -56,7 +46,7 @@ class Analysis:
 
     def uri(self, name: str) -> str:
         """The URI of a file, spelled as the editor spells it where it has the file open."""
-        path = self.paths.get(name) or self._path(name)
+        path = self.paths.get(name) or self.checked.project.path_of(name)
         document = self.open.get(path)
         return document.uri if document is not None else uri_of(path)
 

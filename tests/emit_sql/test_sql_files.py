@@ -23,7 +23,7 @@ GOLDEN = Path(__file__).resolve().parent / "golden"
 
 
 def test_schema_reads_well(golden: Callable[[Path, str], None]) -> None:
-    golden(GOLDEN / "family.schema.sql", emit_schema(family()))
+    golden(GOLDEN / "family.schema.sql", emit_schema(family(), emit_program(family())))
 
 
 def test_rules_read_well(golden: Callable[[Path, str], None]) -> None:
@@ -34,7 +34,7 @@ def test_rules_read_well(golden: Callable[[Path, str], None]) -> None:
 
 def test_schema_runs_in_plain_sqlite() -> None:
     plain = sqlite3.connect(":memory:")
-    plain.executescript(emit_schema(family()))
+    plain.executescript(emit_schema(family(), emit_program(family())))
     assert plain.execute("PRAGMA foreign_key_check").fetchall() == []
     assert plain.execute('SELECT count(*) FROM "Kin.enum"').fetchone() == (10,)
     assert plain.execute("SELECT * FROM kin").fetchall() == []
@@ -45,7 +45,7 @@ def test_every_statement_of_the_program_compiles() -> None:
     for semantics in ("boolean", "max_min", "max_product", "top_proofs"):
         sample = dataclasses.replace(family(), semantics=ir.Semantics(semantics))  # type: ignore[arg-type]
         plain = sqlite3.connect(":memory:")
-        plain.executescript(emit_schema(sample))
+        plain.executescript(emit_schema(sample, emit_program(sample)))
         program = emit_program(sample)
         named = {f"{table.name}_{end}": 0 for table in program.relations for end in ("lo", "hi")} | {"row": 1}
         queries = [v.instances_of for r in (*program.rules, *program.constraints) for v in r.variants]
@@ -66,7 +66,7 @@ def test_the_same_kb_gives_the_same_program_and_json_holds_it() -> None:
 def test_a_delta_statement_starts_from_what_is_new_and_looks_the_rest_up() -> None:
     program = emit_program(family())
     plain = sqlite3.connect(":memory:")
-    plain.executescript(emit_schema(family()))
+    plain.executescript(emit_schema(family(), emit_program(family())))
     statement = program.statements["kin_chain.delta1"]
     rows = plain.execute(f"EXPLAIN QUERY PLAN {statement.sql}", {"kin_lo": 0, "kin_hi": 1}).fetchall()
     steps = [row[3] for row in rows]

@@ -97,7 +97,6 @@ def compile_body(
     waiting = list(branch)
     steps: list[Step] = []
     while waiting:
-        before = len(env)
         ready = [placed for placed in waiting if _ready(placed, env)]
         assert ready, f"no literal of the body can be evaluated: {waiting[0].literal.text}"
         tests = [placed for placed in ready if _is_test(placed)]
@@ -105,8 +104,7 @@ def compile_body(
             placed = ready[0]
         else:
             placed = tests[0] if tests else order(ready, env)
-        step = _test(scope, placed, env) if _is_test(placed) else _read(scope, placed, env)
-        steps.append(replace(step, binds=tuple(env)[before:]))
+        steps.append(_test(scope, placed, env) if _is_test(placed) else _read(scope, placed, env))
         waiting.remove(placed)
     return Body(tuple(steps), env)
 
@@ -158,6 +156,7 @@ def _read(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
     conditions: list[str] = []
     searched: list[str] = []
     own: set[str] = set()
+    before = len(env)
     for column, term in zip(table.columns, atom.terms, strict=True):
         here = column_value(alias, column)
         if isinstance(term, nodes.Var):
@@ -172,11 +171,12 @@ def _read(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
         conditions.append(f"{here.sql} = {stored(value, column)}")
         if not any(name in own for name in variables(term)):
             searched.append(column.column)
-    return Step(placed, tuple(conditions), source, alias, tuple(searched))
+    return Step(placed, tuple(conditions), source, alias, tuple(searched), tuple(env)[before:])
 
 
 def _test(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
     literal = placed.literal
+    before = len(env)
     match literal:
         case nodes.AtomLiteral():
             conditions = [absent(scope, literal, env)]
@@ -189,7 +189,7 @@ def _test(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
             conditions = _aggregate(scope, literal, env)
         case _:
             assert_never(literal)
-    return Step(placed, tuple(conditions))
+    return Step(placed, tuple(conditions), binds=tuple(env)[before:])
 
 
 def absent(scope: Scope, literal: nodes.AtomLiteral, bound: Bindings) -> str:

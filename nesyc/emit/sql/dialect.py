@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from nesyc.ir import nodes
 
@@ -31,6 +32,7 @@ _KEYWORDS = frozenset(
 )
 
 
+@lru_cache(maxsize=10_000)  # a few names stand in many statements
 def name(text: str) -> str:
     """An identifier, quoted unless it is plain and no word of SQL."""
     if _PLAIN.fullmatch(text) and text.upper() not in _KEYWORDS and text.casefold() != "_rowid_":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from nesyc.emit.sql.dialect import name
@@ -33,6 +33,8 @@ def emit_program(kb: nodes.Kb) -> Program:
     layout = lay_out(kb)
     compiled = _compiled(layout)
     rules = {rule.name: rule for rule in kb.rules}
+    peers = {rule: frozenset(stratum.relations) for stratum in kb.strata for rule in stratum.rules}
+    strata = tuple(_stratum(layout, stratum, compiled, rules) for stratum in kb.strata)
     statements: dict[str, Statement] = {}
     for result in compiled.values():
         statements |= {statement.name: statement for statement in (*result.base, *result.delta)}
@@ -46,16 +48,16 @@ def emit_program(kb: nodes.Kb) -> Program:
         semantics=kb.semantics.kind,
         k=kb.semantics.k,
         ceiling=encode(kb.ceiling),
-        tables=schema_of(kb),
+        tables=_schema(layout, compiled, strata),
         relations=tuple(_relation_plan(table) for table in layout.tables.values()),
         constants=tuple(sorted(set(_constants(kb)))),
         statements=statements,
-        strata=tuple(_stratum(layout, stratum, compiled) for stratum in kb.strata),
+        strata=strata,
         bound_to=bound_to_sqlite(kb, [name for name, result in compiled.items() if result.interns]),
         resolve=tuple(
             f"{t.name}.resolve" for t in layout.tables.values() if t.resolved and not t.relation.derived
         ),
-        rules=tuple(rule_plan(layout, rules[r], _peers(kb, rules[r])) for r in compiled),
+        rules=tuple(rule_plan(layout, rules[r], peers[r]) for r in compiled),
         constraints=tuple(constraint_plan(layout, c) for c in kb.constraints if c.active),
         notes=dict(_notes(kb)),
         digest="",
@@ -63,11 +65,11 @@ def emit_program(kb: nodes.Kb) -> Program:
     return replace(program, digest=_digest(program))
 
 
-def schema_of(kb: nodes.Kb) -> tuple[SchemaObject, ...]:
+def _schema(
+    layout: Layout, compiled: dict[str, RuleStatements], strata: Iterable[StratumPlan]
+) -> tuple[SchemaObject, ...]:
     """The objects of the store, indexes for the rules included."""
-    layout = lay_out(kb)
-    compiled = _compiled(layout)
-    read = {name for stratum in kb.strata for name in _stratum(layout, stratum, compiled).reads}
+    read = {name for stratum in strata for name in stratum.reads}
     stored = {name for name in read if not layout.tables[name].relation.derived}
     return schema_objects(layout, _searches(compiled), stored)
 
@@ -88,13 +90,13 @@ def _searches(compiled: dict[str, RuleStatements]) -> tuple[tuple[str, tuple[str
     return tuple(search for result in compiled.values() if result.delta for search in result.searches)
 
 
-def _peers(kb: nodes.Kb, rule: nodes.Rule) -> frozenset[str]:
-    return frozenset(next(s.relations for s in kb.strata if rule.name in s.rules))
-
-
-def _stratum(layout: Layout, stratum: nodes.Stratum, compiled: dict[str, RuleStatements]) -> StratumPlan:
+def _stratum(
+    layout: Layout,
+    stratum: nodes.Stratum,
+    compiled: dict[str, RuleStatements],
+    declared: dict[str, nodes.Rule],
+) -> StratumPlan:
     rules = tuple(rule for rule in stratum.rules if rule in compiled)
-    declared = {rule.name: rule for rule in layout.kb.rules}
     own = [declared[name] for name in rules]
     peers = frozenset(stratum.relations)
     plan = StratumPlan(

@@ -5,20 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from nesyc.emit.sql import dialect
-from nesyc.emit.sql.emit import schema_of
 from nesyc.emit.sql.layout import SYMBOLS
 from nesyc.emit.sql.program import Program, StratumPlan
 from nesyc.ir import nodes
 
 
-def emit_schema(kb: nodes.Kb) -> str:
+def emit_schema(kb: nodes.Kb, program: Program) -> str:
     """schema.sql: plain SQLite, in order of creation, each relation under the line that declares it."""
     head = (
         f"Knowledge base `{kb.name}` ({kb.location.file}:{kb.location.line}).\n"
         f"Texts are held once, in {SYMBOLS}; the view with a relation's own name shows them."
     )
     parts = [dialect.comment(head)]
-    for item in schema_of(kb):
+    for item in program.tables:
         note = dialect.comment(item.note) + "\n" if item.note else ""
         parts.append(f"{note}{item.sql};")
     return "\n\n".join(parts) + "\n"
