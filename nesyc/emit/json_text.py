@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 DEPTH = 5
@@ -14,17 +15,20 @@ _on_one_line = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 def json_text(value: Any) -> str:
     """The value as JSON, each element of its first `DEPTH` levels on a line of its own; ends with a line end."""
-    return _broken(value, "\n", DEPTH) + "\n"
+    return "".join((*_pieces(value, "\n", DEPTH), "\n"))
 
 
-def _broken(value: Any, line_end: str, depth: int) -> str:
-    if not value or depth == 0:
-        return _on_one_line(value)
+def _pieces(value: Any, line_end: str, depth: int) -> Iterator[str]:
+    if not value or depth == 0 or not isinstance(value, (dict, list)):
+        yield _on_one_line(value)
+        return
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
     inner = line_end + " "
-    if isinstance(value, dict):
-        parts = [f"{_on_one_line(key)}: {_broken(part, inner, depth - 1)}" for key, part in value.items()]
-        return "{" + inner + f",{inner}".join(parts) + line_end + "}"
-    if isinstance(value, list):
-        parts = [_broken(part, inner, depth - 1) for part in value]
-        return "[" + inner + f",{inner}".join(parts) + line_end + "]"
-    return _on_one_line(value)
+    before = opening + inner
+    for item in value:
+        yield before
+        before = "," + inner
+        if isinstance(value, dict):
+            yield f"{_on_one_line(item)}: "
+        yield from _pieces(value[item] if isinstance(value, dict) else item, inner, depth - 1)
+    yield line_end + closing
