@@ -7,6 +7,7 @@ A second engine is a second module of this shape.
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -74,8 +75,22 @@ def number_literal(value: int | float) -> str:
     """A number, whole ones too big for SQLite's 64 bits as reals; json gives the shortest exact form."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         value = float(value)
+    if isinstance(value, float) and value and not 1e-15 < abs(value) < 1e15:
+        return _product_literal(value)
     written = json.dumps(value, allow_nan=False)
     return f"({written})" if written.startswith("-") else written
+
+
+def _product_literal(value: float) -> str:
+    """A very small or large number as a whole one times or over powers of two, each step of which is exact.
+
+    SQLite 3.40 reads some decimals of many digits far from 1 one unit off.
+    """
+    fraction, exponent = math.frexp(value)
+    whole, exponent = int(math.ldexp(fraction, 53)), exponent - 53  # value = whole * 2 ** exponent
+    sign, steps = ("/", -exponent) if exponent < 0 else ("*", exponent)
+    powers = [2**50] * (steps // 50) + [2 ** (steps % 50)]
+    return "(" + f" {sign} ".join(f"{number}e0" for number in (whole, *powers)) + ")"
 
 
 def column_type(type_: nodes.Type, *, interned: bool) -> str:
