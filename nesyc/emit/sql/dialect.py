@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import math
+from decimal import Decimal
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
@@ -75,16 +76,22 @@ def number_literal(value: int | float) -> str:
     """A number, whole ones too big for SQLite's 64 bits as reals; json gives the shortest exact form."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:
         value = float(value)
-    if isinstance(value, float) and value and not 1e-15 < abs(value) < 1e15:
+    if isinstance(value, float) and value and not _is_read_exactly(value):
         return _product_literal(value)
     written = json.dumps(value, allow_nan=False)
     return f"({written})" if written.startswith("-") else written
 
 
-def _product_literal(value: float) -> str:
-    """A very small or large number as a whole one times or over powers of two, each step of which is exact.
+def _is_read_exactly(value: float) -> bool:
+    """Whether every reader of decimals gets the very number: 15 digits and a power of ten that a float holds exactly."""
+    _, digits, exponent = Decimal(repr(value)).as_tuple()
+    return len(digits) <= 15 and isinstance(exponent, int) and abs(exponent) <= 22
 
-    SQLite 3.40 reads some decimals of many digits far from 1 one unit off.
+
+def _product_literal(value: float) -> str:
+    """A number as a whole one times or over powers of two, each step of which is exact.
+
+    SQLite 3.40 reads some decimals of many digits one unit off.
     """
     fraction, exponent = math.frexp(value)
     whole, exponent = int(math.ldexp(fraction, 53)), exponent - 53  # value = whole * 2 ** exponent
