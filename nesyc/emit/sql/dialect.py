@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import math
-from decimal import Decimal
 import re
 from collections.abc import Callable, Mapping, Sequence
+from decimal import Decimal
 from functools import lru_cache
 
 from nesyc.ir import nodes
