@@ -56,6 +56,10 @@ class Layout:
         """A span of the buffer as a span of the text. What stands between its ends may have been edited."""
         return Span(span.file, self.offset(span.start), self.offset(span.end))
 
+    def size(self, span: Span) -> int:
+        """How many code points of the text a span of the buffer takes now."""
+        return self.offset(span.end) - self.offset(span.start)
+
     def replaced(self, start: int, end: int, origin: int, size: int) -> Layout:
         """The layout after `text[start:end]` gave way to `size` code points at `origin` of the buffer."""
         shift = size - (end - start)

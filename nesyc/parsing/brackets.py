@@ -43,6 +43,11 @@ def match_brackets(text: str, tokens: Sequence[Token], begins: frozenset[int]) -
     return found
 
 
+def pair_by_layout(text: str, tokens: Sequence[Token], begins: frozenset[int]) -> Brackets:
+    """The brackets as they are paired where something is wrong elsewhere in the file."""
+    return _pair(text, tokens, begins, trust_layout=True)
+
+
 def _wanted(text: str, tokens: Sequence[Token], opener: int, before: int) -> int:
     """Where by its layout a bracket was to be closed: before the first line that is not indented more."""
     margin = indent_of(text, tokens[opener])

@@ -64,8 +64,8 @@ def parts_read(monkeypatch: pytest.MonkeyPatch, before: str, after: str) -> bool
     known = parse_source("main.nesy", before)
     check(known, after)
     with monkeypatch.context() as patch:
-        patch.setattr(module, "parse_source", lambda path, text: None)
-        return parse_again(known, after) is not None
+        patch.setattr(module, "parse_source", lambda path, text: known)
+        return parse_again(known, after).text == after
 
 
 def at(text: str, mark: str, new: str) -> str:
@@ -91,7 +91,10 @@ def test_what_may_mean_more_reads_the_whole_file(monkeypatch: pytest.MonkeyPatch
     one_line = 'nesy 1\nkb k { relation p(a: text) facts p { ("x") }  }\nparam x: int = 1\n'
     for before, after in (
         (KINSHIP, at(KINSHIP, "epochs = 3, lr = 2e-4", "epochs = 4, lr = 2e-4")),  # not in a KB
-        (KINSHIP, at(KINSHIP, "a != c;", "a != ;")),  # a syntax error
+        (KINSHIP, at(KINSHIP, "a != c;", "a != c } ;")),  # a brace too many
+        (KINSHIP, at(KINSHIP, "a != c;", "a != c { ;")),
+        (KINSHIP, at(KINSHIP, "a != c;", 'a != c;\ntest "x" for family')),  # a declaration at the margin
+        (UNTIDY, at(UNTIDY, "p(a);", "p(a;")),  # recovery would cut it elsewhere
         (one_line, at(one_line, ") }  }", ") } # }")),  # the brace is hidden
         (one_line, at(one_line, ") }  }", ") } } enum E { a } kb l { }")),  # another declaration
         (one_line, at(one_line, "kb k {", "kb kk {")),  # another KB
@@ -122,6 +125,39 @@ def test_a_setting_goes_on_behind_its_end() -> None:
     for mark in ("store = a", "semantics = b"):
         for new in ("b", ".c", "(1)", " (1)", " + 1", "\n + 1", " # .c"):
             check(known, at(text, mark, mark + new))
+
+
+UNTIDY = "nesy 1\nkb k {\n  relation p(a: text)\n  engine =\n    rule\n  rule one: p(a) :- p(a);\n  relation q(a: text)\n}\n"
+
+
+def test_typing_a_rule_reads_only_its_surroundings(monkeypatch: pytest.MonkeyPatch) -> None:
+    rule = '@learned(by = big) rule new 0.5: only_child(a) :- person(a), not (sibling(a, "x_{") or a != "b");'
+    known = parse_source("main.nesy", KINSHIP)
+    mark = "  rule no_sib:"
+    for size in range(1, len(rule) + 1):
+        text = at(KINSHIP, mark, f"  {rule[:size]}\n{mark}")
+        if rule[:size].endswith('"x_{') or "{" not in rule[:size]:
+            assert parts_read(monkeypatch, KINSHIP, text), rule[:size]
+        known = check(known, text)
+    known = check(known, at(KINSHIP, mark, f"  rule new: only_child(a) :- person(a);\n{mark}"))
+    assert known.is_tidy and known.sound is None and known.diagnostics == ()
+
+
+@pytest.mark.parametrize("text", [KINSHIP, SMALL_KB, UNTIDY], ids=["kinship", "small", "untidy"])
+@given(seed=st.integers(0, 2**32))
+@settings(max_examples=1500 if FUZZ else 40, deadline=None)
+def test_the_same_file_while_an_item_is_broken(text: str, seed: int) -> None:
+    choose = random.Random(seed)
+    known = parse_source("main.nesy", text)
+    begin = text.index("kb ")
+    place = choose.randrange(begin, text.index("\n}", begin))
+    for _ in range(5):
+        place = max(begin, min(len(text), place + choose.randrange(-12, 13)))
+        new = choose.choice(
+            ("(", ")", "[", ";", ",", "(", "\n", " x", "rule", "=", "@", " not ", "relation", ":-", "", "é")
+        )
+        text = text[:place] + new + text[place + choose.choice((0, 0, 1, 1, 3, 9)) :]
+        known = check(known, text)
 
 
 def test_a_buffer_does_not_grow_for_ever() -> None:
