@@ -8,9 +8,9 @@ import sys
 def main() -> None:
     """The console script `nesyc`."""
     from nesyc.cli.exits import run
-    from nesyc.cli.plain import plain_check
+    from nesyc.cli.plain import plain_command
 
-    command = plain_check(sys.argv[1:])
+    command = plain_command(sys.argv[1:])
     if command is None:
         from nesyc.cli.app import app
 

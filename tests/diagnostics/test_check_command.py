@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nesyc.cli.app import app
-from nesyc.cli.plain import plain_check
+from nesyc.cli.plain import plain_command
 from nesyc.diagnostics.codes import CODES
 
 SAMPLES = Path(__file__).resolve().parent.parent / "samples"
@@ -65,6 +65,15 @@ def test_explain_lists_all_codes() -> None:
     assert [line.split()[0] for line in lines] == list(CODES)
 
 
+def test_the_plain_version_is_the_option(capsys: pytest.CaptureFixture[str]) -> None:
+    plain = plain_command(["--version"])
+    assert plain is not None
+    with pytest.raises(SystemExit) as ended:
+        plain()
+    whole = CliRunner().invoke(app, ["--version"])
+    assert (ended.value.code, capsys.readouterr().out) == (whole.exit_code, whole.stdout)
+
+
 @pytest.mark.parametrize("spec", ["kinship/kinship.nesy", "ten_mistakes.nesy", "none.nesy", "."])
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_the_plain_check_is_the_command(
@@ -72,7 +81,7 @@ def test_the_plain_check_is_the_command(
 ) -> None:
     folder = SAMPLES if spec.startswith("kinship") else SAMPLES.parent / "checks" / "fixtures"
     arguments = ["check", str(folder / spec), *options]
-    plain = plain_check(arguments)
+    plain = plain_command(arguments)
     assert plain is not None
     with pytest.raises(SystemExit) as ended:
         plain()
@@ -84,7 +93,7 @@ def test_the_plain_check_is_the_command(
     "arguments", [["check"], ["check", "--json"], ["check", "a", "--out", "b"], ["run", "a"], []]
 )
 def test_everything_else_is_read_by_typer(arguments: list[str]) -> None:
-    assert plain_check(arguments) is None
+    assert plain_command(arguments) is None
 
 
 def test_a_plain_check_needs_neither_typer_nor_the_emitters() -> None:
