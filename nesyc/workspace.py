@@ -6,7 +6,7 @@ import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,17 +25,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Checked:
-    """A spec as checked. `texts` are its files as they are, by the names in spans, nesyc.yaml among them."""
+    """A spec as checked. `texts` are its files as they are, by the names in spans, nesyc.yaml among them.
+
+    `known` is what the checks learned. Of files of which only a part was parsed again, its spans stand where
+    `known.loaded.place` says; who needs no places, or few, has it at no cost.
+    """
 
     project: Project
     texts: Mapping[str, str]
     diagnostics: tuple[Diagnostic, ...]
-    _tables: Callable[[], Tables]
+    known: Tables
+    _anew: Callable[[], Checked]
 
     @cached_property
     def tables(self) -> Tables:
-        """What the checks learned; where only a part was parsed again, all is parsed for this."""
-        return self._tables()
+        """What the checks learned, each span at its place; where only a part was parsed again, all is for this."""
+        return self._anew().known if self.known.loaded.edited else self.known
 
     @property
     def loaded(self) -> Loaded:
@@ -91,11 +96,8 @@ class Workspace:
         problems.extend(run_checks(tables))
         found = arrange(problems, [file.path for file in loaded.files])
         texts = {**loaded.texts, **{name: source.text for name, source in self._sources.items()}}
-        if not loaded.edited:
-            return Checked(loaded.project, texts, found, lambda: tables)
-        held = dict(unsaved or {})
-        again = Workspace(self.spec, self.profile, self.params)
-        return Checked(loaded.project, texts, found, lambda: again.check(held).tables)
+        anew = partial(Workspace(self.spec, self.profile, self.params).check, dict(unsaved or {}))
+        return Checked(loaded.project, texts, found, tables, anew)
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def _allow(view: View, diagnostic: Diagnostic) -> types.CodeAction:
     at = view.lines.offset(line, 0)
     edit = types.TextEdit(view.range(at, at), written)
     changes = {view.analysis.uri(view.file): [edit]}
-    where = "spec" if view.file == view.analysis.checked.loaded.main.path else "file"
+    where = "spec" if view.file == view.known.loaded.main.path else "file"
     return _action(view, diagnostic, f"allow {diagnostic.code} in this {where}", changes, preferred=False)
 
 

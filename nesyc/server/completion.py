@@ -22,7 +22,7 @@ def completion(view: View, position: types.Position, snippets: bool) -> types.Co
     """What may stand at a position. `snippets`: the editor fills in arguments one by one."""
     offset = view.offset(position)
     path = view.analysis.paths[view.file]
-    start, found = complete(view.text, offset, view.tables, path.parent)
+    start, found = complete(view.text, offset, view.known, path.parent)
     typed = view.text[start:offset].lstrip(".").lower()
     near = [one for one in found if one.label.lstrip(".").lower().startswith(typed[:1])]
     place = view.range(start, offset)
@@ -46,7 +46,7 @@ def _item(one: Proposal, place: types.Range, number: int, snippets: bool) -> typ
 
 def signatures(view: View, position: types.Position) -> types.SignatureHelp | None:
     """The call around a position, the argument being written marked."""
-    found = signature_help(view.text, view.offset(position), view.tables)
+    found = signature_help(view.text, view.offset(position), view.known)
     if found is None:
         return None
     label = f"{found.name}({', '.join(found.parameters)})"

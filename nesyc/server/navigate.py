@@ -98,7 +98,7 @@ def _own_places(analysis: Analysis, symbol: SymbolId) -> tuple[Occurrence, ...]:
                 f"`{symbol.name}` also stands in {one.span.file}, which is not part of this project"
             )
     if symbol not in analysis.index.definitions:
-        raise Refused(f"`{symbol.name}` is not declared in {analysis.checked.loaded.main.path}")
+        raise Refused(f"`{symbol.name}` is not declared in {analysis.checked.known.loaded.main.path}")
     return places
 
 

@@ -30,7 +30,7 @@ MOST = 1000
 
 def document_symbols(view: View) -> list[types.DocumentSymbol]:
     """The declarations of a file, those of a KB's items and a pipeline's stages below theirs."""
-    files = {file.path: file for file in view.analysis.checked.loaded.files}
+    files = {file.path: file for file in view.known.loaded.files}
     file = files.get(view.file)
     if file is None:
         return []
@@ -98,6 +98,7 @@ def _symbol(
     whole: Span,
     children: Iterable[types.DocumentSymbol | None] = (),
 ) -> types.DocumentSymbol:
+    at, whole = view.known.loaded.place(at), view.known.loaded.place(whole)
     start, end = min(whole.start, at.start), max(whole.end, at.end)
     below = [child for child in children if child is not None]
     return types.DocumentSymbol(

@@ -39,6 +39,11 @@ class View:
     def tables(self) -> Tables:
         return self.analysis.checked.tables
 
+    @property
+    def known(self) -> Tables:
+        """The same for those who ask for names and types and not for places: there at once."""
+        return self.analysis.checked.known
+
     def offset(self, position: types.Position) -> int:
         """The offset of a position in `text`."""
         return self.lines.offset(position.line, position.character)
