@@ -14,7 +14,7 @@ from nesyc.diagnostics.span import Span
 from nesyc.parsing.parse import parse_file
 from nesyc.parsing.paths import SHIPPED, locate, read_source, shipped_specs
 from nesyc.parsing.settings_file import NAME, Settings, read_settings
-from nesyc.parsing.source import Source, parse_again, parse_source
+from nesyc.parsing.source import Source, parse_again, parse_source, ready_for_keys
 from nesyc.syntax import nodes
 
 DEEPEST = 50
@@ -163,6 +163,8 @@ class _Loader:
             text = read
         before = self.known.get(name)
         source = parse_source(name, text) if before is None else parse_again(before, text)
+        if file in self.unsaved and source is not before:  # somebody is writing it
+            source = ready_for_keys(source)
         self.sources[name] = source
         self.files[name], self.texts[name] = source.file, source.buffer
         for inner, kb in _includes(source.file):

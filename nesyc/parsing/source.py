@@ -68,6 +68,15 @@ def parse_again(known: Source, text: str) -> Source:
     return replace(whole, sound=sound) if whole.diagnostics else whole
 
 
+def ready_for_keys(source: Source) -> Source:
+    """A file that was just parsed as a whole, prepared so that the first key that breaks it is not slower than others."""
+    from nesyc.parsing.tidy import is_tidy
+
+    if source.is_edited or source.diagnostics or source.is_tidy:
+        return source
+    return replace(source, is_tidy=is_tidy(source))
+
+
 def edit_between(old: str, new: str) -> Edit:
     """The shortest stretch of `old` that differs from `new`."""
     shorter = min(len(old), len(new))

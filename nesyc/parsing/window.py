@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 from nesyc.diagnostics import Diagnostic
 from nesyc.diagnostics.layout import Layout, moved
@@ -20,7 +19,7 @@ from nesyc.parsing.lexer import tokenize
 from nesyc.parsing.mistakes import repair_tokens
 from nesyc.parsing.run import run
 from nesyc.parsing.source import Edit, Source
-from nesyc.parsing.tidy import is_cut_alike
+from nesyc.parsing.tidy import is_cut_alike, is_tidy
 from nesyc.syntax import nodes
 
 Items = tuple[nodes.KbItem, ...]
@@ -134,24 +133,16 @@ def _read(known: Source, buffer: str, after: int | None) -> _Read | None:
     try:
         file: nodes.File = run("file", tokens, context)
     except (Stuck, TooDeep) as error:
-        if not known.is_tidy and not _is_tidy(known):
+        if not known.is_tidy and not is_tidy(known):
             return None
         stuck = error.index if isinstance(error, Stuck) else len(tokens)
         recovered = read_broken(path, buffer, tokens, stuck, problems, after)
         return _Read(recovered[0].items, recovered[1], True) if recovered is not None else None
     found = (*problems, *context.problems)
-    is_tidy = known.is_tidy and not found and is_cut_alike(buffer, tokens, file, Layout.whole(len(buffer)))
+    tidy = known.is_tidy and not found and is_cut_alike(buffer, tokens, file, Layout.whole(len(buffer)))
     if file.fragment_of is not None:
-        return _Read(file.fragment_items, found, is_tidy)
+        return _Read(file.fragment_items, found, tidy)
     kb = file.declarations[0]
     if len(file.declarations) > 1 or not isinstance(kb, nodes.Kb):
         return None
-    return _Read(kb.items, found, is_tidy)
-
-
-@lru_cache(
-    maxsize=4
-)  # asked at every key until the mistake is mended; the answer takes a walk over all tokens
-def _is_tidy(source: Source) -> bool:
-    tokens, _ = repair_tokens(source.file.path, source.text, tokenize(source.text))
-    return is_cut_alike(source.text, tokens, source.file, source.layout)
+    return _Read(kb.items, found, tidy)
