@@ -15,7 +15,7 @@ from nesyc.diagnostics.layout import Layout, moved
 from nesyc.parsing.broken import read_broken
 from nesyc.parsing.context import Context
 from nesyc.parsing.lalr import Stuck, TooDeep
-from nesyc.parsing.lexer import tokenize
+from nesyc.parsing.lexer import Token, tokenize
 from nesyc.parsing.mistakes import repair_tokens
 from nesyc.parsing.run import run
 from nesyc.parsing.source import Edit, Source
@@ -92,14 +92,15 @@ def _with_window(known: Source, text: str, edit: Edit, block: _Block, first: int
     after = items[last] if last < len(items) else None
     end = layout.place(after.span).end if after else block.end
     window = text[start : end + edit.growth]
-    # Layout means something to recovery: the window begins as far right as it stood.
-    indent = known.text[known.text.rfind("\n", 0, start) + 1 : start]
-    lead = block.head + (indent if indent.isspace() else "")
+    # Layout means something to recovery: what stands before the window on its line is there to be seen, not read.
+    lead = known.text[known.text.rfind("\n", 0, start) + 1 : start]
     closer = block.closer if after is None or not block.closer else f"\n{block.closer}"
-    origin = len(known.buffer) + 1 + len(lead)
-    buffer = f"{known.buffer}\n{lead}{window}{closer}"
+    head = len(known.buffer) + 1
+    origin = head + len(block.head) + len(lead)
+    buffer = f"{known.buffer}\n{block.head}{lead}{window}{closer}"
     begin = origin + len(window) - layout.size(after.span) if after else None
-    read = _read(known, buffer, begin)
+    raw = [*tokenize(buffer, head, head + len(block.head)), *tokenize(buffer, origin)]
+    read = _read(known, buffer, raw, begin)
     if read is None or (after is not None and not _is_found_again(after, read.items, begin, layout)):
         return None
     layout = layout.replaced(start, end, origin, len(window))
@@ -125,10 +126,12 @@ class _Read:
     is_tidy: bool
 
 
-def _read(known: Source, buffer: str, after: int | None) -> _Read | None:
-    """The window at the end of `buffer`, between the head and the closer of its block; its last item begins at `after`."""
+def _read(known: Source, buffer: str, raw: list[Token], after: int | None) -> _Read | None:
+    """The window in `buffer`, its tokens between the head and the closer of its block; its last item begins at `after`."""
     path = known.file.path
-    tokens, problems = repair_tokens(path, buffer, tokenize(buffer, len(known.buffer) + 1))
+    if known.file.fragment_of is None and raw[-1] != ("RBRACE", "}", len(buffer) - 1, len(buffer)):
+        return None  # a comment or an open string takes the brace, and what follows it on its line
+    tokens, problems = repair_tokens(path, buffer, raw)
     context = Context(path)
     try:
         file: nodes.File = run("file", tokens, context)

@@ -143,18 +143,46 @@ def test_typing_a_rule_reads_only_its_surroundings(monkeypatch: pytest.MonkeyPat
     assert known.is_tidy and known.sound is None and known.diagnostics == ()
 
 
-@pytest.mark.parametrize("text", [KINSHIP, SMALL_KB, UNTIDY], ids=["kinship", "small", "untidy"])
+LINES = (
+    'nesy 1\nkb one { engine = sqlite store = sqlite("one.db") relation p(a: text) }  # the first\n'
+    'kb two { relation p(a: text) rule r: p(a) :- p(a); rule s: p(a) :- p("x"), p(a); }  # the second\n'
+    'kb three { }\nkb four { relation p(a: text) { key (a) } facts p { ("x") ("y") } }\n'
+)
+
+
+@pytest.mark.parametrize(
+    "text", [KINSHIP, SMALL_KB, UNTIDY, LINES], ids=["kinship", "small", "untidy", "lines"]
+)
 @given(seed=st.integers(0, 2**32))
 @settings(max_examples=1500 if FUZZ else 40, deadline=None)
 def test_the_same_file_while_an_item_is_broken(text: str, seed: int) -> None:
     choose = random.Random(seed)
     known = parse_source("main.nesy", text)
     begin = text.index("kb ")
-    place = choose.randrange(begin, text.index("\n}", begin))
+    place = choose.randrange(begin, text.rindex("}"))
     for _ in range(5):
         place = max(begin, min(len(text), place + choose.randrange(-12, 13)))
         new = choose.choice(
-            ("(", ")", "[", ";", ",", "(", "\n", " x", "rule", "=", "@", " not ", "relation", ":-", "", "é")
+            (
+                "(",
+                ")",
+                "[",
+                ";",
+                ",",
+                "(",
+                "\n",
+                " x",
+                "rule",
+                "=",
+                "@",
+                " not ",
+                "relation",
+                ":-",
+                "",
+                "é",
+                '"',
+                "#",
+            )
         )
         text = text[:place] + new + text[place + choose.choice((0, 0, 1, 1, 3, 9)) :]
         known = check(known, text)
