@@ -129,9 +129,10 @@ class _Read:
 def _read(known: Source, buffer: str, raw: list[Token], after: int | None) -> _Read | None:
     """The window in `buffer`, its tokens between the head and the closer of its block; its last item begins at `after`."""
     path = known.file.path
-    if known.file.fragment_of is None and raw[-1] != ("RBRACE", "}", len(buffer) - 1, len(buffer)):
-        return None  # a comment or an open string takes the brace, and what follows it on its line
     tokens, problems = repair_tokens(path, buffer, raw)
+    closer = ("RBRACE", "}", len(buffer) - 1, len(buffer))
+    if known.file.fragment_of is None and not raw[-1] == tokens[-1] == closer:
+        return None  # a comment, ours or another language's, or an open string takes the brace and what follows it
     context = Context(path)
     try:
         file: nodes.File = run("file", tokens, context)

@@ -150,6 +150,12 @@ LINES = (
 )
 
 
+def test_a_foreign_comment_takes_the_brace_of_its_line() -> None:
+    known = parse_source("main.nesy", LINES)
+    check(known, at(LINES, 'rule s: p(a) :- p("x"), p(a); }', "rule s: p(a) :}// , p(a); }"))
+    check(known, at(LINES, "rule r: p(a) :- p(a);", "rule r: p(a) :- p(a); //"))
+
+
 @pytest.mark.parametrize(
     "text", [KINSHIP, SMALL_KB, UNTIDY, LINES], ids=["kinship", "small", "untidy", "lines"]
 )
@@ -182,6 +188,10 @@ def test_the_same_file_while_an_item_is_broken(text: str, seed: int) -> None:
                 "é",
                 '"',
                 "#",
+                "//",
+                '"""',
+                "{",
+                "}",
             )
         )
         text = text[:place] + new + text[place + choose.choice((0, 0, 1, 1, 3, 9)) :]
