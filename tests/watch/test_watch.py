@@ -30,6 +30,13 @@ PATIENCE = 60.0
 """Seconds until a test gives up: far more than a check takes anywhere."""
 
 
+# A test run in the background ignores ctrl-C, and its children would with it.
+AS_IN_A_TERMINAL = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    "from nesyc.cli import main; main()"
+)
+
+
 class Watched:
     """A running `nesyc check --watch --json`; its objects come one a line."""
 
@@ -37,7 +44,7 @@ class Watched:
         command = [
             sys.executable,
             "-c",
-            "from nesyc.cli import main; main()",
+            AS_IN_A_TERMINAL,
             "check",
             "a.nesy",
             "--watch",
