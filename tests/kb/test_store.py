@@ -73,33 +73,50 @@ def test_tables_read_well_from_outside(tmp_path: Path) -> None:
     plain.close()
 
 
-CHILD = "import sys; sys.path.insert(0, sys.argv[1]); from test_store import closure; from running import open_kb; " \
-        "from pathlib import Path; open_kb(closure(int(sys.argv[3])), Path(sys.argv[2])).close()"  # fmt: skip
+CHILD = """
+import sys; sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from running import open_kb
+from test_store import closure
+print("ready", flush=True)
+open_kb(closure(int(sys.argv[3])), Path(sys.argv[2])).close()
+"""
 
 
 def child(path: Path, n: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-c", CHILD, str(HERE), str(path), str(n)])
+    """A process that has loaded everything and now makes the store."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", CHILD, str(HERE), str(path), str(n)], stdout=subprocess.PIPE
+    )
+    assert process.stdout is not None
+    with process.stdout as said:
+        assert said.readline().strip() == b"ready"
+    return process
 
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
 def test_a_kill_at_any_time_leaves_what_the_next_run_finishes(tmp_path: Path) -> None:
-    path, source = tmp_path / "kb.db", random.Random(1)
-    with open_kb(closure(120)) as store:
-        wanted = derived(store, closure(120))
+    n, path, source = 250, tmp_path / "kb.db", random.Random(1)
+    with open_kb(closure(n)) as store:
+        wanted = derived(store, closure(n))
+    unbroken = child(tmp_path / "unbroken.db", n)
+    started = time.monotonic()
+    assert unbroken.wait() == 0
+    takes = time.monotonic() - started
     killed = 0
     for _ in range(int(os.environ.get("NESYC_KILLS", "6"))):
-        process = child(path, 120)
-        time.sleep(0.3 + source.random() * 1.2)
-        killed += process.poll() is None
+        process = child(path, n)
+        time.sleep(source.random() * takes)
         process.kill()
-        process.wait()
+        killed += process.wait() == -signal.SIGKILL
         if path.exists():
             check = sqlite3.connect(path)
             assert check.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
             check.close()
-    with open_kb(closure(120), path) as store:
-        assert derived(store, closure(120)) == wanted
+        with open_kb(closure(n), path) as store:
+            assert derived(store, closure(n)) == wanted
+        path.unlink()  # the next child begins from nothing: one that finds all done ends before the kill
     assert killed, "the child always ended first: nothing was tested"
 
 
