@@ -263,6 +263,8 @@ _CALLS = (
             P("into", FilePath()),
             P("kb", Ref(("kb",)), None),
             P("min_support", COUNT, 5),
+            P("show_gold", BOOL, False),
+            LIMIT,
             REVIEW,
         ),
     ),

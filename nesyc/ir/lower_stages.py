@@ -74,6 +74,8 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
                 into=f"@{located.root}/{located.pattern}" if located.root else located.pattern,
                 kb=kb.name,
                 min_support=bound["min_support"],
+                show_gold=bound["show_gold"],
+                limit=bound["limit"],
             )
         case _:
             return nodes.ValidateStage(

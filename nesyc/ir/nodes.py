@@ -748,6 +748,8 @@ class ExtractStage:
 
 @dataclass(frozen=True, slots=True)
 class InduceStage:
+    """`into`: the fragment of `kb` that the rules are written to, a path in the project or in a root (`@root/...`)."""
+
     id: str
     name: str
     task: str
@@ -758,6 +760,8 @@ class InduceStage:
     min_support: int
     review: OneOf["optional", "required"]
     location: Location
+    show_gold: bool = False
+    limit: int | None = None
     kind: OneOf["induce"] = "induce"
 
 

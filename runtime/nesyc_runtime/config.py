@@ -715,6 +715,8 @@ class ExtractStage(Model):
 
 
 class InduceStage(Model):
+    """`into`: the fragment of `kb` that the rules are written to, a path in the project or in a root (`@root/...`)."""
+
     id: str
     name: str
     task: str
@@ -725,6 +727,8 @@ class InduceStage(Model):
     min_support: int
     review: OneOf["optional", "required"]
     location: Location
+    show_gold: bool = False
+    limit: int | None = None
     kind: OneOf["induce"] = "induce"
 
 

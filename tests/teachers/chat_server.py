@@ -12,7 +12,10 @@ from starlette.responses import JSONResponse, Response
 
 @dataclass
 class ChatServer:
-    """`script` is used up call by call, then `default` serves; `calls` are the bodies received."""
+    """`script` is used up call by call, then `default` serves; `calls` are the bodies received.
+
+    `say` is what it answers in place of an echo; a body with the key `refuses` gets status 400.
+    """
 
     url: str = ""
     script: list[str] = field(default_factory=list)
@@ -22,11 +25,15 @@ class ChatServer:
     in_flight: int = 0
     most_in_flight: int = 0
     delay: float = 0.0
+    say: str | None = None
+    refuses: str | None = None
 
     async def handle(self, request: Request) -> Response:
         body = await request.json()
         self.calls.append(body)
         self.keys.append(request.headers.get("authorization"))
+        if self.refuses in body:
+            return JSONResponse({"error": f"unknown {self.refuses}"}, 400)
         what = self.script.pop(0) if self.script else self.default
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
@@ -40,7 +47,7 @@ class ChatServer:
         prompt = body["messages"][-1]["content"]
         match what:
             case "answer":
-                return JSONResponse(chat(f"echo {prompt}"))
+                return JSONResponse(chat(self.say or f"echo {prompt}"))
             case "429":
                 return JSONResponse({"error": "slow down"}, 429, headers={"Retry-After": "0.05"})
             case "429 for an hour":

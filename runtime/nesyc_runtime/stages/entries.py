@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from nesyc_runtime import config
@@ -31,6 +32,7 @@ def extract_prompt(
     columns: Sequence[config.KbColumn],
     rationale: str | None,
     gold: Mapping[str, Any] | None,
+    enums: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
 ) -> str:
     """What the teacher reads: the item, the wrong response, the right answer where it may, what to fill."""
     parts = [
@@ -46,20 +48,56 @@ def extract_prompt(
         parts.append(f"The right answer: {right}")
     if rationale:
         parts.append(f"A right solution:\n{rationale}")
-    names = ", ".join(f'"{column.name}" ({_described(column.type)})' for column in columns)
+    names = ", ".join(f'"{column.name}" ({_described(column.type, enums)})' for column in columns)
     parts.append(f"Answer with one JSON object with the fields {names}, and nothing else.")
     return "\n\n".join(parts)
 
 
-def _described(type_: config.Type) -> str:
+def again(prompt: str, answer: str, problem: str) -> str:
+    """The prompt once more, with an answer that could not be used and why."""
+    return (
+        f"{prompt}\n\nYou answered before:\n{answer[:LONGEST_FIELD]}\n\n"
+        f"That cannot be used: {problem}\nAnswer again, mended."
+    )
+
+
+def entry_schema(
+    columns: Sequence[config.KbColumn], enums: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any] | None:
+    """The JSON schema of an entry, for servers that give an answer a form; None where a column may be any JSON."""
+    if any(column.type.base == "json" for column in columns):
+        return None
+    return {
+        "type": "object",
+        "properties": {column.name: _column_schema(column.type, enums) for column in columns},
+        "required": [column.name for column in columns],
+        "additionalProperties": False,
+    }
+
+
+def _column_schema(type_: config.Type, enums: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
+    kind = {"int": "integer", "number": "number", "usd": "number", "bool": "boolean"}.get(
+        type_.base, "string"
+    )
+    schema: dict[str, Any] = {"type": [kind, "null"] if type_.nullable else kind}
+    if type_.base == "enum":
+        constants = list(enums.get(type_.enum or "", ()))
+        schema["enum"] = [*constants, None] if type_.nullable else constants
+    return schema
+
+
+def _described(type_: config.Type, enums: Mapping[str, tuple[str, ...]]) -> str:
     kind = {
         "text": "text",
         "int": "a whole number",
         "number": "a number",
         "usd": "a number",
         "bool": "true or false",
-    }
-    return kind.get(type_.base, type_.base) + (" or null" if type_.nullable else "")
+        "date": "a date such as 2026-01-31",
+    }.get(type_.base, type_.base)
+    if type_.base == "enum" and enums.get(type_.enum or ""):
+        kind = f"one of {', '.join(enums[type_.enum or ''])}"
+    return kind + (" or null" if type_.nullable else "")
 
 
 def read_entry(

@@ -9,7 +9,7 @@ from nesyc_runtime import config
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, task_inputs
 from nesyc_runtime.stages.entries import asked_columns, extract_prompt
-from nesyc_runtime.stages.extract import relation_of
+from nesyc_runtime.stages.extract import constants_of, relation_of
 from nesyc_runtime.stages.graph import Node, all_stages
 from nesyc_runtime.stages.work import Range, Work, is_known, open_requests, source_rows, student_of, work_of
 from nesyc_runtime.teachers.base import Request
@@ -109,9 +109,8 @@ def _most_characters(ctx: Context, stage: config.ExtractStage) -> float:
     ]
     most = source_rows(ctx, stage.data) if stage.limit is None else stage.limit
     longest = sorted((len(question) for question in questions), reverse=True)[:most]
-    frame = len(extract_prompt("", "", columns, " ", {"": " "})) + len(
-        ctx.teachers.declaration(stage.teacher).system or ""
-    )
+    frame = len(extract_prompt("", "", columns, " ", {"": " "}, constants_of(ctx)))
+    frame += len(ctx.teachers.declaration(stage.teacher).system or "")
     response = ctx.student(student_of(ctx, mined.model)).max_new_tokens * CHARACTERS_PER_TOKEN[1]
     rationale = response if stage.show_gold else 0.0
     return sum(longest) + len(longest) * (frame + response + rationale)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +14,58 @@ from nesyc_runtime.files import read_jsonl, write_jsonl
 from nesyc_runtime.hashing import canonical_json, digest
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, gold_of, task_inputs
-from nesyc_runtime.stages.entries import asked_columns, extract_prompt, read_entry
+from nesyc_runtime.stages.duplicates import near_duplicates
+from nesyc_runtime.stages.entries import again, asked_columns, entry_schema, extract_prompt, read_entry
 from nesyc_runtime.stages.examples import Counts, Example, read_examples
 from nesyc_runtime.stages.ports import Entry
-from nesyc_runtime.teachers.ask import ask_all
+from nesyc_runtime.teachers.ask import Asked, ask_all
 from nesyc_runtime.teachers.base import Dropped, Request
 
 
 def extract_requests(ctx: Context, stage: config.ExtractStage) -> list[Request]:
     """One request for each error."""
-    return [_request(ctx, stage, error) for error in _errors(ctx, stage)]
+    return [_request(ctx, stage, error) for error in read_errors(ctx, stage.data, stage.limit)]
 
 
-def _errors(ctx: Context, stage: config.ExtractStage) -> list[Example]:
-    examples = read_examples(ctx.folder(stage.data) / "examples.jsonl")
-    return [example for example in examples if example.wrong is not None][: stage.limit]
+def read_errors(ctx: Context, data: str, limit: int | None) -> list[Example]:
+    """The first errors that a finished stage gave."""
+    examples = read_examples(ctx.folder(data) / "examples.jsonl")
+    return [example for example in examples if example.wrong is not None][:limit]
 
 
 def _request(ctx: Context, stage: config.ExtractStage, error: Example) -> Request:
-    task, columns = ctx.task(stage.task), asked_columns(relation_of(ctx, stage.into))
-    inputs = task_inputs(task, error.row)
-    gold = gold_of(task, error.row) if stage.show_gold else None
+    columns, enums = asked_columns(relation_of(ctx, stage.into)), constants_of(ctx)
+    about = about_error(ctx, stage, error)
+    question = render_prompt(ctx.task(stage.task), about.inputs)
+    wrong, rationale, gold = about.response or "", about.rationale, about.gold
+    return replace(
+        about,
+        prompt=extract_prompt(question, wrong, columns, rationale, gold, enums),
+        fields=tuple(column.name for column in columns),
+        schema=entry_schema(columns, enums),
+    )
+
+
+def about_error(ctx: Context, stage: config.ExtractStage | config.InduceStage, error: Example) -> Request:
+    """A request about an error without its words: the right answer is in it only where the stage may show it."""
+    task = ctx.task(stage.task)
     answers = set() if stage.show_gold else set(task.target.values())
-    # a kept rationale states the right answer, so it is shown only where the answer may be
-    rationale = error.rationales[0] if stage.show_gold and error.rationales else None
-    question = render_prompt(task, inputs)
     return Request(
-        kind="extract",
+        kind=stage.kind,
         task=task.name,
-        prompt=extract_prompt(question, error.wrong or "", columns, rationale, gold),
-        inputs=inputs,
+        prompt="",
+        inputs=task_inputs(task, error.row),
         row={name: value for name, value in error.row.items() if name not in answers},
         response=error.wrong,
-        gold=gold,
-        rationale=rationale,
-        fields=tuple(column.name for column in columns),
+        gold=gold_of(task, error.row) if stage.show_gold else None,
+        # a kept rationale states the right answer
+        rationale=error.rationales[0] if stage.show_gold and error.rationales else None,
         system=ctx.teachers.declaration(stage.teacher).system,
     )
+
+
+def constants_of(ctx: Context) -> dict[str, tuple[str, ...]]:
+    return {enum.name: enum.constants for enum in ctx.spec.enums}
 
 
 def relation_of(ctx: Context, into: str) -> config.Relation:
@@ -57,50 +74,115 @@ def relation_of(ctx: Context, into: str) -> config.Relation:
     return next(relation for relation in declared.relations if relation.name == name)
 
 
+@dataclass
+class Read:
+    """What was read of an answer: `values`, or why there are none. `usd` counts both times it was asked."""
+
+    error: Example
+    request: Request
+    usd: float = 0.0
+    answer: str = ""
+    values: dict[str, Any] | None = None
+    reason: str = ""
+    problem: str = ""
+
+
 def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
-    """Ask about each error, write entries.jsonl: equal entries once, with the sources of all."""
-    errors = _errors(ctx, stage)
-    requests = extract_requests(ctx, stage)
+    """Ask about each error, and once more where the answer is no entry; write entries.jsonl and rejected.jsonl.
+
+    Entries that say the same, or almost, are one with the sources of all.
+    """
+    errors = read_errors(ctx, stage.data, stage.limit)
+    read = [Read(error, _request(ctx, stage, error)) for error in errors]
+    asked = [_ask(ctx, stage, read)]
+    malformed = [one for one in read if one.reason == "malformed"]
+    for one in malformed:
+        prompt = again(one.request.prompt, one.answer, one.problem)
+        one.request = replace(one.request, prompt=prompt, problem=one.problem)
+    if malformed:
+        asked.append(_ask(ctx, stage, malformed))
+    write_jsonl(out / "rejected.jsonl", (_rejected(stage, one) for one in read if one.values is None))
+    entries, dropped = _merged(ctx, stage, read)
+    write_jsonl(out / "entries.jsonl", entries)
+    counts = dict(sorted((dropped + Counter(one.reason for one in read if one.values is None)).items()))
+    usd = round(sum(one.usd for one in asked), 9)
+    calls, tokens = sum(one.calls for one in asked), sum(one.tokens for one in asked)
+    return Counts(len(errors), len(entries), counts, calls, tokens, usd)
+
+
+def _ask(ctx: Context, stage: config.ExtractStage, read: Sequence[Read]) -> Asked:
+    """Ask and read: `values` where the answer is an entry, else `reason` and `problem`."""
     asked = ask_all(
         ctx.teachers.get(stage.teacher),
-        requests,
+        [one.request for one in read],
         ctx.answers,
         ctx.teachers.budget(stage.teacher),
         generation=ctx.generations.of(stage.id),
         progress=ctx.reporter.advance,
     )
-    teacher = ctx.teachers.declaration(stage.teacher).name
-    enums = {enum.name: enum.constants for enum in ctx.spec.enums}
-    columns = asked_columns(relation_of(ctx, stage.into))
-    dropped: Counter[str] = Counter()
-    entries: dict[str, dict[str, Any]] = {}
-    for error, request, answer in zip(errors, requests, asked.answers, strict=True):
+    enums, columns = constants_of(ctx), asked_columns(relation_of(ctx, stage.into))
+    for one, answer in zip(read, asked.answers, strict=True):
         if isinstance(answer, Dropped):
-            dropped[answer.reason] += 1
+            one.reason = one.reason or answer.reason
             continue
+        one.usd += answer.usd
+        one.answer, one.reason = answer.text, ""
         try:
-            values = read_entry(answer.text, columns, enums)
-        except BadValue:
-            dropped["malformed"] += 1
-            continue
-        key = canonical_json(values)
-        if key in entries:
-            dropped["duplicate"] += 1
+            one.values = read_entry(answer.text, columns, enums)
+        except BadValue as error:
+            one.reason, one.problem = "malformed", str(error)
+    return asked
+
+
+def _rejected(stage: config.ExtractStage, one: Read) -> dict[str, Any]:
+    source = f"{stage.data}/{one.error.id}"
+    return {"source": source, "reason": one.reason, "problem": one.problem, "answer": one.answer}
+
+
+def _merged(
+    ctx: Context, stage: config.ExtractStage, read: Sequence[Read]
+) -> tuple[list[dict[str, Any]], Counter[str]]:
+    """The entries as they are written, each once, and how many were like another."""
+    kept = [one for one in read if one.values is not None]
+    columns = asked_columns(relation_of(ctx, stage.into))
+    teacher = ctx.teachers.declaration(stage.teacher).name
+    dropped: Counter[str] = Counter()
+    entries: dict[int, dict[str, Any]] = {}
+    for place, (one, first) in enumerate(zip(kept, _firsts(kept, columns), strict=True)):
+        if first != place:
+            same = one.values == kept[first].values
+            dropped["duplicate" if same else "near duplicate"] += 1
         entry = entries.setdefault(
-            key,
+            first,
             {
-                "values": values,
+                "values": one.values,
                 "sources": [],
                 "inputs": [],
                 "teacher": teacher,
-                "prompt": f"sha256:{digest(request.prompt)}",
+                "prompt": f"sha256:{digest(one.request.prompt)}",
+                "usd": 0.0,
             },
         )
-        entry["sources"].append(f"{stage.data}/{error.id}")
-        entry["inputs"].append(dict(request.inputs))
-    write_jsonl(out / "entries.jsonl", entries.values())
-    counts = dict(sorted(dropped.items()))
-    return Counts(len(errors), len(entries), counts, asked.calls, asked.tokens, asked.usd)
+        entry["sources"].append(f"{stage.data}/{one.error.id}")
+        entry["inputs"].append(dict(one.request.inputs))
+        entry["usd"] = round(entry["usd"] + one.usd, 9)
+    return list(entries.values()), dropped
+
+
+def _firsts(kept: Sequence[Read], columns: Sequence[config.KbColumn]) -> list[int]:
+    """For each entry the first like it: texts nearly alike, everything else equal."""
+    texts = [column.name for column in columns if column.type.base == "text"]
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, one in enumerate(kept):
+        values = one.values or {}
+        rest = {name: value for name, value in values.items() if name not in texts}
+        groups[canonical_json([rest, [values.get(name) is None for name in texts]])].append(place)
+    firsts = list(range(len(kept)))
+    for places in groups.values():
+        words = ["\n".join(str((kept[place].values or {}).get(name)) for name in texts) for place in places]
+        for place, first in zip(places, near_duplicates(words), strict=True):
+            firsts[place] = places[first]
+    return firsts
 
 
 def read_entries(file: Path) -> list[Entry]:
@@ -111,6 +193,7 @@ def read_entries(file: Path) -> list[Entry]:
             tuple(value["inputs"]),
             value["teacher"],
             value["prompt"],
+            value.get("usd", 0.0),
         )
         for value in read_jsonl(file)
     ]

@@ -137,6 +137,7 @@ def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str,
         "prompt": entry.prompt,
         "stage": stage.id,
         "run": run,
+        "usd": entry.usd,
         "sources": list(entry.sources),
         "inputs": sorted({input_key(inputs) for inputs in entry.inputs}),
     }

@@ -58,7 +58,7 @@ class Found:
 class Entry:
     """A KB row a stage wrote: `values` by column, `sources` the ids of the items it was drawn from.
 
-    By `inputs`, those items' inputs, retrieval holds an item's own entries out.
+    By `inputs`, those items' inputs, retrieval holds an item's own entries out. `usd` is what its answers cost.
     """
 
     values: Mapping[str, Any]
@@ -66,6 +66,7 @@ class Entry:
     inputs: tuple[Mapping[str, Any], ...]
     teacher: str
     prompt: str
+    usd: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

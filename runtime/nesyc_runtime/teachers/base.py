@@ -16,10 +16,11 @@ class Request:
     """One question to a teacher.
 
     `prompt` is all a model sees (with `system`); `row`, `response` and `gold` serve recorded and program
-    teachers. `index` tells the n samples of one item apart. `gold` is None where the stage hides it.
+    teachers. `index` tells the n samples of one item apart. `gold` is None where the stage hides it. `problem`
+    says why an earlier answer to the same could not be used; `schema` is the JSON schema of the answer wanted.
     """
 
-    kind: Literal["sample", "extract"]
+    kind: Literal["sample", "extract", "induce"]
     task: str
     prompt: str
     inputs: Mapping[str, Any]
@@ -32,6 +33,8 @@ class Request:
     gold: Mapping[str, Any] | None = None
     rationale: str | None = None
     fields: tuple[str, ...] = field(default=())
+    problem: str | None = None
+    schema: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +88,8 @@ def request_key(identity: Mapping[str, Any], request: Request) -> str:
             "rationale": request.rationale,
             "seed": request.seed,
             "fields": request.fields,
+            "problem": request.problem,
         }
+    elif request.schema is not None:
+        content["schema"] = request.schema
     return digest({"teacher": identity, "request": content})

@@ -16,9 +16,10 @@ from nesyc_runtime.teachers.base import Answer, Dropped, OnAnswer, Request
 class ProgramTeacher:
     """Calls the function once a request with a dict of its own:
 
-    `kind` ("sample" or "extract"), `task`, `prompt`, `inputs`, `row`, `response` (the student's wrong
-    one, for extract), `gold` (output to value, None where the stage hides it), `rationale` (the kept one,
-    for extract), `fields` (the entry's columns, for extract), `index` (which of n), `seed`.
+    `kind` ("sample", "extract" or "induce"), `task`, `prompt`, `inputs`, `row`, `response` (the student's wrong
+    one, for extract and induce), `gold` (output to value, None where the stage hides it), `rationale` (the kept
+    one, for extract and induce), `fields` (the entry's columns, for extract), `problem` (why the answer before
+    could not be used, None the first time), `index` (which of n), `seed`.
     An empty text or None is no answer.
     """
 
@@ -69,6 +70,7 @@ def as_dict(request: Request) -> dict[str, Any]:
         "gold": None if request.gold is None else dict(request.gold),
         "rationale": request.rationale,
         "fields": list(request.fields),
+        "problem": request.problem,
         "index": request.index,
         "seed": request.seed,
     }

@@ -26,6 +26,7 @@ from nesyc_runtime.teachers.limits import Budget, Pace
 
 LONGEST_WAIT = 120.0  # seconds; a server that asks for more is down for now
 FIRST_REFUSALS = 8  # so many refusals and no answer: it is the setup, not the items
+STRUCTURED = "response_format"  # the part of a request that some servers do not know
 RETRY_WAIT = wait_random_exponential(multiplier=0.5, max=30)
 
 
@@ -69,12 +70,16 @@ class ServerTeacher:
         if request.system:
             messages.insert(0, {"role": "system", "content": request.system})
         temperature = self._temperature if request.temperature is None else request.temperature
-        return {
+        body = {
             "model": self._server.model,
             "messages": messages,
             "temperature": temperature,
             "max_tokens": self._server.max_tokens,
         }
+        if request.schema is not None:
+            wanted = {"name": "answer", "strict": True, "schema": dict(request.schema)}
+            body[STRUCTURED] = {"type": "json_schema", "json_schema": wanted}
+        return body
 
 
 class _Asking:
@@ -88,6 +93,7 @@ class _Asking:
         self._pace = Pace(limits.rpm)
         self._answered = self._left_out = 0
         self._stopping = False
+        self._structured = True  # until the server refuses to give an answer a form
 
     async def run(self, bodies: Sequence[Mapping[str, Any]]) -> None:
         queue = iter(enumerate(bodies))
@@ -123,7 +129,7 @@ class _Asking:
         await self._budget.reserve(worst)
         paid = 0.0
         try:
-            reply = await self._retried(client, body)
+            reply = await self._in_form(client, body)
             paid = self._budget.cost(reply.prompt_tokens, reply.completion_tokens)
             self._answered += 1
             return Answer(reply.text, (reply.prompt_tokens, reply.completion_tokens), paid)
@@ -135,6 +141,18 @@ class _Asking:
             raise self._stopped(error.reason) from None
         finally:
             self._budget.settle(worst, paid)
+
+    async def _in_form(self, client: httpx.AsyncClient, body: Mapping[str, Any]) -> Reply:
+        """Ask in the form wanted; of a server that refuses it, without: the answer is checked in any case."""
+        plain = {name: value for name, value in body.items() if name != STRUCTURED}
+        if plain == body or not self._structured:
+            return await self._retried(client, plain)
+        try:
+            return await self._retried(client, body)
+        except RequestRefused:
+            reply = await self._retried(client, plain)
+            self._structured = False
+            return reply
 
     async def _retried(self, client: httpx.AsyncClient, body: Mapping[str, Any]) -> Reply:
         async for attempt in AsyncRetrying(
