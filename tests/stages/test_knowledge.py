@@ -121,6 +121,7 @@ def test_provenance_says_where_an_entry_came_from(knowledge: StoredKnowledge) ->
         "prompt": "sha256:0",
         "stage": "p.know",
         "run": "r1",
+        "usd": 0.0,
         "sources": ["p.errors/What IS it"],
         "inputs": ['{"question":"what is it"}'],
     }
