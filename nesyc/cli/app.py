@@ -20,6 +20,7 @@ from nesyc.cli.lsp import lsp
 from nesyc.cli.plan import plan
 from nesyc.cli.profile import profile
 from nesyc.cli.query import query, why, whynot
+from nesyc.cli.report import report
 from nesyc.cli.retrieve import retrieve
 from nesyc.cli.review import review
 from nesyc.cli.run import run as run_command
@@ -51,6 +52,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "test": test,
     "explain": explain,
     "docs": docs,
+    "report": report,
     "lsp": lsp,
 }
 for _name, _command in COMMANDS.items():

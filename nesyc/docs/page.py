@@ -98,13 +98,13 @@ def _diagnostics(checked: Checked) -> list[dict[str, Any]]:
 
 def _counts(spec: nodes.Spec) -> list[tuple[str, int]]:
     counts = [
-        ("datasets", len(spec.datasets)),
-        ("tasks", len(spec.tasks)),
-        ("relations", sum(len(kb.relations) for kb in spec.kbs)),
-        ("facts in the text", sum(len(kb.facts) for kb in spec.kbs)),
-        ("rules", sum(len(kb.rules) for kb in spec.kbs)),
-        ("constraints", sum(len(kb.constraints) for kb in spec.kbs)),
-        ("stages", sum(len(pipeline.stages) for pipeline in spec.pipelines)),
-        ("tests", len(spec.tests)),
+        ("dataset", len(spec.datasets)),
+        ("task", len(spec.tasks)),
+        ("relation", sum(len(kb.relations) for kb in spec.kbs)),
+        ("fact", sum(len(kb.facts) for kb in spec.kbs)),
+        ("rule", sum(len(kb.rules) for kb in spec.kbs)),
+        ("constraint", sum(len(kb.constraints) for kb in spec.kbs)),
+        ("stage", sum(len(pipeline.stages) for pipeline in spec.pipelines)),
+        ("test", len(spec.tests)),
     ]
-    return [(name, count) for name, count in counts if count]
+    return [(name if count == 1 else f"{name}s", count) for name, count in counts if count]

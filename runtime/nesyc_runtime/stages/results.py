@@ -1,7 +1,8 @@
-"""results.json, items/ and decisions.json of a run: scores of what the students answered."""
+"""results.json, items/, decisions.json and training.json of a run: scores of what the students answered."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,7 @@ from typing import Any, Literal
 from nesyc_runtime import config
 from nesyc_runtime.files import write_atomic, write_json, write_jsonl
 from nesyc_runtime.stages.context import Context
+from nesyc_runtime.stages.finetune import WEIGHTS
 from nesyc_runtime.stages.graph import Node, Respond, compared, copy_id, short_names
 from nesyc_runtime.stages.scoring import answered_students, comparisons_of, requires_of, scores_of
 
@@ -48,7 +50,7 @@ def make_results(
 
 
 def write_results(ctx: Context, nodes: Mapping[str, Node], results: Mapping[str, Any]) -> Path:
-    """Write runs/ID/{items/, decisions.json, results.json} and runs/latest, each file atomically."""
+    """Write runs/ID/{items/, decisions.json, training.json, results.json} and runs/latest, each file atomically."""
     folder = ctx.project.runs_dir / ctx.run
     lines: dict[str, list[dict[str, Any]]] = {}
     for evaluate in ctx.spec.evaluates:
@@ -57,6 +59,7 @@ def write_results(ctx: Context, nodes: Mapping[str, Node], results: Mapping[str,
     for student, student_lines in lines.items():
         write_jsonl(folder / "items" / f"{student}.jsonl", student_lines)
     write_json(folder / "decisions.json", decisions(ctx))
+    write_json(folder / "training.json", {"v": 1, "run": ctx.run, "training": training(ctx, nodes)})
     write_json(folder / "results.json", results)
     write_atomic(ctx.project.runs_dir / "latest", f"{ctx.run}\n")
     return folder
@@ -90,6 +93,20 @@ def decisions(ctx: Context) -> dict[str, Any]:
         for kb, engine, why in ctx.knowledge.engines()
     ]
     return {"v": 1, "run": ctx.run, "decisions": [*made, *ctx.decisions]}
+
+
+def training(ctx: Context, nodes: Mapping[str, Node]) -> list[dict[str, Any]]:
+    """What each finished training reported of itself: steps, tokens, truncated prompts, the curve of its loss."""
+    reports = [
+        (node.id, ctx.folder(node.id) / WEIGHTS / "report.json")
+        for node in _done(ctx, nodes, respond=False)
+        if isinstance(node.stage, config.FinetuneStage)
+    ]
+    return [
+        {**json.loads(file.read_text(encoding="utf-8")), "stage": id_}
+        for id_, file in reports
+        if file.is_file()
+    ]
 
 
 def _done(ctx: Context, nodes: Mapping[str, Node], *, respond: bool) -> list[Node]:
