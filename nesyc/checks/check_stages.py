@@ -9,7 +9,7 @@ from nesyc.checks.items import ItemTypes
 from nesyc.checks.kinds import Bound, Located, Symbol
 from nesyc.checks.messages import unknown_name
 from nesyc.checks.pipelines import StageInfo
-from nesyc.checks.stage_order import check_stage_cycles, target_kb, validated_model
+from nesyc.checks.stage_order import check_stage_cycles, target_kb, united, validated_model
 from nesyc.checks.tables import Tables
 from nesyc.checks.tasks import first_target
 from nesyc.diagnostics import Diagnostic, Help, Related
@@ -151,8 +151,12 @@ def _check_induce(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
 
 
 def _check_validate(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
-    if bound["model"] is None and isinstance(bound["of"], Symbol):
-        if validated_model(tables.stages, bound) is not None:
-            return
+    validated = united(bound["of"])
+    if len({symbol.kind for symbol in validated}) > 1:
+        related = tuple(Related(symbol.span, f"gives {symbol.kind}") for symbol in validated)
+        message = "entries and rules cannot be united"
+        help_ = Help("validate each by a stage of its own")
+        yield Diagnostic("E0702", message, bound.span_of("of"), "of two kinds", related, help=help_)
+    elif validated and bound["model"] is None and validated_model(tables.stages, bound) is None:
         message = "`validate` needs the model whose answers it measures"
         yield Diagnostic("E0308", message, bound.span, "no `model`", help=Help("add `model = STAGE`"))

@@ -200,7 +200,7 @@ def _check_constant(tables: Tables, expr: ast.Expr, wanted: Type) -> Iterator[Di
             yield Diagnostic(
                 "E0302", f"expected {wanted}, found `.{expr.name}`", expr.span, "an enum constant"
             )
-        elif expr.name not in enum.constants:
+        elif not enum.has(expr.name):
             yield unknown_constant(enum.name, expr.name, expr.span, enum.constants, enum.span)
         return
     match expr:

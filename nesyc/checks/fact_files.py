@@ -163,7 +163,7 @@ def convert(value: Any, column: ColumnInfo, enums: Mapping[str, EnumInfo]) -> An
     match type_.base:
         case "enum":
             enum = enums[type_.enum or ""]
-            if value in enum.constants:
+            if isinstance(value, str) and enum.has(value):
                 return value
             near = near_names(str(value), enum.constants)
             hint = f"; did you mean {one_of(near)}?" if near else ""

@@ -135,7 +135,7 @@ class ItemTypes:
             self._problem(
                 f"cannot compare {against} with `.{constant.name}`", constant.span, "an enum constant"
             )
-        elif constant.name not in enum.constants:
+        elif not enum.has(constant.name):
             self.problems.append(
                 unknown_constant(enum.name, constant.name, constant.span, enum.constants, enum.span)
             )

@@ -47,8 +47,10 @@ class Ref:
 
 
 @dataclass(frozen=True, slots=True)
-class Examples:
-    """Stages whose rows are training examples, united by `+`; resolved to their symbols in order."""
+class United:
+    """What stages give, of one of these kinds, united by `+`; resolved to their symbols in order."""
+
+    kinds: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +108,7 @@ Kind = (
     Scalar
     | Choice
     | Ref
-    | Examples
+    | United
     | ListOf
     | Names
     | Word

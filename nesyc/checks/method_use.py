@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nesyc.checks.kinds import Examples, Kind, Ref, Scalar
+from nesyc.checks.kinds import Kind, Ref, Scalar, United
 from nesyc.checks.methods import METHOD_SCALARS, Expanded
 from nesyc.checks.values import Resolver
 from nesyc.diagnostics import Diagnostic, Related
@@ -15,6 +15,15 @@ Place = tuple[str, Span]
 """A code and where it is reported."""
 
 
+# What a parameter of these kinds takes, alone or united by `+`.
+UNITED = {
+    "examples": ("examples", "errors", "split"),
+    "errors": ("errors",),
+    "entries": ("entries",),
+    "rules": ("rules",),
+}
+
+
 def check_arguments(expanded: Expanded, resolver: Resolver) -> Iterator[Diagnostic]:
     """E0201, E0302 and E0702 of the arguments that a pipeline gives its method."""
     if expanded.method is None:
@@ -22,8 +31,8 @@ def check_arguments(expanded: Expanded, resolver: Resolver) -> Iterator[Diagnost
     declared = {parameter.name.text: parameter for parameter in expanded.method.params}
     for name, value in expanded.arguments.items():
         parameter = declared[name]
-        kind = _kind(parameter.type.name.text)
-        if kind is None or value is parameter.default or isinstance(value, ast.Null):
+        kind = parameter_kind(parameter.type.name.text)
+        if value is parameter.default or isinstance(value, ast.Null):
             continue
         inner = Resolver(resolver.symbols, resolver.paths, resolver.constants)
         inner.value(kind, value, f"`{name}`", in_stage=True)
@@ -32,12 +41,12 @@ def check_arguments(expanded: Expanded, resolver: Resolver) -> Iterator[Diagnost
             yield _with_related(problem, (*problem.related, *here))
 
 
-def _kind(name: str) -> Kind | None:
-    """What a parameter declared as `name` takes; None for a kind there is not."""
+def parameter_kind(name: str) -> Kind:
+    """What a parameter declared as `name` takes."""
     if name in METHOD_SCALARS:
         return Scalar(name)
-    if name == "examples":
-        return Examples()
+    if name in UNITED:
+        return United(UNITED[name])
     if name == "model":
         return Ref(("model", "student"))
     return Ref((name,))

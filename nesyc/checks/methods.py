@@ -22,6 +22,8 @@ METHOD_KINDS = (
     "model",
     "examples",
     "errors",
+    "entries",
+    "rules",
 )
 METHOD_SCALARS = ("text", "int", "number", "bool", "usd")
 

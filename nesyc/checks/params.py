@@ -119,7 +119,7 @@ def _parse(value: object, base: str, enums: Mapping[str, EnumInfo]) -> Any:
     text = str(value).strip()
     if base in enums:
         word = text.removeprefix(".")
-        return word if word in enums[base].constants else None
+        return word if enums[base].has(word) else None
     try:
         match base:
             case "bool":

@@ -184,6 +184,8 @@ class PlainValues:
     def reference(self, kinds: tuple[str, ...], expr: ast.Expr, what: str, in_stage: bool = False) -> Any:
         """The `Symbol` of one of `kinds` that `expr` names, or `POISON`."""
         path = dotted(expr)
+        if in_stage and isinstance(expr, ast.Binary) and expr.operator == "+":
+            return self._no_union(kinds, expr, what)
         if path is None:
             return self._wrong(expr, f"{one_of(noun(kind) for kind in kinds)} for {what}", _code(in_stage))
         stages = self._stages_at(expr)
@@ -206,6 +208,15 @@ class PlainValues:
             )
             return POISON
         return found
+
+    def _no_union(self, kinds: tuple[str, ...], expr: ast.Binary, what: str) -> Any:
+        wanted = one_of(noun(kind) for kind in kinds)
+        help_ = Help(
+            "`+` unites what stages give, where `finetune`, `mine_errors`, `extract`, `induce` or `validate` reads it"
+        )
+        message = f"{what} takes {wanted}, not a union"
+        self.problems.append(Diagnostic("E0702", message, expr.span, "a union", help=help_))
+        return POISON
 
     def _stages_at(self, expr: ast.Expr) -> Mapping[str, Symbol]:
         """The stages that `expr` sees by their short names."""

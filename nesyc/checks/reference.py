@@ -9,7 +9,6 @@ from nesyc.checks.kinds import (
     AnyOf,
     CallOf,
     Choice,
-    Examples,
     FilePath,
     Kind,
     ListOf,
@@ -21,10 +20,13 @@ from nesyc.checks.kinds import (
     Scalar,
     Signature,
     Target,
+    United,
     Word,
 )
+from nesyc.checks.messages import one_of
 from nesyc.checks.rule_types import FUNCTION_TYPES
 from nesyc.checks.signatures import BLOCKS, BUILT_IN_SCORES, CALLS, STAGES, TRAINING_TASKS
+from nesyc.checks.value_words import noun
 
 HEAD = """\
 # Reference
@@ -116,8 +118,8 @@ def _kind(kind: Kind) -> str:
             return " | ".join(f"`{'' if kind.bare else '.'}{word}`" for word in kind.words)
         case Ref():
             return " or ".join(kind.kinds)
-        case Examples():
-            return "examples, errors or a split, united by `+`"
+        case United():
+            return f"{one_of(noun(name) for name in kind.kinds)}, united by `+`"
         case ListOf():
             return f"list of {_kind(kind.item)}"
         case Names():

@@ -283,11 +283,11 @@ class RuleTypes:
         if enum is None:
             return
         if self.scope.text_enums:
-            if expr.value.removeprefix(".") not in enum.constants:
-                word = expr.value.removeprefix(".")
+            word = expr.value.removeprefix(".")
+            if not enum.has(word):
                 self.problems.append(unknown_constant(enum.name, word, expr.span, enum.constants, enum.span))
             return
-        known = expr.value in enum.constants
+        known = enum.has(expr.value)
         related = (
             (Related(column.span, f"column `{column.name}` is {wanted}"),) if column and column.span else ()
         )
@@ -305,7 +305,7 @@ class RuleTypes:
             )
             message = f"expected {wanted}, found the enum constant `.{expr.name}`"
             self.problems.append(Diagnostic("E0302", message, expr.span, "an enum constant", related))
-        elif expr.name not in enum.constants:
+        elif not enum.has(expr.name):
             self.problems.append(unknown_constant(enum.name, expr.name, expr.span, enum.constants, enum.span))
 
     def term(self, expr: ast.Expr) -> Type:

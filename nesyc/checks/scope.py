@@ -18,6 +18,10 @@ class EnumInfo:
     constants: tuple[str, ...]
     span: Span | None = None
 
+    def has(self, constant: str) -> bool:
+        """Whether it has this constant; an enum without any, which is reported, may have any."""
+        return constant in self.constants or not self.constants
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnInfo:

@@ -6,7 +6,6 @@ from nesyc.checks.kinds import (
     AnyOf,
     CallOf,
     Choice,
-    Examples,
     FilePath,
     Kind,
     ListOf,
@@ -18,6 +17,7 @@ from nesyc.checks.kinds import (
     Scalar,
     Signature,
     Target,
+    United,
     Word,
 )
 
@@ -212,7 +212,7 @@ _CALLS = (
         (
             P("student", MODEL, None),
             P("model", MODEL, None),
-            P("data", Examples()),
+            P("data", United(("examples", "errors", "split"))),
             P("tasks", ListOf(Choice(TRAINING_TASKS)), ("direct",)),
             P("weights", ListOf(NON_NEGATIVE), None),
             P("retrieve", Ref(("retrieve",)), None),
@@ -237,7 +237,7 @@ _CALLS = (
         (
             P("model", MODEL),
             P("data", SPLIT),
-            P("against", Ref(("examples",))),
+            P("against", United(("examples",))),
             P("folds", COUNT, 1),
             P("by", Names(), ()),
             LIMIT,
@@ -248,7 +248,7 @@ _CALLS = (
         "extract",
         (
             P("teacher", Ref(("teacher",))),
-            P("data", Ref(("errors",))),
+            P("data", United(("errors",))),
             P("into", Ref(("relation",))),
             P("show_gold", BOOL, False),
             LIMIT,
@@ -259,7 +259,7 @@ _CALLS = (
         "induce",
         (
             P("teacher", Ref(("teacher",))),
-            P("data", Ref(("errors",))),
+            P("data", United(("errors",))),
             P("into", FilePath()),
             P("kb", Ref(("kb",)), None),
             P("min_support", COUNT, 5),
@@ -271,7 +271,7 @@ _CALLS = (
     Signature(
         "validate",
         (
-            P("of", Ref(("entries", "rules"))),
+            P("of", United(("entries", "rules"))),
             P("model", MODEL, None),
             P("data", SPLIT),
             P("drop", BOOL, True),

@@ -19,8 +19,7 @@ def stage_order(tables: Tables) -> Order:
     """The stages each stage waits for. One with `retrieve = R` waits for all that write into R's KB."""
     writers: dict[str, list[str]] = {}
     for stage in tables.stages.values():
-        kb = _written_kb(tables, stage, ())
-        if kb is not None:
+        for kb in _written_kbs(tables, stage, ()):
             writers.setdefault(kb, []).append(stage.id)
     return {
         stage.id: tuple(dict.fromkeys((*stage.reads, *writers.get(_read_kb(tables, stage) or "", ()))))
@@ -35,20 +34,19 @@ def _read_kb(tables: Tables, stage: StageInfo) -> str | None:
     return tables.symbols.retrieves[retrieve.id].kb.text
 
 
-def _written_kb(tables: Tables, stage: StageInfo, seen: tuple[str, ...]) -> str | None:
-    """The KB into which a stage writes entries or rules, or out of which it takes some of them."""
+def _written_kbs(tables: Tables, stage: StageInfo, seen: tuple[str, ...]) -> set[str]:
+    """The KBs into which a stage writes entries or rules, or out of which it takes some of them."""
     bound = stage.bound
     if bound is None or stage.id in seen:
-        return None
+        return set()
     if bound.name == "validate":
-        of = bound["of"]
-        source = tables.stages.get(of.id) if isinstance(of, Symbol) else None
-        return _written_kb(tables, source, (*seen, stage.id)) if source is not None else None
+        sources = [tables.stages[symbol.id] for symbol in united(bound["of"]) if symbol.id in tables.stages]
+        return {kb for source in sources for kb in _written_kbs(tables, source, (*seen, stage.id))}
     if bound.name == "induce":
         kb = target_kb(tables, bound)
-        return kb.name if kb is not None else None
+        return {kb.name} if kb is not None else set()
     into = bound.values.get("into")
-    return into.id.partition(".")[0] if isinstance(into, Symbol) else None
+    return {into.id.partition(".")[0]} if isinstance(into, Symbol) else set()
 
 
 def check_stage_cycles(tables: Tables) -> Iterator[Diagnostic]:
@@ -118,18 +116,26 @@ def target_kb(tables: Tables, bound: Bound) -> KbInfo | None:
 
 
 def validated_model(stages: Mapping[str, StageInfo], bound: Bound) -> Symbol | None:
-    """The model of a `validate` stage: named, or the one whose errors led to what is validated."""
+    """The model of a `validate` stage: named, or the one whose errors led to all that is validated."""
     named = bound["model"]
     if isinstance(named, Symbol):
         return named
+    found: set[Symbol] = set()
+    ways = list(united(bound["of"]))
     seen: set[str] = set()
-    current = bound["of"]
-    while isinstance(current, Symbol) and current.id in stages and current.id not in seen:
+    while ways:
+        current = ways.pop()
+        stage = stages[current.id].bound if current.id in stages else None
+        if stage is None or current.id in seen:
+            continue
         seen.add(current.id)
-        stage = stages[current.id].bound
-        if stage is None:
-            return None
-        if stage.name == "mine_errors":
-            return stage["model"] if isinstance(stage["model"], Symbol) else None
-        current = stage.values.get("of") or stage.values.get("data")
-    return None
+        if stage.name == "mine_errors" and isinstance(stage["model"], Symbol):
+            found.add(stage["model"])
+        elif stage.name != "mine_errors":
+            ways += united(stage.values.get("of") or stage.values.get("data"))
+    return found.pop() if len(found) == 1 else None
+
+
+def united(value: object) -> tuple[Symbol, ...]:
+    """The symbols of a `United` value; none where it was wrong."""
+    return tuple(item for item in value if isinstance(item, Symbol)) if isinstance(value, tuple) else ()

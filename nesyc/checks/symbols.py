@@ -201,8 +201,11 @@ def output_kind(call: ast.Call, calls: Mapping[str, ast.Call]) -> str:
         for argument in call.arguments:
             if argument.name is None or argument.name.text == "of":
                 value = argument.value
+                while isinstance(value, ast.Binary):  # a union is of one kind, which `check_stages` holds
+                    value = value.left
                 source = calls.get(value.text) if isinstance(value, ast.Name) else None
-                if source is not None and source.function.text == "induce":
+                rest = {name: other for name, other in calls.items() if other is not source}
+                if source is not None and output_kind(source, rest) == "rules":
                     return "rules"
     return WHICH_OUTPUT.get(function, "unknown")
 

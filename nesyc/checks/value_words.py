@@ -9,7 +9,6 @@ from nesyc.checks.kinds import (
     AnyOf,
     CallOf,
     Choice,
-    Examples,
     FilePath,
     Kind,
     ListOf,
@@ -17,6 +16,7 @@ from nesyc.checks.kinds import (
     Ref,
     Scalar,
     Target,
+    United,
 )
 from nesyc.checks.messages import article, one_of
 from nesyc.checks.references import dotted
@@ -60,10 +60,8 @@ def wanted_kind(kind: Kind) -> str:
             return kind.base
         case Choice():
             return one_of(f"`{'' if kind.bare else '.'}{word}`" for word in kind.words)
-        case Ref():
+        case Ref() | United():
             return one_of(noun(name) for name in kind.kinds)
-        case Examples():
-            return "examples"
         case CallOf():
             return one_of(f"`{name.rpartition('.')[2]}(...)`" for name in kind.functions)
         case ListOf():
@@ -77,10 +75,8 @@ def accepts(kind: Kind, parameter: str) -> bool:
     match kind:
         case Scalar():
             return fits(parameter, kind.base)
-        case Ref():
+        case Ref() | United():
             return parameter in kind.kinds
-        case Examples():
-            return parameter in ("examples", "errors", "split")
         case FilePath() | Target():
             return parameter == "text"
         case AnyOf():
@@ -102,7 +98,7 @@ def example(kind: Kind) -> str:
             return '"path"'
         case Target():
             return '"module:function"'
-        case Ref():
+        case Ref() | United():
             return kind.kinds[0].upper()
         case ListOf():
             return "[...]"

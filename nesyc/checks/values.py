@@ -17,7 +17,6 @@ from nesyc.checks.kinds import (
     CallOf,
     Choice,
     EnvName,
-    Examples,
     FilePath,
     Kind,
     ListOf,
@@ -29,6 +28,7 @@ from nesyc.checks.kinds import (
     Scalar,
     Signature,
     Target,
+    United,
     Word,
 )
 from nesyc.checks.messages import article, did_you_mean, duplicate, one_of, unknown_name
@@ -188,8 +188,8 @@ class Resolver(PlainValues):
                 return self._choice(kind, expr, what)
             case Ref():
                 return self.reference(kind.kinds, expr, what, in_stage)
-            case Examples():
-                return self._examples(expr, what)
+            case United():
+                return self._united(kind, expr, what)
             case ListOf():
                 if not isinstance(expr, ast.ListOf):
                     return self._wrong(expr, f"a list `[...]` for {what}")
@@ -218,7 +218,7 @@ class Resolver(PlainValues):
         """Inside a method's own body a parameter has a kind but no value."""
         given = self.placeholders[expr.text]
         if not accepts(kind, given):
-            code = "E0702" if isinstance(kind, (Ref, Examples)) else "E0302"
+            code = "E0702" if isinstance(kind, (Ref, United)) else "E0302"
             message = f"expected {wanted_kind(kind)}, the parameter `{expr.text}` is {article(given)}"
             self.problems.append(Diagnostic(code, message, expr.span, label=f"{article(given)}"))
         return POISON
@@ -229,13 +229,13 @@ class Resolver(PlainValues):
             return POISON if name is POISON else EnvName(name)
         return super()._scalar(kind, expr, what)
 
-    def _examples(self, expr: ast.Expr, what: str) -> Any:
+    def _united(self, kind: United, expr: ast.Expr, what: str) -> Any:
         if isinstance(expr, ast.Name) and expr.text in self.placeholders:
-            return self._placeholder(Examples(), expr)
+            return self._placeholder(kind, expr)
         if isinstance(expr, ast.Binary) and expr.operator == "+":
-            left, right = self._examples(expr.left, what), self._examples(expr.right, what)
+            left, right = self._united(kind, expr.left, what), self._united(kind, expr.right, what)
             return POISON if POISON in (left, right) else tuple(dict.fromkeys((*left, *right)))
-        found = self.reference(("examples", "errors", "split"), expr, what, in_stage=True)
+        found = self.reference(kind.kinds, expr, what, in_stage=True)
         return POISON if found is POISON else (found,)
 
     def _call_of(self, kind: CallOf, expr: ast.Expr, what: str) -> Any:

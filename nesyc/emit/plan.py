@@ -44,11 +44,11 @@ def stage_inputs(spec: nodes.Spec, stage: nodes.Stage) -> tuple[str, ...]:
             named = (*models, *_stages_only(spec, stage.examples), *_writers(spec, stage.retrieve))
         case nodes.MineErrorsStage():
             models = () if _is_student(spec, stage.model) else (stage.model,)
-            named = (*models, stage.against)
+            named = (*models, *stage.against)
         case nodes.ExtractStage() | nodes.InduceStage():
-            named = (stage.data,)
+            named = stage.data
         case nodes.ValidateStage():
-            named = (stage.of, *(() if _is_student(spec, stage.model) else (stage.model,)))
+            named = (*stage.of, *(() if _is_student(spec, stage.model) else (stage.model,)))
     return tuple(dict.fromkeys(name for name in named if name != stage.id))
 
 
@@ -68,16 +68,16 @@ def _writers(spec: nodes.Spec, retrieve: str | None) -> tuple[str, ...]:
         return ()
     kb = next(r.kb for r in spec.retrieves if r.name == retrieve)
     stages = {stage.id: stage for pipeline in spec.pipelines for stage in pipeline.stages}
-    return tuple(name for name, stage in stages.items() if _written_kb(stage, stages) == kb)
+    return tuple(name for name, stage in stages.items() if kb in _written_kbs(stage, stages))
 
 
-def _written_kb(stage: nodes.Stage, stages: Mapping[str, nodes.Stage]) -> str | None:
+def _written_kbs(stage: nodes.Stage, stages: Mapping[str, nodes.Stage]) -> set[str]:
     match stage:
         case nodes.ExtractStage():
-            return stage.into.split(".")[0]
+            return {stage.into.split(".")[0]}
         case nodes.InduceStage():
-            return stage.kb
+            return {stage.kb}
         case nodes.ValidateStage():
-            return _written_kb(stages[stage.of], stages)
+            return {kb for name in stage.of for kb in _written_kbs(stages[name], stages)}
         case _:
-            return None
+            return set()

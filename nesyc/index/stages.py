@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from nesyc.checks.kinds import Ref, Scalar, Symbol
-from nesyc.checks.methods import METHOD_KINDS
+from nesyc.checks.kinds import Symbol
+from nesyc.checks.method_use import parameter_kind
 from nesyc.checks.signatures import CALLS, STAGES
 from nesyc.checks.symbols import output_kind
 from nesyc.index.collect import Collector
@@ -49,7 +49,7 @@ def _method_use(to: Collector, recorder: Recorder, call: ast.Call) -> None:
             continue
         to.use(SymbolId("parameter", argument.name.text, method.name.text), argument.name.span)
         kind = kinds[argument.name.text]
-        recorder.value(Ref((kind,)) if kind in METHOD_KINDS else Scalar(kind), argument.value, "")
+        recorder.value(parameter_kind(kind), argument.value, "", in_stage=True)
 
 
 def index_method(to: Collector, recorder: Recorder, node: ast.Method) -> None:

@@ -50,7 +50,7 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
                 **common,
                 model=_id(bound["model"]),
                 data=_id(bound["data"]),
-                against=_id(bound["against"]),
+                against=_ids(bound["against"]),
                 folds=bound["folds"],
                 by=tuple(name.text for name in bound["by"]),
                 limit=bound["limit"],
@@ -59,7 +59,7 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
             return nodes.ExtractStage(
                 **common,
                 teacher=_id(bound["teacher"]),
-                data=_id(bound["data"]),
+                data=_ids(bound["data"]),
                 into=_id(bound["into"]),
                 show_gold=bound["show_gold"],
                 limit=bound["limit"],
@@ -70,7 +70,7 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
             return nodes.InduceStage(
                 **common,
                 teacher=_id(bound["teacher"]),
-                data=_id(bound["data"]),
+                data=_ids(bound["data"]),
                 into=f"@{located.root}/{located.pattern}" if located.root else located.pattern,
                 kb=kb.name,
                 min_support=bound["min_support"],
@@ -80,7 +80,7 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
         case _:
             return nodes.ValidateStage(
                 **common,
-                of=_id(bound["of"]),
+                of=_ids(bound["of"]),
                 model=_id(validated_model(to.tables.stages, bound)),
                 data=_id(bound["data"]),
                 drop=bound["drop"],
@@ -90,6 +90,10 @@ def _stage(to: Lowering, stage: StageInfo) -> nodes.Stage:
 def _id(symbol: Any) -> str:
     assert isinstance(symbol, Symbol)
     return symbol.id
+
+
+def _ids(united: tuple[Symbol, ...]) -> tuple[str, ...]:
+    return tuple(symbol.id for symbol in united)
 
 
 def _finetune(to: Lowering, stage: StageInfo, bound: Bound, common: Mapping[str, Any]) -> nodes.FinetuneStage:
@@ -102,7 +106,7 @@ def _finetune(to: Lowering, stage: StageInfo, bound: Bound, common: Mapping[str,
         **common,
         student=student_of(to, given),
         model=_id(start),
-        examples=tuple(symbol.id for symbol in bound["data"]),
+        examples=_ids(bound["data"]),
         tasks=tasks,
         weights=bound["weights"] if bound["weights"] is not None else (1.0,) * len(tasks),
         retrieve=retrieve.id if isinstance(retrieve, Symbol) else None,

@@ -720,7 +720,7 @@ class MineErrorsStage:
     task: str
     model: str
     data: str
-    against: str
+    against: tuple[str, ...]
     folds: int
     by: tuple[str, ...]
     limit: int | None
@@ -737,7 +737,7 @@ class ExtractStage:
     name: str
     task: str
     teacher: str
-    data: str
+    data: tuple[str, ...]
     into: str
     show_gold: bool
     limit: int | None
@@ -754,7 +754,7 @@ class InduceStage:
     name: str
     task: str
     teacher: str
-    data: str
+    data: tuple[str, ...]
     into: str
     kb: str
     min_support: int
@@ -770,7 +770,7 @@ class ValidateStage:
     id: str
     name: str
     task: str
-    of: str
+    of: tuple[str, ...]
     model: str
     data: str
     drop: bool

@@ -689,7 +689,7 @@ class MineErrorsStage(Model):
     task: str
     model: str
     data: str
-    against: str
+    against: tuple[str, ...]
     folds: int
     by: tuple[str, ...]
     limit: int | None
@@ -705,7 +705,7 @@ class ExtractStage(Model):
     name: str
     task: str
     teacher: str
-    data: str
+    data: tuple[str, ...]
     into: str
     show_gold: bool
     limit: int | None
@@ -721,7 +721,7 @@ class InduceStage(Model):
     name: str
     task: str
     teacher: str
-    data: str
+    data: tuple[str, ...]
     into: str
     kb: str
     min_support: int
@@ -736,7 +736,7 @@ class ValidateStage(Model):
     id: str
     name: str
     task: str
-    of: str
+    of: tuple[str, ...]
     model: str
     data: str
     drop: bool

@@ -65,7 +65,7 @@ def test_a_method_becomes_its_stages(tmp_path: Path) -> None:
     assert [stage.id for stage in stages] == ["p.cot", "p.base", "p.errors", "p.know", "p.final"]
     know, final = stages[3], stages[4]
     assert isinstance(know, nodes.ExtractStage)
-    assert (know.teacher, know.data, know.into) == ("big", "p.errors", "k.note")
+    assert (know.teacher, know.data, know.into) == ("big", ("p.errors",), "k.note")
     assert isinstance(final, nodes.FinetuneStage)
     assert (final.examples, final.retrieve, final.tasks) == (
         ("p.cot", "p.errors"),
@@ -290,7 +290,7 @@ def test_validate_and_induce_are_lowered_whole(tmp_path: Path) -> None:
     by_name = {stage.name: stage for stage in spec.pipelines[0].stages}
     sound, learn = by_name["sound"], by_name["learn"]
     assert isinstance(sound, nodes.ValidateStage) and isinstance(learn, nodes.InduceStage)
-    assert (sound.of, sound.model, sound.data, sound.drop) == ("p.know", "p.base", "d.dev", False)
+    assert (sound.of, sound.model, sound.data, sound.drop) == (("p.know",), "p.base", "d.dev", False)
     assert (learn.into, learn.kb, learn.min_support, learn.review) == ("learned.nesy", "k", 7, "required")
     assert stage_inputs(spec, by_name["final"]) == ("p.cot", "p.know", "p.sound", "p.learn")
     plan = json.loads(emit_plan(spec, {"k": {}}))

@@ -40,7 +40,9 @@ def main(folder: Path, pause: float) -> None:
 
 def start(folder: Path, pause: float) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "tests.stages.test_kill", str(folder), str(pause)]
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)})
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**os.environ, "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'runtime'}"}
+    )
 
 
 def lines(file: Path) -> list[str]:

@@ -22,7 +22,7 @@ from nesyc_runtime.stages.plan_form import plan_json
 from nesyc_runtime.stages.ports import Reply
 from nesyc_runtime.stages.review import approve_files
 from nesyc_runtime.stages.run import Options, run
-from tests.stages.world import AFTER, Remembers, World, find_stage, write_data
+from tests.stages.world import AFTER, Remembers, World, find_stage, stage, write_data
 
 RESPONSES = ["main:small", "main:std.final", "main:nesycd.final"]
 # nesycd.cot is std.cot and nesycd.base is std.final by content: each is done once
@@ -300,14 +300,13 @@ def test_a_stage_without_entries_is_approved_by_name(world: World) -> None:
 
 
 def test_a_stage_this_version_cannot_run_is_refused_before_anything_is_spent(world: World) -> None:
-    from tests.stages.world import AFTER, stage
 
     induce = stage(
         "induce",
         "nesycd",
         "learn",
         teacher="big",
-        data="nesycd.errors",
+        data=["nesycd.errors"],
         into="r.nesy",
         kb="facts",
         min_support=5,
@@ -325,6 +324,39 @@ def test_no_errors_is_a_warning_with_the_remedy(world: World) -> None:
     find_stage(world.values, "nesycd.errors")["folds"] = 1
     run_once(world)
     assert any("folds = 5" in note for note in world.reporter.notes)
+
+
+def test_a_union_has_each_item_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The errors of two students: an item both got wrong is asked about once, and its entry names both."""
+    few = stage(
+        "mine_errors",
+        "std",
+        "errors",
+        model="small",
+        data="d.train",
+        against=["std.cot", "nesycd.cot"],
+        folds=1,
+        by=[],
+        limit=3,
+    )
+    world.values["pipelines"][0]["stages"].append(few)
+    find_stage(world.values, "nesycd.know")["data"] = ["nesycd.errors", "std.errors"]
+    monkeypatch.setitem(AFTER, "std.errors", ("std.cot", "nesycd.cot"))
+    monkeypatch.setitem(AFTER, "nesycd.know", ("nesycd.errors", "std.errors"))
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        know = next(item for item in make_plan(ctx) if item.node.id == "nesycd.know")
+        assert know.spend.calls == (0, 23)
+        run(ctx, Options())
+        wrong = read_examples(ctx.folder("std.errors") / "examples.jsonl")
+        assert [example.id for example in wrong] == [
+            "q1",
+            "q2",
+        ]  # of three items; 0 is guessed, and right for q0
+        sources = [entry["sources"] for entry in read_jsonl(ctx.folder("nesycd.know") / "entries.jsonl")]
+        assert sources[0] == ["nesycd.errors/q1", "std.errors/q1"]
+        assert sources[2] == ["nesycd.errors/q3"] and len(sources) == 15
+        assert len([call for call in world.calls() if call.startswith("extract")]) == 15
 
 
 def test_the_plan_is_the_contract(world: World) -> None:

@@ -11,7 +11,6 @@ from nesyc.checks.kinds import (
     AnyOf,
     CallOf,
     Choice,
-    Examples,
     Kind,
     ListOf,
     Parameter,
@@ -20,8 +19,9 @@ from nesyc.checks.kinds import (
     Scalar,
     Signature,
     Symbol,
+    United,
 )
-from nesyc.checks.methods import METHOD_KINDS
+from nesyc.checks.method_use import parameter_kind
 from nesyc.checks.references import STAGE_KINDS
 from nesyc.checks.signatures import BLOCKS, CALLS, FACT_LOADERS, LOADERS, PARSERS, STAGES
 from nesyc.checks.symbols import output_kind
@@ -144,8 +144,7 @@ def method_parameter(parameter: ast.MethodParam) -> Parameter:
     """A method's parameter as the tables have those of the language."""
     kind = parameter.type.name.text
     may_miss = parameter.default is not None or parameter.type.nullable
-    value: Kind = Ref((kind,)) if kind in METHOD_KINDS else Scalar(kind)
-    return Parameter(parameter.name.text, value, None if may_miss else REQUIRED)
+    return Parameter(parameter.name.text, parameter_kind(kind), None if may_miss else REQUIRED)
 
 
 def value_proposals(context: Context, tables: Tables, slot: Slot) -> Iterator[Proposal]:
@@ -165,10 +164,8 @@ def _of_kind(context: Context, tables: Tables, kind: Kind) -> Iterator[Proposal]
         case Choice():
             for word in kind.words:
                 yield Proposal(word if kind.bare else f".{word}", "constant", order=2)
-        case Ref():
+        case Ref() | United():
             yield from references(context, tables, kind.kinds)
-        case Examples():
-            yield from references(context, tables, ("examples", "errors", "split"))
         case CallOf():
             signatures = (CALLS[identity] for identity in kind.functions)
             yield from (call(signature) for signature in signatures)

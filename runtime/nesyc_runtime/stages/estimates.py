@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nesyc_runtime import config
+from nesyc_runtime.data.rows import Row
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, task_inputs
 from nesyc_runtime.stages.entries import asked_columns, extract_prompt
@@ -102,18 +103,25 @@ def _characters(request: Request) -> int:
 def _most_characters(ctx: Context, stage: config.ExtractStage) -> float:
     """Of prompts about errors nobody has made yet: the longest questions, with the longest responses there can be."""
     task, columns = ctx.task(stage.task), asked_columns(relation_of(ctx, stage.into))
-    mined = all_stages(ctx.spec)[stage.data]
-    assert isinstance(mined, config.MineErrorsStage)
-    questions = [
-        render_prompt(task, task_inputs(task, row.values)) for row in ctx.data.split(mined.data).rows
-    ]
-    most = source_rows(ctx, stage.data) if stage.limit is None else stage.limit
-    longest = sorted((len(question) for question in questions), reverse=True)[:most]
+    mined = [all_stages(ctx.spec)[name] for name in stage.data]
+    rows = {row.id: row.values for one in mined for row in _mined_rows(ctx, one)}
+    questions = [render_prompt(task, task_inputs(task, values)) for values in rows.values()]
+    longest = sorted((len(question) for question in questions), reverse=True)[: source_rows(ctx, stage.id)]
     frame = len(extract_prompt("", "", columns, " ", {"": " "}, constants_of(ctx)))
     frame += len(ctx.teachers.declaration(stage.teacher).system or "")
-    response = ctx.student(student_of(ctx, mined.model)).max_new_tokens * CHARACTERS_PER_TOKEN[1]
+    response = max(_longest_response(ctx, one) for one in mined)
     rationale = response if stage.show_gold else 0.0
     return sum(longest) + len(longest) * (frame + response + rationale)
+
+
+def _mined_rows(ctx: Context, stage: config.Stage) -> Sequence[Row]:
+    assert isinstance(stage, config.MineErrorsStage)
+    return ctx.data.split(stage.data).rows
+
+
+def _longest_response(ctx: Context, stage: config.Stage) -> float:
+    assert isinstance(stage, config.MineErrorsStage)
+    return ctx.student(student_of(ctx, stage.model)).max_new_tokens * CHARACTERS_PER_TOKEN[1]
 
 
 def _quantile(values: Sequence[int], at: float) -> float:

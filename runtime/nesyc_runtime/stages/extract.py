@@ -16,7 +16,8 @@ from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.duplicates import near_duplicates
 from nesyc_runtime.stages.entries import again, asked_columns, entry_schema, extract_prompt, read_entry
-from nesyc_runtime.stages.examples import Counts, Example, read_examples
+from nesyc_runtime.stages.examples import Counts, Example
+from nesyc_runtime.stages.finetune import united_examples
 from nesyc_runtime.stages.ports import Entry
 from nesyc_runtime.teachers.ask import Asked, ask_all
 from nesyc_runtime.teachers.base import Dropped, Request
@@ -27,10 +28,19 @@ def extract_requests(ctx: Context, stage: config.ExtractStage) -> list[Request]:
     return [_request(ctx, stage, error) for error in read_errors(ctx, stage.data, stage.limit)]
 
 
-def read_errors(ctx: Context, data: str, limit: int | None) -> list[Example]:
-    """The first errors that a finished stage gave."""
-    examples = read_examples(ctx.folder(data) / "examples.jsonl")
+def read_errors(ctx: Context, data: Sequence[str], limit: int | None) -> list[Example]:
+    """The first errors that finished stages gave, each item once."""
+    examples = united_examples(ctx, data)
     return [example for example in examples if example.wrong is not None][:limit]
+
+
+def sources_of(ctx: Context, data: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """By item: where it was found wrong, `STAGE/ITEM` for each of the stages united."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in data:
+        for error in read_errors(ctx, (name,), None):
+            found[error.id] = (*found.get(error.id, ()), f"{name}/{error.id}")
+    return found
 
 
 def _request(ctx: Context, stage: config.ExtractStage, error: Example) -> Request:
@@ -79,6 +89,7 @@ class Read:
     """What was read of an answer: `values`, or why there are none. `usd` counts both times it was asked."""
 
     error: Example
+    sources: tuple[str, ...]
     request: Request
     usd: float = 0.0
     answer: str = ""
@@ -92,8 +103,8 @@ def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
 
     Entries that say the same, or almost, are one with the sources of all.
     """
-    errors = read_errors(ctx, stage.data, stage.limit)
-    read = [Read(error, _request(ctx, stage, error)) for error in errors]
+    errors, sources = read_errors(ctx, stage.data, stage.limit), sources_of(ctx, stage.data)
+    read = [Read(error, sources[error.id], _request(ctx, stage, error)) for error in errors]
     asked = [_ask(ctx, stage, read)]
     malformed = [one for one in read if one.reason == "malformed"]
     for one in malformed:
@@ -101,7 +112,7 @@ def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
         one.request = replace(one.request, prompt=prompt, problem=one.problem)
     if malformed:
         asked.append(_ask(ctx, stage, malformed))
-    write_jsonl(out / "rejected.jsonl", (_rejected(stage, one) for one in read if one.values is None))
+    write_jsonl(out / "rejected.jsonl", (_rejected(one) for one in read if one.values is None))
     entries, dropped = _merged(ctx, stage, read)
     write_jsonl(out / "entries.jsonl", entries)
     counts = dict(sorted((dropped + Counter(one.reason for one in read if one.values is None)).items()))
@@ -134,9 +145,8 @@ def _ask(ctx: Context, stage: config.ExtractStage, read: Sequence[Read]) -> Aske
     return asked
 
 
-def _rejected(stage: config.ExtractStage, one: Read) -> dict[str, Any]:
-    source = f"{stage.data}/{one.error.id}"
-    return {"source": source, "reason": one.reason, "problem": one.problem, "answer": one.answer}
+def _rejected(one: Read) -> dict[str, Any]:
+    return {"source": one.sources[0], "reason": one.reason, "problem": one.problem, "answer": one.answer}
 
 
 def _merged(
@@ -163,7 +173,7 @@ def _merged(
                 "usd": 0.0,
             },
         )
-        entry["sources"].append(f"{stage.data}/{one.error.id}")
+        entry["sources"] += one.sources
         entry["inputs"].append(dict(one.request.inputs))
         entry["usd"] = round(entry["usd"] + one.usd, 9)
     return list(entries.values()), dropped

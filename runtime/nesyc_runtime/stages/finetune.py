@@ -21,10 +21,15 @@ ANSWERS_ONLY = frozenset({"answer", "augmented_answer"})
 
 def training_examples(ctx: Context, stage: config.FinetuneStage) -> list[Example]:
     """The union of the stage's examples; where a task writes rationales, only items that have one."""
-    examples = union(_examples(ctx, name) for name in stage.examples)
+    examples = united_examples(ctx, stage.examples)
     if ANSWERS_ONLY.issuperset(stage.tasks):
         return examples
     return [example for example in examples if example.rationales]
+
+
+def united_examples(ctx: Context, names: Sequence[str]) -> list[Example]:
+    """What `a + b` stands for: each item of these stages and splits once, what they say of it merged."""
+    return union(_examples(ctx, name) for name in names)
 
 
 def _examples(ctx: Context, name: str) -> list[Example]:

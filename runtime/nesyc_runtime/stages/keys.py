@@ -167,7 +167,7 @@ def _mine_errors(ctx: Context, stage: config.MineErrorsStage) -> Inputs:
         **_settings(stage),
         **_rows(ctx, stage.data),
         **_model(ctx, stage.model),
-        "against": ctx.keys[stage.against],
+        "against": [ctx.keys[name] for name in stage.against],
     }
 
 
@@ -178,7 +178,7 @@ def _extract(ctx: Context, stage: config.ExtractStage) -> Inputs:
         **_common(ctx, "extract", stage.task),
         **_settings(stage),
         **_teacher(ctx, stage.teacher),
-        "errors": ctx.keys[stage.data],
+        "errors": [ctx.keys[name] for name in stage.data],
         f"columns of {relation}": [column.model_dump(mode="json") for column in declared.columns],
     }
 

@@ -11,13 +11,14 @@ from nesyc_runtime import config
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.inference.answers import item_correct
 from nesyc_runtime.stages.context import Context, task_inputs
-from nesyc_runtime.stages.examples import Counts, Example, read_examples, write_examples
+from nesyc_runtime.stages.examples import Counts, Example, write_examples
 from nesyc_runtime.stages.finetune import (
     WEIGHTS,
     finetune_stage,
     lessons_of,
     train,
     training_examples,
+    united_examples,
     weights_of,
 )
 from nesyc_runtime.stages.graph import all_stages
@@ -33,7 +34,7 @@ def run_mine_errors(ctx: Context, stage: config.MineErrorsStage, out: Path) -> C
     With folds, each fold is asked of a model trained without it: a student that knows its training items
     by heart makes no errors on them.
     """
-    examples = read_examples(ctx.folder(stage.against) / "examples.jsonl")
+    examples = united_examples(ctx, stage.against)
     known = {row.id for row in ctx.data.split(stage.data).rows}
     examples = [example for example in examples if example.id in known][: stage.limit]
     trained = isinstance(all_stages(ctx.spec).get(stage.model), config.FinetuneStage)

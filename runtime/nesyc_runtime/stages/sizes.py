@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nesyc_runtime import config
 from nesyc_runtime.stages.context import Context
-from nesyc_runtime.stages.examples import read_examples
+from nesyc_runtime.stages.finetune import united_examples
 from nesyc_runtime.stages.graph import Node, Respond
 from nesyc_runtime.stages.respond import evaluation_items
 from nesyc_runtime.stages.sample import sampled_rows
@@ -15,9 +15,9 @@ def size_of(ctx: Context, node: Node) -> int | None:
         case config.SampleStage():
             return len(sampled_rows(ctx, node.stage)) * node.stage.n
         case config.ExtractStage():
-            return len(read_examples(ctx.folder(node.stage.data) / "examples.jsonl")[: node.stage.limit])
+            return len(united_examples(ctx, node.stage.data)[: node.stage.limit])
         case config.MineErrorsStage() if node.stage.folds <= 1:
-            return len(read_examples(ctx.folder(node.stage.against) / "examples.jsonl")[: node.stage.limit])
+            return len(united_examples(ctx, node.stage.against)[: node.stage.limit])
         case Respond():
             return len(evaluation_items(ctx, node.stage))
         case _:

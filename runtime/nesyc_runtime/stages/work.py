@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,7 +42,7 @@ def work_of(ctx: Context, node: Node) -> Work | None:
             return Work(digest(by), (low * rounds, high * rounds))
         case config.MineErrorsStage() as stage:
             by = [stage.kind, _student(ctx, student_of(ctx, stage.model)), stage.folds]
-            return Work(digest(by), given_range(ctx, stage.against))
+            return Work(digest(by), united_range(ctx, stage.against))
         case Respond() as respond:
             rows = len(ctx.data.split(respond.evaluate.split).rows[: respond.evaluate.limit])
             by = ["respond", _student(ctx, student_of(ctx, respond.student))]
@@ -52,7 +53,7 @@ def work_of(ctx: Context, node: Node) -> Work | None:
 
 def is_known(ctx: Context, stage: config.SampleStage | config.ExtractStage) -> bool:
     """Whether what a stage will ask can be said already."""
-    return isinstance(stage, config.SampleStage) or stage.data in ctx.done
+    return isinstance(stage, config.SampleStage) or ctx.done.keys() >= {*stage.data}
 
 
 def requests_of(ctx: Context, stage: config.SampleStage | config.ExtractStage) -> list[Request]:
@@ -72,10 +73,15 @@ def lesson_range(ctx: Context, stage: config.FinetuneStage) -> Range:
     if all(name in ctx.done or not is_stage(ctx, name) for name in stage.examples):
         count = sum(max(1, len(example.rationales)) for example in training_examples(ctx, stage))
         return (count, count)
-    ranges = [given_range(ctx, name) for name in stage.examples]
+    low, high = united_range(ctx, stage.examples)
     answers = max((_answers_an_item(ctx, name) for name in stage.examples), default=1)
-    # a union holds each item once: at least as many as the largest part, at most as many as all of them
-    return max(low for low, _ in ranges), sum(high for _, high in ranges) * answers
+    return low, high * answers
+
+
+def united_range(ctx: Context, names: Sequence[str]) -> Range:
+    """Items of a union, each there once: at least as many as its largest part has, at most as all of them."""
+    ranges = [given_range(ctx, name) for name in names]
+    return max(low for low, _ in ranges), sum(high for _, high in ranges)
 
 
 def given_range(ctx: Context, name: str) -> Range:
@@ -107,12 +113,16 @@ def source_rows(ctx: Context, name: str) -> int:
         case config.SampleStage():
             return len(sampled_rows(ctx, stage))
         case config.MineErrorsStage():
-            rows = min(source_rows(ctx, stage.against), len(ctx.data.split(stage.data).rows))
+            rows = min(_united_rows(ctx, stage.against), len(ctx.data.split(stage.data).rows))
         case config.ExtractStage():
-            rows = source_rows(ctx, stage.data)
+            rows = _united_rows(ctx, stage.data)
         case _:
             return 0
     return rows if limit is None else min(rows, limit)
+
+
+def _united_rows(ctx: Context, names: Sequence[str]) -> int:
+    return sum(source_rows(ctx, name) for name in names)
 
 
 def student_of(ctx: Context, model: str) -> str:
