@@ -41,7 +41,7 @@ GROUPS = {
     "Sources of splits": ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate", "hash_split"),
     "Fact files": ("facts.csv", "facts.jsonl", "facts.parquet", "facts.triples"),
     "Knowledge bases": ("sqlite", "top_proofs", "origin_cap", "embed"),
-    "Answer parsers": ("last_match", "first_match", "after_last", "number", "choice", "json_field", "rest"),
+    "Answer parsers": ("last_match", "first_match", "after_last", "number", "choice", "boxed", "json_field", "rest"),
     "Metrics": ("mean", "sum", "min", "max"),
     "Retrieval": ("hybrid", "fulltext", "nearest", "confidence", "tuned", "tokens"),
     "Losses": ("kl", "reverse_kl", "jsd", "tvd"),

@@ -33,7 +33,7 @@ USD = Scalar("usd", minimum=0)
 TRAINING_TASKS = ("direct", "answer", "rationale", "answer_given", "augmented", "augmented_answer", "explain")
 LOADERS = ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate")
 FACT_LOADERS = ("csv", "jsonl", "parquet", "triples")
-PARSERS = ("last_match", "first_match", "after_last", "number", "choice", "json_field", "rest")
+PARSERS = ("last_match", "first_match", "after_last", "number", "choice", "boxed", "json_field", "rest")
 TEXT_FUNCTIONS = ("concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches")
 STAGES = ("sample", "finetune", "mine_errors", "extract", "induce", "validate")
 DIVERGENCES = ("kl", "reverse_kl", "jsd", "tvd")
@@ -192,6 +192,7 @@ _CALLS = (
     Signature("json_field", (P("name", TEXT),), positional=1),
     Signature("number", ()),
     Signature("choice", ()),
+    Signature("boxed", ()),
     Signature("rest", ()),
     *(_text_function(name) for name in TEXT_FUNCTIONS),
     # --- stages ---

@@ -409,7 +409,7 @@ ItemExpr = Annotated[ColumnRef | Const | Operation | Holds, _Field(discriminator
 class Parser(Model):
     """How `output` is read from a response.
 
-    `function`: last_match, first_match, after_last, number, choice, json_field, rest; `arguments` are its
+    `function`: last_match, first_match, after_last, number, choice, boxed, json_field, rest; `arguments` are its
     literal arguments (a pattern, a phrase); the text found is converted to `type`. `constants` are those of
     the enum where `type` is one.
     """

@@ -13,13 +13,9 @@ from hypothesis import strategies as st
 from tiny_student import INT, TEXT, make_task, parser
 
 from nesyc_runtime import config
-from nesyc_runtime.inference.answers import (
-    item_correct,
-    join_response,
-    parse_answer,
-    split_response,
-    state_answer,
-)
+from nesyc_runtime.inference.answers import item_correct, parse_answer, split_response
+from nesyc_runtime.inference.lenient import parse_leniently
+from nesyc_runtime.inference.wordings import join_response, state_answer
 
 NUMBER = config.Type(base="number")
 BOOL = config.Type(base="bool")
@@ -50,6 +46,38 @@ RELATION = parser("last_match", r"(?i)answer:\s*(\w+)", type_=KIN, constants=KIN
         (parser("after_last", "the answer is", type_=DATE), "the answer is 2026-02-31.", None),
         (parser("last_match", r"####\s*(-?[\d,]+)", type_=INT), "#### 1\nno\n#### -1,000", -1000),
         (parser("first_match", r"####\s*(\d+)", type_=INT), "#### 1\nno\n#### 2", 1),
+        (parser("after_last", "#### ", type_=INT), "16 - 3 = 13\n#### 1,013", 1013),
+        (parser("after_last", "the answer is", type_=NUMBER), "the answer is -$5.25.", -5.25),
+        (parser("after_last", "the answer is", type_=NUMBER), "the answer is 1 1/2 cups.", 1.5),
+        (parser("after_last", "the answer is", type_=NUMBER), "the answer is -1 1/2.", -1.5),
+        (parser("after_last", "the answer is", type_=NUMBER), "the answer is 2½ hours", 2.5),
+        (parser("after_last", "the answer is", type_=NUMBER), r"the answer is $-\frac{3}{4}$.", -0.75),
+        (parser("after_last", "the answer is", type_=NUMBER), "the answer is 3/0", 3),
+        (parser("after_last", "the answer is", type_=NUMBER), "the answer is 12 %", 12),
+        (parser("after_last", "the answer is", type_=NUMBER), "the answer is \N{MINUS SIGN}7 km/h", -7),
+        (parser("after_last", "the answer is", type_=INT), "the answer is 1{,}234", 1234),
+        (
+            parser("after_last", "the answer is", type_=DATE),
+            "the answer is January 31st, 2026.",
+            "2026-01-31",
+        ),
+        (parser("after_last", "the answer is", type_=DATE), "the answer is 31 Jan. 2026", "2026-01-31"),
+        (
+            parser("after_last", "the answer is", type_=DATE),
+            "the answer is the 3rd of May 2026",
+            "2026-05-03",
+        ),
+        (parser("after_last", "the answer is", type_=DATE), "the answer is 01/31/2026.", "2026-01-31"),
+        (parser("after_last", "the answer is", type_=DATE), "the answer is 31.01.2026.", "2026-01-31"),
+        (parser("after_last", "the answer is", type_=DATE), "the answer is 13/31/2026.", None),
+        (parser("after_last", "the answer is", type_=DATE), "the answer is May 5.", None),
+        (parser("boxed"), r"first \boxed{1}, so $\boxed{\frac{1}{2}}$.", r"\frac{1}{2}"),
+        (parser("boxed"), r"\boxed{\text{Monday}}", "Monday"),
+        (parser("boxed"), r"\boxed{7} or \boxed{8", "7"),
+        (parser("boxed", type_=NUMBER), r"\boxed{1 \frac{1}{2}}", 1.5),
+        (parser("boxed", type_=NUMBER), r"\fbox {\$1,200}", 1200),
+        (parser("boxed"), "no box", None),
+        (ANSWER_IS, "\u0130\u0130 the answer is 3.", "3"),
         (RELATION, "he is her father. Answer: AUNT.", "aunt"),
         (RELATION, "answer: uncle", None),
         (parser("number", type_=NUMBER), "3 boxes of 4 make 12.", 12),
@@ -151,3 +179,38 @@ def test_enum_constants_may_be_unknown() -> None:
 def test_text_output_without_parser_is_the_whole_response() -> None:
     task = make_task(parsers=(), outputs=(config.Field(name="answer", type=TEXT),))
     assert parse_answer(task, " hello. ") == {"answer": "hello"}
+
+
+OPTIONS = {"question": "Which day?\nOptions:\n(A) Monday\n(B) Tuesday\n(C) the day after Tuesday"}
+
+
+@pytest.mark.parametrize(
+    ("read", "response", "expected"),
+    [
+        (ANSWER_IS, "So the answer is (B).", "(B)"),
+        (ANSWER_IS, "It was Monday, so it is (B) now", "(B)"),
+        (ANSWER_IS, "It must be Tuesday", "(B)"),
+        (ANSWER_IS, "Not Monday; it is the day after Tuesday", "(C)"),
+        (ANSWER_IS, "thinking\nno idea\n", "no idea"),
+        (ANSWER_IS, "", None),
+        (parser("after_last", "####", type_=INT), "the answer is 5 apples", 5),
+        (parser("after_last", "####", type_=INT), r"so \boxed{12}", 12),
+        (parser("after_last", "####", type_=INT), "first 3, then 4.", 4),
+        (parser("after_last", "####", type_=INT), "first 3\n#### 9\nor 4", 9),
+        (parser("after_last", "the answer is", type_=BOOL), "True and False is False", False),
+        (parser("after_last", "the answer is", type_=DATE), "it was May 3, 2026", "2026-05-03"),
+        (RELATION, "She is a great aunt, I think", "great_aunt"),
+        (RELATION, "She is a cousin", None),
+    ],
+)
+def test_what_a_response_may_have_meant(read: config.Parser, response: str, expected: Any) -> None:
+    assert parse_leniently(make_task(read), response, OPTIONS)["answer"] == expected
+
+
+@given(st.text(max_size=200))
+def test_a_lenient_value_is_the_strict_one_where_there_is_one(response: str) -> None:
+    for read in (ANSWER_IS, RELATION, parser("number", type_=NUMBER), parser("boxed")):
+        task = make_task(read)
+        strict = parse_answer(task, response)["answer"]
+        meant = parse_leniently(task, response, OPTIONS)["answer"]
+        assert strict is None or meant == strict

@@ -35,6 +35,7 @@ def score(student: str, value: float, evaluate: str = "main", group: Any = None)
         "value": value,
         "low": value / 2,
         "high": value,
+        "lenient": 0.8,
     }
 
 
@@ -118,7 +119,16 @@ class Page(HTMLParser):
 
 def test_the_figures_of_the_run_stand_in_the_page(runs: Path) -> None:
     page = Page(report_page(find_run(runs, None), items=100))
-    for wanted in ("0.250", "0.750", "0.125 … 0.250", "+0.500", "-0.100 … +0.900", "✗ fails", "has stopped"):
+    for wanted in (
+        "0.800",
+        "0.250",
+        "0.750",
+        "0.125 … 0.250",
+        "+0.500",
+        "-0.100 … +0.900",
+        "✗ fails",
+        "has stopped",
+    ):
         assert wanted in page.text, wanted
     assert "TEACHER_URL unset): stand_in stood in" in page.text
     assert "5 of 7" in page.text and "45" in page.text and "1 prompt" in page.text

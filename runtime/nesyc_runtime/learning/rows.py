@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from nesyc_runtime.config import Task, TrainingTask
-from nesyc_runtime.inference.answers import join_response, split_response, state_answer
+from nesyc_runtime.inference.answers import split_response
 from nesyc_runtime.inference.prompts import PLAIN, READ_KNOWLEDGE, render_prompt
+from nesyc_runtime.inference.wordings import join_response, state_answer
 
 
 @dataclass(frozen=True, slots=True)

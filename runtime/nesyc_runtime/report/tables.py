@@ -28,7 +28,7 @@ def results_tables(results: Mapping[str, Any]) -> RenderableType:
 
 
 def _scores(scores: Sequence[Mapping[str, Any]]) -> Table:
-    table = table_of("evaluate", "split", "student", "metric", "value", "95 % interval", "n")
+    table = table_of("evaluate", "split", "student", "metric", "value", "95 % interval", "lenient", "n")
     for score in scores:
         if score["seed"] is not None:
             continue
@@ -43,6 +43,7 @@ def _scores(scores: Sequence[Mapping[str, Any]]) -> Table:
                 metric,
                 _number(score["value"]),
                 interval,
+                _number(score["lenient"]) if score["lenient"] is not None else "",
                 str(score["n"]),
             )
         )
@@ -99,7 +100,20 @@ def substitution_notes(value: Mapping[str, Any]) -> list[RenderableType]:
 
 
 def table_of(*columns: str) -> Table:
-    numeric = {"calls", "tokens", "USD", "seconds", "time", "value", "n", "in", "kept", "difference", "p"}
+    numeric = {
+        "calls",
+        "tokens",
+        "USD",
+        "seconds",
+        "time",
+        "value",
+        "lenient",
+        "n",
+        "in",
+        "kept",
+        "difference",
+        "p",
+    }
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in columns:
         table.add_column(column, justify="right" if column in numeric else "left", overflow="fold")

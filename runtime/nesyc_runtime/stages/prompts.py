@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from nesyc_runtime import config
-from nesyc_runtime.inference.answers import join_response, split_response
+from nesyc_runtime.inference.answers import split_response
 from nesyc_runtime.inference.prompts import READ_KNOWLEDGE, render_prompt
+from nesyc_runtime.inference.wordings import join_response
 from nesyc_runtime.stages.ports import Found, Item, Reply
 
 CASCADE = ("rationale", "answer_given")

@@ -10,6 +10,7 @@ from nesyc_runtime import config
 from nesyc_runtime.evaluation.scores import compare, estimate, metric_value, requirement, score_metric
 from nesyc_runtime.files import read_jsonl
 from nesyc_runtime.inference.answers import parse_answer, verdict
+from nesyc_runtime.inference.lenient import parse_leniently
 from nesyc_runtime.stages.context import Context, item_of
 from nesyc_runtime.stages.graph import Node, Respond, compared, copies, copy_id, respond_id, task_of
 
@@ -18,11 +19,15 @@ BOOTSTRAP_SEED = 0
 
 @dataclass
 class Answered:
-    """A student's scored answers: `runs[copy]` are item scopes in order, `lines` those of its items file."""
+    """A student's scored answers: `runs[copy]` are item scopes in order, `lines` those of its items file.
+
+    `lenient` are the scopes once more with what a response may have meant where it does not keep the form.
+    """
 
     student: str
     seeds: list[int | None]
     runs: list[list[dict[str, Any]]] = field(default_factory=list)
+    lenient: list[list[dict[str, Any]]] = field(default_factory=list)
     lines: list[dict[str, Any]] = field(default_factory=list)
     cited: list[list[float]] = field(default_factory=list)
     usd: float = 0.0
@@ -51,12 +56,14 @@ def _read(ctx: Context, respond: Respond, id_: str, seed: int | None, answered: 
     evaluate = respond.evaluate
     task = ctx.task(task_of(ctx.spec, respond))
     output = task.parsers[0].output if task.parsers else task.outputs[0].name
-    run, cited = [], []
+    run, lenient, cited = [], [], []
     items = [item_of(task, row) for row in ctx.data.split(evaluate.split).rows[: evaluate.limit]]
     responses = read_jsonl(ctx.folder(id_) / "responses.jsonl")
     for item, response in zip(items, responses, strict=True):
         parsed = parse_answer(task, response["response"])
+        meant = parse_leniently(task, response["response"], item.inputs)
         run.append({"row": item.row, "input": item.inputs, "output": parsed})
+        lenient.append({"row": item.row, "input": item.inputs, "output": meant})
         cited.append(float(bool(response["hits"])))
         answered.lines.append(
             {
@@ -69,11 +76,13 @@ def _read(ctx: Context, respond: Respond, id_: str, seed: int | None, answered: 
                 "answer": parsed[output],
                 "gold": item.row.get(task.target.get(output, "")),
                 "correct": verdict(task, item.row, parsed),
+                "lenient": {"answer": meant[output], "correct": verdict(task, item.row, meant)},
                 "hits": response["hits"],
                 "facts": response["facts"],
             }
         )
     answered.runs.append(run)
+    answered.lenient.append(lenient)
     answered.cited.append(cited)
 
 
@@ -117,15 +126,19 @@ def _metric_scores(
     evaluate: config.Evaluate, answered: Answered, metric: config.Metric
 ) -> list[dict[str, Any]]:
     scores = []
-    single = [([run], seed) for run, seed in zip(answered.runs, answered.seeds, strict=True)]
-    parts: list[tuple[list[list[dict[str, Any]]], int | None]] = [(answered.runs, None)]
-    if len(single) > 1:
-        parts += single
-    for runs, seed in parts:
+    parts: list[tuple[list[Any], list[Any], int | None]] = [(answered.runs, answered.lenient, None)]
+    if len(answered.runs) > 1:
+        copies_ = zip(answered.runs, answered.lenient, answered.seeds, strict=True)
+        parts += [([run], [meant], seed) for run, meant, seed in copies_]
+    for runs, lenient, seed in parts:
+        meant = {
+            found.group: found.estimate.value
+            for found in score_metric(metric, lenient, seed=BOOTSTRAP_SEED, rounds=1)
+        }
         for found in score_metric(metric, runs, seed=BOOTSTRAP_SEED, rounds=evaluate.bootstrap):
             e = found.estimate
             row = _score(evaluate, answered.student, metric.name, seed, e.n, e.value, e.low, e.high)
-            scores.append({**row, "group": found.group})
+            scores.append({**row, "group": found.group, "lenient": meant.get(found.group)})
     return scores
 
 
@@ -152,6 +165,7 @@ def _score(
         "value": value,
         "low": low,
         "high": high,
+        "lenient": None,
     }
 
 
