@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from nesyc.checks.tables import Tables, build_tables
 from nesyc.diagnostics import Diagnostic, arrange, near_names
 from nesyc.diagnostics.diagnostic import Help
 from nesyc.diagnostics.span import Span
+from nesyc.parsing.given import PARAM, PROFILE, given_by_options
 from nesyc.parsing.project import Loaded, Project, load_spec
 from nesyc.parsing.source import Source
 
@@ -90,9 +91,11 @@ class Workspace:
         loaded = load_spec(self.spec, unsaved, self._sources)
         profiles = loaded.project.profiles
         problems = list(loaded.diagnostics)
+        given, options = given_by_options(self.params)
+        loaded = replace(loaded, options={PARAM: options, PROFILE: self.profile or ""})
         if self.profile is not None and self.profile not in profiles:
-            problems.append(_unknown_profile(self.profile, tuple(profiles), loaded.main.path))
-        tables = build_tables(loaded, profiles.get(self.profile or "", {}), self.params, self._memo)
+            problems.append(_unknown_profile(self.profile, tuple(profiles)))
+        tables = build_tables(loaded, profiles.get(self.profile or "", {}), given, self._memo)
         problems.extend(run_checks(tables))
         found = arrange(problems, [file.path for file in loaded.files])
         texts = {**loaded.texts, **{name: source.text for name, source in self._sources.items()}}
@@ -112,7 +115,8 @@ def no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def _unknown_profile(name: str, known: tuple[str, ...], file: str) -> Diagnostic:
+def _unknown_profile(name: str, known: tuple[str, ...]) -> Diagnostic:
     near = near_names(name, known)
     help_ = Help(f"did you mean `{near[0]}`?" if near else "declare it in nesyc.yaml under `profiles`")
-    return Diagnostic("E0201", f"there is no profile `{name}`", Span(file, 0, 0), "asked for", help=help_)
+    span = Span(PROFILE, 0, len(name))
+    return Diagnostic("E0201", f"there is no profile `{name}`", span, "asked for", help=help_)

@@ -53,7 +53,7 @@ class PlainValues:
             found = f"{constant.base} `{constant.value}`" if isinstance(expr, ast.Name) else constant.base
             self.problems.append(type_mismatch(found, f"{kind.base} for {what}", expr.span, None))
             return POISON
-        return self._in_range(kind, constant, what)
+        return self._in_range(kind, constant, what, self._from(expr))
 
     def constant(self, expr: ast.Expr, what: str, base: str) -> Any:
         """The `Constant` that `expr` is, or `POISON`."""
@@ -80,15 +80,22 @@ class PlainValues:
             article(found.kind), base, expr.span, found.span, f"`{expr.text}` is declared here"
         )
 
-    def _in_range(self, kind: Scalar, constant: Constant, what: str) -> Any:
+    def _from(self, expr: ast.Expr) -> tuple[Related, ...]:
+        """Where the value of a param stands that is used by its name."""
+        if not isinstance(expr, ast.Name) or expr.text not in self.constants:
+            return ()
+        constant = self.constants[expr.text]
+        value = "null" if constant.value is None else constant.value
+        return (Related(constant.span, f"`{expr.text}` is {value} from here"),)
+
+    def _in_range(self, kind: Scalar, constant: Constant, what: str, related: tuple[Related, ...]) -> Any:
         value = constant.value
         if not constant.known:
             return POISON
         if value is None or (kind.base == "int" and not fits_integer(value)):
             message = f"{what} has no value here" if value is None else "an int has at most 64 bits"
-            self.problems.append(
-                Diagnostic("E0302", message, constant.span, label="null" if value is None else "too large")
-            )
+            label = "null" if value is None else "too large"
+            self.problems.append(Diagnostic("E0302", message, constant.span, label, related))
             return POISON
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             limits = []
@@ -100,7 +107,7 @@ class PlainValues:
                 limits.append(f"at most {kind.maximum:g}")
             if limits:
                 message = f"{what} must be {' and '.join(limits)}, found {value:g}"
-                self.problems.append(Diagnostic("E0308", message, constant.span, label="out of range"))
+                self.problems.append(Diagnostic("E0308", message, constant.span, "out of range", related))
                 return POISON
         return float(value) if kind.base in ("number", "usd") and isinstance(value, int) else value
 

@@ -20,6 +20,7 @@ from nesyc.checks.tasks import TaskInfo, task_table
 from nesyc.checks.values import Resolver
 from nesyc.diagnostics import Diagnostic
 from nesyc.diagnostics.span import Span
+from nesyc.parsing.given import Given
 from nesyc.parsing.project import Loaded
 from nesyc.syntax import nodes as ast
 
@@ -54,15 +55,14 @@ class Tables:
 
 
 def build_tables(
-    loaded: Loaded, profile: Mapping[str, object], params: Mapping[str, object], memo: Memo
+    loaded: Loaded, profile: Mapping[str, Given], params: Mapping[str, Given], memo: Memo
 ) -> Tables:
     """Everything that is learned before the checks run. What is wrong with it is kept in the tables."""
     memo.begin()
     symbols = build_symbols(loaded.files)
     paths = Paths(loaded.project.root, loaded.project.roots)
     problems: list[Diagnostic] = []
-    start = Span(loaded.main.path, 0, 0)
-    constants = resolve_params(symbols.params, symbols.enums, profile, params, start, problems)
+    constants = resolve_params(symbols.params, symbols.enums, profile, params, problems)
     resolver = Resolver(symbols, paths, constants, problems=problems)
 
     def text_of(span: Span) -> str:

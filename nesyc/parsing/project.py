@@ -11,6 +11,7 @@ from pathlib import Path
 from nesyc.diagnostics import Diagnostic, Edit, Help, Related, SourceMap, arrange
 from nesyc.diagnostics.layout import Layout, moved
 from nesyc.diagnostics.span import Span
+from nesyc.parsing.given import Given
 from nesyc.parsing.parse import parse_file
 from nesyc.parsing.paths import SHIPPED, locate, read_source, shipped_specs
 from nesyc.parsing.settings_file import NAME, Settings, read_settings
@@ -31,7 +32,7 @@ class Project:
 
     root: Path
     roots: Mapping[str, Path] = field(default_factory=dict)
-    profiles: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    profiles: Mapping[str, Mapping[str, Given]] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
     default: Path | None = None
 
@@ -49,7 +50,8 @@ class Loaded:
     `texts` are what spans point into, by the names in them, nesyc.yaml among them: the files' sources, or
     where `edited` has a layout for a file its buffer (see `nesyc.diagnostics.layout`). A file with errors
     is there with what could be read of it. The places of `diagnostics` are those of the files as they are.
-    `awaited` are files that are included and not there yet, because a stage is going to write them.
+    `awaited` are files that are included and not there yet, because a stage is going to write them. `options`
+    are values of the command line that spans point into, by the options' names.
     """
 
     project: Project
@@ -59,6 +61,7 @@ class Loaded:
     diagnostics: tuple[Diagnostic, ...]
     edited: Mapping[str, Layout] = field(default_factory=dict)
     awaited: tuple[str, ...] = ()
+    options: Mapping[str, str] = field(default_factory=dict)
 
     def place(self, span: Span) -> Span:
         """Where a span of the nodes stands in its file as it is now."""
@@ -71,7 +74,7 @@ class Loaded:
 
     @property
     def sources(self) -> SourceMap:
-        return SourceMap(self.texts)
+        return SourceMap({**self.texts, **self.options})
 
 
 def find_project(spec: Path | None) -> Path:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from nesyc.diagnostics import Diagnostic, Edit, Help, near_names
 from nesyc.diagnostics.span import Span
+from nesyc.parsing.given import Given
 from nesyc.parsing.paths import SHIPPED
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Settings:
     spec: str | None = None
     roots: dict[str, Path] = field(default_factory=dict)
     unset: dict[str, tuple[str, Span]] = field(default_factory=dict)
-    profiles: dict[str, dict[str, object]] = field(default_factory=dict)
+    profiles: dict[str, dict[str, Given]] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
     problems: list[Diagnostic] = field(default_factory=list)
 
@@ -90,10 +91,10 @@ def _read_roots(node: Node, folder: Path, env: Mapping[str, str], settings: Sett
 
 def _read_profiles(node: Node, settings: Settings) -> None:
     for key, value in _entries(node, settings, "profiles"):
-        profile: dict[str, object] = {}
+        profile: dict[str, Given] = {}
         for name, given in _entries(value, settings, f"profiles.{key.value}"):
             if given.id == "scalar":
-                profile[name.value] = _scalar(given)
+                profile[name.value] = Given(_scalar(given), _span(name), _span(given))
             else:
                 settings.problems.append(_wrong(f"profiles.{key.value}.{name.value}", "one value", given))
         settings.profiles[key.value] = profile
@@ -140,7 +141,7 @@ def _text(node: Node, settings: Settings, what: str) -> str | None:
 
 
 def _scalar(node: Node) -> object:
-    """A number or bool where YAML reads the plain text as one, else the text."""
+    """A number, bool or None where YAML reads the plain text as one, else the text."""
     tag, text = node.tag.rpartition(":")[2], node.value
     try:
         match tag:
@@ -150,6 +151,8 @@ def _scalar(node: Node) -> object:
                 return float(text)
             case "bool":
                 return text.lower() in ("true", "yes", "on")
+            case "null":
+                return None
     except ValueError:  # `0x1f`, `1:30`: YAML's other spellings stay text
         pass
     return text

@@ -193,7 +193,8 @@ def test_settings_of_the_project(tmp_path: Path, text: str, expected: list[str])
 
 def test_profiles_keep_the_kinds_yaml_gives_them(tmp_path: Path) -> None:
     text = "profiles:\n  small: {items: 20, rate: 2e-4, half: 0.5, fast: true, model: org/name, day: 2026-01-31}\n"
-    profile = load_spec(write(tmp_path, main="nesy 1", yaml=text)).project.profiles["small"]
+    given = load_spec(write(tmp_path, main="nesy 1", yaml=text)).project.profiles["small"]
+    profile = {name: one.value for name, one in given.items()}
     assert profile == {
         "items": 20,
         "rate": "2e-4",
