@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+import sqlite3
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,7 +24,6 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.entries import write_entries
 from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.retrieval import Retriever, approximate_tokens
-from nesyc_runtime.kb.retrieval_index import WordIndex
 from nesyc_runtime.kb.store import Store, open_store
 from nesyc_runtime.kb.words import input_key, normal_text, query_words, words
 from tests.kb.samples import INT, TEXT, atom, kb, relation, rule, var
@@ -102,10 +104,23 @@ def test_nothing_found_is_no_text(store: Store) -> None:
     assert Retriever(store, block()).retrieve_many(["elephant"])[0].text is None
 
 
+def searched(texts: Sequence[str]) -> Any:
+    """A function from a question to (place, score) over `texts`, all of them, best first."""
+    compiled = declared()
+    opened = open_store(None, config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json())
+    put(opened, "lesson", [{"id": n, "title": "", "body": text} for n, text in enumerate(texts)])
+    retriever = Retriever(opened, block(take=len(texts)))
+
+    def search(question: str) -> list[tuple[int, float]]:
+        hits = retriever.retrieve_many([question])[0].hits
+        return [(hit["key"][0], hit["score"]) for hit in hits]
+
+    return search
+
+
 @given(st.text(max_size=60))
 def test_no_question_is_syntax(question: str) -> None:
-    index = WordIndex(["one two", "two three", "NEAR AND OR NOT"])
-    found = list(index.search(question))
+    found = searched(["one two", "two three", "NEAR AND OR NOT"])(question)
     assert all(score > 0 for _, score in found)
 
 
@@ -123,10 +138,10 @@ def test_words_fold_case_and_accents() -> None:
 
 
 def test_very_frequent_words_are_left_out_where_there_are_others() -> None:
-    index = WordIndex([f"unit number{i}" for i in range(50)])
-    assert [place for place, _ in index.search("unit number7")] == [7]
-    assert list(index.search("unit unheard")) == []
-    assert len(list(index.search("unit"))) == 50
+    search = searched([f"unit number{i}" for i in range(50)])
+    assert [place for place, _ in search("unit number7")] == [7]
+    assert search("unit unheard") == []
+    assert len(search("unit")) == 50
 
 
 def test_derived_sentences_are_found_and_are_facts(store: Store) -> None:
@@ -143,6 +158,60 @@ def test_a_changed_row_is_found_at_once(store: Store) -> None:
     assert retriever.retrieve_many(["zorp"])[0].text == "a zorp is 4 grams"
     put(store, "weighs", [{"unit": "glorn", "grams": 7}])
     assert retriever.retrieve_many(["glorn"])[0].text == "a glorn is 7 grams"
+
+
+def integrity(store: Store) -> None:
+    """Every full-text index holds the words of its texts: raises where one does not."""
+    tables = "SELECT name FROM sqlite_master WHERE sql LIKE '%USING fts5%'"
+    for (name,) in store.connection.execute(tables).fetchall():
+        store.connection.execute(f'INSERT INTO "{name}" ("{name}", rank) VALUES (\'integrity-check\', 1)')
+
+
+def test_the_index_lies_in_the_file_and_follows_whoever_writes(tmp_path: Path) -> None:
+    compiled = declared()
+    model, program = config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json()
+    both = block(text("lesson", "body"), text("size"), take=9)
+    with open_store(tmp_path / "k.db", model, program) as first:
+        put(first, "lesson", LESSON)
+        put(first, "weighs", [{"unit": "zorp", "grams": 4}, {"unit": "brank", "grams": 9}])
+        Retriever(first, both).retrieve_many(["zorp"])
+    with open_store(tmp_path / "k.db", model, program) as again:
+        retriever, before = Retriever(again, both), again.stamp
+        assert retriever.retrieve_many(["zorp"])[0].hits[0]["key"] == ["zorp", 4]
+        assert again.stamp == before, "nothing is written where nothing changed"
+        with closing(sqlite3.connect(tmp_path / "k.db")) as other, other:
+            other.execute("UPDATE \"lesson.rows\" SET body = 'a zeppelin flies' WHERE id = 1")
+        assert retriever.retrieve_many(["clock"])[0].hits == ()
+        assert retriever.retrieve_many(["zeppelin"])[0].hits[0]["key"] == [1]
+        integrity(again)
+
+
+@given(st.lists(st.sets(st.sampled_from("abcdef")), max_size=5))
+def test_what_relations_say_is_kept_in_step(states: list[set[str]]) -> None:
+    compiled = declared()
+    model, program = config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json()
+    with open_store(None, model, program) as store:
+        retriever = Retriever(store, block(text("size"), take=9))
+        for state in states:
+            rows = [{"unit": f"zorp{name}", "grams": 4} for name in sorted(state)]
+            put(store, "weighs", rows, owner="stage:s", replace=True)
+            found = retriever.retrieve_many([" ".join(f"zorp{name}" for name in "abcdef")])[0]
+            assert sorted(hit["key"][0] for hit in found.hits) == [row["unit"] for row in rows]
+            integrity(store)
+
+
+def test_words_are_found_in_any_case_of_any_script() -> None:
+    search = searched(["Die Straße ist lang.", "A STRASSE is a street.", "Zo\u0308rp und Zörp", "ПРИВЕТ мир"])
+    assert [place for place, _ in search("straße")] == [0, 1]
+    assert [place for place, _ in search("ZORP")] == [2]
+    assert [place for place, _ in search("привет")] == [3]
+
+
+def test_frequent_words_rank_what_rarer_ones_found() -> None:
+    """Of a question's words only the rare ones are looked up; all of them decide the order."""
+    texts = [f"common filler{n}" for n in range(40)]
+    search = searched([*texts, "rare other thing", "rare common thing"])
+    assert [place for place, _ in search("common rare")] == [41, 40]
 
 
 def test_ties_go_by_key(store: Store) -> None:
@@ -237,9 +306,23 @@ def test_weights_stretch_scores_and_reciprocal_ranks_add_up(store: Store) -> Non
     assert [hit["key"] for hit in found.hits] == [[2], [3]]
 
 
-def embed(texts: Sequence[str]) -> Any:
-    """Toy vectors: how often `water` and `clock` stand in a text."""
-    return np.array([[t.lower().count("water"), t.lower().count("clock")] for t in texts], dtype=np.float32)
+class Toy:
+    """Toy vectors: how often `water` and another word stand in a text; `made` are the texts it was given."""
+
+    def __init__(self, other: str = "clock") -> None:
+        self.other = self.identity = other
+        self.made: list[str] = []
+
+    def __call__(self, texts: Sequence[str]) -> Any:
+        self.made += texts
+        return np.array(
+            [[t.lower().count(w) for w in ("water", self.other)] for t in texts], dtype=np.float32
+        )
+
+
+def toy(name: str) -> Toy:
+    assert name == "mini"
+    return Toy()
 
 
 @pytest.fixture
@@ -258,7 +341,7 @@ NEAREST = config.NearestTarget(relation="lesson", column="vec")
 
 
 def test_nearest_is_cosine_over_vectors(vectors: Store) -> None:
-    retriever = Retriever(vectors, block(NEAREST, take=2), embed=embed)
+    retriever = Retriever(vectors, block(NEAREST, take=2), embedder=toy)
     found = retriever.retrieve_many(["the clock", "much water"])
     assert [(one.hits[0]["key"], one.hits[0]["score"]) for one in found] == [([1], 1.0), ([2], 1.0)]
 
@@ -267,7 +350,7 @@ def test_hybrid_needs_an_embedder(vectors: Store) -> None:
     both = block(text("lesson", "body"), NEAREST, weights=(0.4, 0.6))
     with pytest.raises(UserError, match="no embedder is available"):
         Retriever(vectors, both).retrieve_many(["water"])
-    found = Retriever(vectors, both, embed=embed).retrieve_many(["rails in the water"])[0]
+    found = Retriever(vectors, both, embedder=toy).retrieve_many(["rails in the water"])[0]
     assert found.hits[0]["key"] == [3] and found.hits[0]["score"] == 1.0
 
 
@@ -281,26 +364,33 @@ TEXTS = st.lists(st.text(alphabet="abc ", max_size=12), min_size=1, max_size=12)
 
 @given(TEXTS, st.text(alphabet="abc ", max_size=8))
 def test_scores_are_bm25(texts: list[str], question: str) -> None:
+    """Found by the words that tell something, compared by all; equal texts stand once, and `a` is a stop word."""
+    texts = list(dict.fromkeys(text for text in texts if text.split()))
     split = [value.split() for value in texts]
-    mean = sum(map(len, split)) / len(split)
+    asked = list(dict.fromkeys(question.split()))
+    telling = [word for word in asked if word != "a"] or asked
+    mean = sum(map(len, split)) / max(1, len(split))
     wanted = {}
-    asked = [word for word in dict.fromkeys(question.split()) if word != "a"] or question.split()[:1]
     for place, document in enumerate(split):
         score = 0.0
         for word in asked:
             n, times = sum(word in other for other in split), document.count(word)
             rarity = math.log(1 + (len(split) - n + 0.5) / (n + 0.5))
-            score += rarity * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * len(document) / (mean or 1)))
-        if score:
+            score += rarity * times * 2.2 / (times + 1.2 * (0.25 + 0.75 * len(document) / mean))
+        if set(telling) & set(document):
             wanted[place] = pytest.approx(score, abs=1e-6)
-    found = list(WordIndex(texts).search(question))
-    assert dict(found) == wanted
+    found = searched(texts)(question) if texts else []
+    once = {texts[place].strip(): score for place, score in found}
+    assert {texts[place].strip() for place in wanted} == set(once)
+    assert dict(found) == {place: wanted[place] for place, _ in found}
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
 
 
 def test_far_down_hits_come_in_order_too() -> None:
-    index = WordIndex([f"word {'x ' * (i % 400)}" for i in range(800)] + ["other"] * 900)
-    scores = [score for _, score in index.search("word")]
+    search = searched(
+        [f"word {'x ' * (i % 400)}{i}" for i in range(800)] + [f"other {i}" for i in range(900)]
+    )
+    scores = [score for _, score in search("word")]
     assert len(scores) == 800 and scores == sorted(scores, reverse=True)
 
 

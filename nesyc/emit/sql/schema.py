@@ -124,6 +124,9 @@ def _relation(layout: Layout, table: Table, searches: Sequence[Search]) -> Itera
     yield SchemaObject("view", table.view, _view(layout, table), relation.name, False)
     if relation.fulltext:
         yield from _fulltext(table)
+    for column in relation.columns:
+        if column.embed is not None:
+            yield from _embedded(table, column.name, column.embed[1])
 
 
 def fulltext_table(table: Table) -> str | None:
@@ -257,3 +260,17 @@ def _fulltext(table: Table) -> Iterator[SchemaObject]:
         trigger = f"{title}.{event.split()[0].lower()}"
         sql = f"CREATE TRIGGER {name(trigger)} AFTER {event} ON {rows} BEGIN\n  {body}\nEND"
         yield SchemaObject("trigger", trigger, sql, table.name, False)
+
+
+def _embedded(table: Table, vector: str, source: str) -> Iterator[SchemaObject]:
+    """A vector goes with the text it was computed from; an index over the rows that have none finds them at once."""
+    column, text = table.column(vector).column, name(table.column(source).column)
+    rows, title = name(table.rows), f"{table.rows}.{column}.missing"
+    sql = f"CREATE INDEX {name(title)} ON {rows} ({ROW}) WHERE {name(column)} IS NULL"
+    yield SchemaObject("index", title, sql, table.name, False)
+    trigger = f"{table.rows}.{column}.stale"
+    sql = (
+        f"CREATE TRIGGER {name(trigger)} AFTER UPDATE OF {text} ON {rows} WHEN old.{text} IS NOT new.{text} BEGIN\n"
+        f"  UPDATE {rows} SET {name(column)} = NULL WHERE {ROW} = new.{ROW};\nEND"
+    )
+    yield SchemaObject("trigger", trigger, sql, table.name, False)

@@ -15,7 +15,7 @@ from typing import Any
 
 from nesyc_runtime.kb.program import Program, RelationPlan
 
-VERSION = 1  # of these tables and triggers; another number makes them anew
+VERSION = 2  # of these tables and triggers; another number makes them anew
 PREFIX = "nesyc.history."
 OUTSIDE = "outside nesyc"
 IMPLICIT_TEXTS = ("origin", "status", "owner")
@@ -83,14 +83,17 @@ def tables_of(program: Program) -> tuple[str, ...]:
 
 
 def columns_of(program: Program, table: str) -> tuple[tuple[str, str], ...]:
-    """Each column and how the history holds it: `text` (an id in the table), `real`, `blob` or `plain`."""
+    """Each column and how the history holds it: `text` (an id in the table), `real`, `blob` or `plain`.
+
+    Computed columns are not in it: they can be computed again.
+    """
     if table in SIDE_TABLES:
         ids = IMPLICIT_TEXTS if table == CLAIM else ()
         return tuple(
             (c, "text" if c in ids else "real" if c in REALS else "plain") for c in SIDE_TABLES[table]
         )
     relation = next(r for r in program.relations if r.rows == table)
-    own = tuple((column.column, _kind(column.base, column.interned)) for column in relation.columns)
+    own = tuple((c.column, _kind(c.base, c.interned)) for c in relation.columns if not c.computed)
     implicit = [(name, "text") for name in IMPLICIT_TEXTS]
     return (
         *own,

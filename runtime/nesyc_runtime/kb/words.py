@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from nesyc_runtime.hashing import canonical_json
@@ -39,8 +40,27 @@ def words(text: str) -> list[str]:
 
 def query_words(text: str) -> list[str]:
     """The distinct words a question is searched by, in order: stop words only where it has no other."""
-    found = list(dict.fromkeys(words(text)))[:LONGEST_QUERY]
-    return [word for word in found if word not in STOP_WORDS] or found
+    return telling_words(dict.fromkeys(words(text)))
+
+
+def telling_words(found: Iterable[str]) -> list[str]:
+    """Of distinct words those that are no stop words, all where there are only those; at most `LONGEST_QUERY` are looked at."""
+    first = list(islice(found, LONGEST_QUERY))
+    return [word for word in first if word not in STOP_WORDS] or first
+
+
+def word_forms(text: str) -> dict[str, tuple[str, ...]]:
+    """The distinct words of a text in order, each with the forms in which SQLite's index may hold it.
+
+    FTS5 knows no full case folding: it holds "Straße" as "straße", where `words` has "strasse".
+    """
+    forms = {word: [word] for word in words(text)}
+    if not text.isascii():
+        for form in dict.fromkeys(_WORD.findall(text.lower())):
+            plain = words(form)
+            if len(plain) == 1 and form != plain[0] and plain[0] in forms:
+                forms[plain[0]].append(form)
+    return {word: tuple(found) for word, found in forms.items()}
 
 
 def normal_text(text: str) -> str:

@@ -24,13 +24,14 @@ from nesyc_runtime.project import Project
 from nesyc_runtime.stages.ports import Contradiction, Entry, Found, Item
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.retrieval_index import Embed
+    from nesyc_runtime.kb.vectors import Embedder
 
 
 class StoredKnowledge:
     """`Knowledge` over the stores of a project; each is opened when first needed and closed at the end.
 
-    `embed` serves searches by meaning, `count_tokens` measures knowledge for a `budget`.
+    `embedder` gives the embedder of a name, for searches by meaning; `tokens` what measures a `retrieve` block's
+    knowledge for its `budget`.
     """
 
     def __init__(
@@ -38,13 +39,13 @@ class StoredKnowledge:
         build: Build,
         project: Project,
         *,
-        embed: Embed | None = None,
-        count_tokens: Callable[[str], int] | None = None,
+        embedder: Callable[[str], Embedder] | None = None,
+        tokens: Callable[[config.Retrieve], Callable[[str], int]] | None = None,
     ) -> None:
         self._build = build
         self._project = project
-        self._embed = embed
-        self._count_tokens = count_tokens
+        self._embedder = embedder
+        self._tokens = tokens
         self._stores: dict[str, Store] = {}
         self._retrievers: dict[str, Retriever] = {}
 
@@ -124,8 +125,12 @@ class StoredKnowledge:
 
     def _retriever(self, retrieve: config.Retrieve) -> Retriever:
         if retrieve.name not in self._retrievers:
+            measured = self._tokens is not None and retrieve.budget is not None
             self._retrievers[retrieve.name] = Retriever(
-                self._store(retrieve.kb), retrieve, embed=self._embed, count_tokens=self._count_tokens
+                self._store(retrieve.kb),
+                retrieve,
+                embedder=self._embedder,
+                count_tokens=self._tokens(retrieve) if self._tokens is not None and measured else None,
             )
         return self._retrievers[retrieve.name]
 
