@@ -9,36 +9,37 @@ from nesyc.diagnostics import Diagnostic, Help
 from nesyc.syntax import nodes as ast
 
 UPPER, LOWER = "upper", "lower"
+NONE, RISES, BOTH = frozenset[str](), frozenset({UPPER}), frozenset({UPPER, LOWER})
+BOUNDS = {UPPER: "< 100", LOWER: "> -100"}
 
 
 def check_growth(rule: ast.Rule, recursive: frozenset[str]) -> Iterator[Diagnostic]:
     """A head value computed from the recursion itself; `recursive` are the relations of the rule's own cycle."""
     literals = tuple(_flat(rule.body))
-    grown = _names(literals, lambda name: name in recursive)
-    finite = _names(literals, lambda name: name not in recursive)
+    grown = set().union(*(_names(literal, lambda name: name in recursive) for literal in literals))
+    finite = set().union(*(_names(literal, lambda name: name not in recursive) for literal in rule.body))
     loose = grown - finite
     definitions = _definitions(literals)
     for argument in rule.head.arguments:
         for expr in _computations(argument, definitions, finite):
             needed = _needs(expr, _reach(definitions, loose, finite))
-            if needed and not needed <= _bounds(argument, expr, literals, loose):
+            if needed and not needed <= _bounds(argument, expr, rule.body, loose):
                 yield _unbounded(rule, argument, expr, needed)
                 break
 
 
-def _unbounded(rule: ast.Rule, argument: ast.Expr, expr: ast.Expr, needed: set[str]) -> Diagnostic:
+def _unbounded(rule: ast.Rule, argument: ast.Expr, expr: ast.Expr, needed: frozenset[str]) -> Diagnostic:
     name = argument.text if isinstance(argument, ast.Name) else "the value"
-    sign = "<" if UPPER in needed else ">"
+    bounds = ", ".join(f"{name} {BOUNDS[side]}" for side in sorted(needed))
+    sides = " and ".join(sorted(needed))
     return Diagnostic(
         "E0406",
         f"rule `{rule.name.text}` can compute new values for ever",
         expr.span,
         label="grows with every round",
-        notes=(f"`{rule.head.relation.text}` reads itself here, and `{name}` has no bound",),
+        notes=(f"`{rule.head.relation.text}` reads itself here, and `{name}` has no {sides} bound",),
         help=Help(
-            f"give a bound:  {name} {sign} 100"
-            if isinstance(argument, ast.Name)
-            else "bind it to a name first"
+            f"give a bound:  {bounds}" if isinstance(argument, ast.Name) else "bind it to a name first"
         ),
     )
 
@@ -51,14 +52,13 @@ def _flat(body: Iterable[ast.Literal]) -> Iterator[ast.Literal]:
             yield literal
 
 
-def _names(literals: Iterable[ast.Literal], wanted: Callable[[str], bool]) -> set[str]:
-    return {
-        argument.text
-        for literal in literals
-        if isinstance(literal, ast.Atom) and not is_test(literal) and wanted(literal.relation.text)
-        for argument in literal.arguments
-        if isinstance(argument, ast.Name)
-    }
+def _names(literal: ast.Literal, wanted: Callable[[str], bool]) -> set[str]:
+    """The variables that a literal reads from such a relation, whichever branch of an `or` holds."""
+    if isinstance(literal, ast.Or):
+        return set.intersection(*(_names(branch, wanted) for branch in literal.branches))
+    if not isinstance(literal, ast.Atom) or is_test(literal) or not wanted(literal.relation.text):
+        return set()
+    return {argument.text for argument in literal.arguments if isinstance(argument, ast.Name)}
 
 
 def _definitions(literals: Iterable[ast.Literal]) -> dict[str, list[ast.Expr]]:
@@ -99,48 +99,82 @@ def _reach(definitions: dict[str, list[ast.Expr]], loose: set[str], finite: set[
     return found
 
 
-def _needs(expr: ast.Expr, loose: set[str]) -> set[str]:
+def _needs(expr: ast.Expr, loose: set[str]) -> frozenset[str]:
     """The sides on which a term can grow for ever; empty for one that cannot."""
     if not any(name.text in loose for name in variables(expr)):
-        return set()
+        return NONE
     match expr:
         case ast.Binary(operator="%"):
-            return set() if isinstance(expr.right, ast.Number) else _needs(expr.left, loose)
+            return NONE if isinstance(expr.right, ast.Number) else _needs(expr.left, loose)
         case ast.Binary(operator="+" | "-"):
             return _sum_needs(expr, loose)
         case ast.Binary():
-            return {UPPER}
+            factors = (_number(expr.left), _number(expr.right))
+            return BOTH if any(value is not None and value < 0 for value in factors) else RISES
         case ast.Unary():
-            return {UPPER, LOWER} if _needs(expr.operand, loose) else set()
+            return BOTH if _needs(expr.operand, loose) else NONE
         case ast.Call():
             grows = expr.function.text in ("concat", "replace")
-            return {UPPER} if grows else set().union(*(_needs(item.value, loose) for item in expr.arguments))
+            return RISES if grows else NONE.union(*(_needs(item.value, loose) for item in expr.arguments))
         case _:
-            return set()
+            return NONE
 
 
-def _sum_needs(expr: ast.Binary, loose: set[str]) -> set[str]:
-    step = next((side for side in (expr.right, expr.left) if isinstance(side, ast.Number)), None)
-    if step is None:
-        return {UPPER} if expr.operator == "+" else {LOWER}
-    if step.value == 0:
-        return set()
-    if expr.operator == "-" and step is expr.left:
-        return {UPPER, LOWER} if _needs(expr.right, loose) else set()
-    up = (step.value > 0) == (expr.operator == "+")
-    return {UPPER} if up else {LOWER}
+def _sum_needs(expr: ast.Binary, loose: set[str]) -> frozenset[str]:
+    """Numbers written in the sum tell the side; what is added by name is taken to be positive."""
+    parts = list(_parts(expr, 1))
+    grown = [one for one in parts if any(name.text in loose for name in variables(one[1]))]
+    if any(sign < 0 for sign, _ in grown):
+        return BOTH if len(parts) > 1 else _needs(grown[0][1], loose)
+    parts.remove(grown[0])
+    sides = {UPPER if sign > 0 else LOWER for sign, part in parts if _number(part) is None}
+    step = sum(sign * (_number(part) or 0) for sign, part in parts)
+    if not sides and step:
+        sides = {UPPER if step > 0 else LOWER}
+    return frozenset(sides).union(*(_needs(part, loose) for _, part in grown))
+
+
+def _parts(expr: ast.Expr, sign: int) -> Iterator[tuple[int, ast.Expr]]:
+    """The parts of a sum, each with its sign."""
+    if isinstance(expr, ast.Binary) and expr.operator in ("+", "-"):
+        yield from _parts(expr.left, sign)
+        yield from _parts(expr.right, sign if expr.operator == "+" else -sign)
+    elif isinstance(expr, ast.Unary) and expr.operator == "-":
+        yield from _parts(expr.operand, -sign)
+    else:
+        yield sign, expr
+
+
+def _number(expr: ast.Expr) -> int | float | None:
+    """What a term is worth where it is a number as written."""
+    if isinstance(expr, ast.Unary) and expr.operator == "-" and isinstance(expr.operand, ast.Number):
+        return -expr.operand.value
+    return expr.value if isinstance(expr, ast.Number) else None
 
 
 def _bounds(argument: ast.Expr, expr: ast.Expr, literals: Iterable[ast.Literal], loose: set[str]) -> set[str]:
     """The sides on which comparisons with something that does not grow hold the value or what it grows from."""
     names = {name.text for name in (*variables(argument), *variables(expr))}
-    found = set()
+    found: set[str] = set()
     for literal in literals:
+        if isinstance(literal, ast.Or):
+            found |= set.intersection(
+                *(_bounds(argument, expr, (branch,), loose) for branch in literal.branches)
+            )
         if not isinstance(literal, ast.Comparison) or literal.operator not in ("<", "<=", ">", ">="):
             continue
         for side, other in ((literal.left, literal.right), (literal.right, literal.left)):
-            here = {name.text for name in variables(side)}
-            if here & names and not any(name.text in loose | names for name in variables(other)):
+            sign = _rises_with(side, names)
+            if sign and not any(name.text in loose | names for name in variables(other)):
                 below = (literal.operator[0] == "<") == (side is literal.left)
-                found.add(UPPER if below else LOWER)
+                found.add(UPPER if below == (sign > 0) else LOWER)
     return found
+
+
+def _rises_with(side: ast.Expr, names: set[str]) -> int:
+    """1 for one of the names and numbers added to it, -1 where it is taken away, 0 for any other term."""
+    parts = [(sign, part) for sign, part in _parts(side, 1) if _number(part) is None]
+    if len(parts) != 1:
+        return 0
+    sign, part = parts[0]
+    return sign if isinstance(part, ast.Name) and part.text in names else 0
