@@ -8,7 +8,8 @@ import re
 import sqlite3
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from oracle import evaluate as oracle
@@ -23,7 +24,9 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb import elsewhere
 from nesyc_runtime.kb.contradictions import contradictions
 from nesyc_runtime.kb.evaluate import engine_used, evaluate
+from nesyc_runtime.kb.program import StratumPlan
 from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.trial import MoreThanExpected, Trial
 from nesyc_runtime.kb.why import violations, why
 
 
@@ -140,11 +143,34 @@ def test_auto_turns_to_duckdb_where_more_is_derived_than_sqlite_is_quick_with(
 ) -> None:
     with open_kb(ring(30)) as store:
         assert not store.elsewhere.relations
-    monkeypatch.setattr("nesyc_runtime.kb.evaluate.TRIAL_ROWS", 200)
+    monkeypatch.setattr("nesyc_runtime.kb.trial.TELLING", 200)
     with open_kb(ring(30)) as store:
         assert store.elsewhere.relations == ("tc",)
         assert store.connection.execute('SELECT count(*) FROM "tc.rows"').fetchone() == (0,)
         assert len(derived(store, ring(30))) == 30 + 30 * 30
+
+
+def test_auto_judges_a_recursion_by_how_its_rounds_shrink() -> None:
+    stratum = SimpleNamespace(scans=(), relations=("r",))
+    trial = Trial(cast(Store, None))
+    trial.begin(cast(StratumPlan, stratum))
+    trial.go_on([400, 300])
+    trial.go_on([800, 700, 600])
+    trial.go_on([9000, 3000, 1000])
+    for long in ([600, 600], [3000, 2999], [15_000, 8000]):
+        with pytest.raises(MoreThanExpected):
+            trial.go_on(long)
+
+
+def test_auto_counts_a_join_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = kb([relation("p", ("a", TEXT)), relation("q", ("a", TEXT), ("b", TEXT), derived=True)],
+               [fact("p", str(i)) for i in range(40)],
+               [rule("r", atom("q", var("x"), var("y")), atom("p", var("x")), atom("p", var("y")))], [["q"]])  # fmt: skip
+    for most, engine in ((1600, "sqlite"), (1599, "duckdb")):
+        monkeypatch.setattr("nesyc_runtime.kb.trial.ROWS", most)
+        with open_kb(pairs) as store:
+            assert engine_used(store)[0] == engine
+            assert len(store.execute('SELECT * FROM "q.rows"').fetchall()) == 1600
 
 
 def test_rules_that_only_sqlite_runs_say_why() -> None:

@@ -44,9 +44,14 @@ class Rows:
 
 
 class Duck:
-    """An open database, tied to the store whose tables it copies. `file` is None where all of it is in memory."""
+    """An open database, tied to the store whose tables it copies. `file` is None where all of it is in memory.
 
-    def __init__(self, store: Store, file: Path | None, *, read_only: bool = False) -> None:
+    `present` names the tables and views of the store's that a file written before has.
+    """
+
+    def __init__(
+        self, store: Store, file: Path | None, present: Iterable[str] = (), *, read_only: bool = False
+    ) -> None:
         self.store = store
         self.file = file
         # one thread: rows come in the same order on every machine, which explanations show
@@ -56,11 +61,7 @@ class Duck:
         }
         name = str(file) if file is not None else ":memory:"
         self.connection = duckdb.connect(name, read_only=read_only, config=settings)
-        self._present = {
-            row[0]
-            for row in self.connection.execute("SELECT table_name FROM information_schema.tables").fetchall()
-        }
-        ((self._database,),) = self.connection.execute("SELECT current_database()").fetchall()
+        self._present = set(present)
         self._copied: list[str] = []
         self._supposed: list[str] = []
         self._stamp = store.stamp
@@ -106,7 +107,8 @@ class Duck:
         """Let rows be inserted into a table of the file: it is read together with one in memory."""
         more = quote(table + MORE)
         if table not in self._supposed:
-            written = f"{quote(self._database)}.main.{quote(table)}"
+            ((database,),) = self.connection.execute("SELECT current_database()").fetchall()
+            written = f"{quote(database)}.main.{quote(table)}"
             self.run(f"CREATE TEMP TABLE {more} AS SELECT * FROM {quote(table)} LIMIT 0")
             self.run(
                 f"CREATE TEMP VIEW {quote(table)} AS SELECT * FROM {written} UNION ALL SELECT * FROM {more}"

@@ -34,8 +34,10 @@ def derive_elsewhere(store: Store) -> int:
     file = _new_file(store.path)
     duck = Duck(store, file)
     try:
+        duck.run("BEGIN")
         rounds = DuckRules(duck, store.program).derive()
         sizes = _sizes(duck, store.program)
+        duck.run("COMMIT")
         for name, size in sizes.items():
             if size < SMALL:
                 _copy_back(store, duck, name)
@@ -98,7 +100,7 @@ def _remove(file: Path | None) -> None:
 
 def _sizes(duck: Duck, program: Program) -> dict[str, int]:
     return {
-        plan.name: duck.execute(f"SELECT count(*) FROM {quote(plan.rows)}").fetchone()[0]
+        plan.name: duck.connection.execute(f"SELECT count(*) FROM {quote(plan.rows)}").fetchall()[0][0]
         for plan in program.relations
         if plan.derived
     }

@@ -11,9 +11,7 @@ from nesyc_runtime.kb.store import Store
 
 # Facts that recursive rules read, or that any rules read, from which DuckDB is ahead whatever is derived from them.
 RECURSIVE_FACTS = 2_000
-FACTS = 20_000
-# Rows of a stratum, about 10 ms of work, after which `auto` turns from SQLite to DuckDB.
-TRIAL_ROWS = 10_000
+FACTS = 10_000
 # Derived rows of the last time from which DuckDB is taken at once.
 DERIVED = 40_000
 

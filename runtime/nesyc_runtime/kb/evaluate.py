@@ -17,11 +17,12 @@ from nesyc_runtime.kb.elsewhere import (
     nothing_elsewhere,
     remove_others,
 )
-from nesyc_runtime.kb.engine import TRIAL_ROWS, Choice, choose
+from nesyc_runtime.kb.engine import Choice, choose
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.proofsets import ProofSets
-from nesyc_runtime.kb.rounds import MoreThanExpected, choose_winners, derive_stratum, run_statement
+from nesyc_runtime.kb.rounds import choose_winners, derive_stratum, run_statement
 from nesyc_runtime.kb.store import Store, quote
+from nesyc_runtime.kb.trial import ROWS, MoreThanExpected, Trial
 
 SAMPLES = 400  # rows of an index that `measure` looks at
 WORTH_MEASURING = 10_000
@@ -130,21 +131,21 @@ def _on_trial(store: Store, choice: Choice) -> tuple[int | None, Choice]:
     """SQLite, for as long as there is little to do; then DuckDB."""
     store.execute("SAVEPOINT trial")
     try:
-        return _with_sqlite(store, most=TRIAL_ROWS), choice
+        return _with_sqlite(store, Trial(store)), choice
     except MoreThanExpected:
         store.execute("ROLLBACK TO trial")
     finally:
         store.execute("RELEASE trial")
-    return _with_duckdb(store, Choice("duckdb", f"more than {TRIAL_ROWS} rows are derived"))
+    return _with_duckdb(store, Choice("duckdb", f"more than {ROWS} rows are expected"))
 
 
-def _with_sqlite(store: Store, most: int | None = None) -> int:
-    """Rounds; raises `MoreThanExpected` where a stratum derives more than `most` rows and its rounds go on."""
+def _with_sqlite(store: Store, trial: Trial | None = None) -> int:
+    """Rounds; raises `MoreThanExpected` where `trial` finds that there is more to do than DuckDB needs to begin."""
     program = store.program
     sets = ProofSets(store) if program.semantics == "top_proofs" else None
     rounds = 0
     for stratum in program.strata:
-        rounds += derive_stratum(store, stratum, most)
+        rounds += derive_stratum(store, stratum, trial)
         if sets is not None:
             sets.add_stratum(stratum)
         choose_winners(store, stratum)

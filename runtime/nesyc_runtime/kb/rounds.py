@@ -12,23 +12,22 @@ from collections.abc import Mapping
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.program import Statement, StratumPlan
 from nesyc_runtime.kb.store import Store, quote
+from nesyc_runtime.kb.trial import Trial
 
 Rows = dict[str, int]
 
 
-class MoreThanExpected(Exception):
-    """Rules derive more rows than SQLite is quick with."""
-
-
-def derive_stratum(store: Store, stratum: StratumPlan, most: int | None = None) -> int:
+def derive_stratum(store: Store, stratum: StratumPlan, trial: Trial | None = None) -> int:
     """All that the stratum's rules give, its relations being empty; the number of rounds.
 
-    Raises `MoreThanExpected` where rounds go on after `most` rows.
+    Raises `MoreThanExpected` where `trial` finds it long.
     """
     statements = store.program.statements
+    if trial is not None:
+        trial.begin(stratum)
     for name in stratum.base:
         run_statement(store, statements[name])
-    return continue_rounds(store, stratum, dict.fromkeys(stratum.relations, 0), most)
+    return continue_rounds(store, stratum, dict.fromkeys(stratum.relations, 0), trial)
 
 
 def choose_winners(store: Store, stratum: StratumPlan) -> None:
@@ -37,16 +36,18 @@ def choose_winners(store: Store, stratum: StratumPlan) -> None:
         run_statement(store, store.program.statements[name])
 
 
-def continue_rounds(store: Store, stratum: StratumPlan, low: Rows, most: int | None = None) -> int:
+def continue_rounds(store: Store, stratum: StratumPlan, low: Rows, trial: Trial | None = None) -> int:
     """Rounds until nothing is new, the rows after `low` being new at the start."""
     if not stratum.delta:
         return 1
     statements = store.program.statements
     high = last_rows(store, stratum)
     rounds = 1
+    found: list[int] = []
     while high != low:
-        if most is not None and sum(high.values()) > most:
-            raise MoreThanExpected
+        found.append(sum(high.values()) - sum(low.values()))
+        if trial is not None:
+            trial.go_on(found)
         ranges = {f"{name}_lo": row for name, row in low.items()} | {
             f"{name}_hi": row for name, row in high.items()
         }

@@ -135,7 +135,9 @@ class Store:
             from nesyc_runtime.kb.duck import Duck
 
             assert self.path is not None and held.file is not None
-            held = replace(held, duck=Duck(self, self.path.with_name(held.file), read_only=True))
+            plans = [self.program.by_name[name] for name in held.relations]
+            tables = {table for plan in plans for table in (plan.rows, plan.reads)}
+            held = replace(held, duck=Duck(self, self.path.with_name(held.file), tables, read_only=True))
             self._elsewhere = held
         assert held.duck is not None
         return held.duck
