@@ -310,7 +310,7 @@ BLOCKS = {
             P("options", Options(), {}),
         ),
     ),
-    "embedder": Signature("embedder", (P("base", BASE_MODEL), P("dim", COUNT))),
+    "embedder": Signature("embedder", (P("base", CallOf(("hf", "local"))), P("dim", COUNT))),
     "dataset": Signature("dataset", (P("splits", CallOf(("hash_split",)), None),)),
     "task": Signature("task", ()),
     "kb": Signature(

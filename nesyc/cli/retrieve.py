@@ -51,6 +51,8 @@ def retrieve(
     from nesyc.cli.session import open_build
     from nesyc_runtime.kb.open import choose_kb, open_kb
     from nesyc_runtime.kb.retrieval import Retriever
+    from nesyc_runtime.stages.budgets import token_counts
+    from nesyc_runtime.stages.embedders import embedders
 
     if (text is None) == (from_file is None):
         raise typer.BadParameter("give TEXT, or --from FILE")
@@ -58,7 +60,12 @@ def retrieve(
     compiled, project = open_build(spec, build, profile, parse_params(param))
     block = _block(compiled.spec, name)
     with open_kb(compiled, project, choose_kb(compiled.spec, block.kb)) as store:
-        found = Retriever(store, block).retrieve_many(questions)
+        found = Retriever(
+            store,
+            block,
+            embedder=embedders(compiled.spec.embedders, project),
+            count_tokens=token_counts(compiled.spec, project)(block),
+        ).retrieve_many(questions)
     if from_file is not None:
         lines = "".join(to_json(_contract(one)) + "\n" for one in found)
         print_result({}, lines, as_json=False, out=out)

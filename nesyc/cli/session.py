@@ -19,12 +19,21 @@ def open_session(
     build: Build, project: Project, reporter: Reporter, limit: int | None = None
 ) -> Iterator[Context]:
     """The stages' context; the answer store and the KBs are closed at the end. Torch is not loaded yet."""
+    from nesyc_runtime.stages.budgets import token_counts
+    from nesyc_runtime.stages.embedders import embedders
     from nesyc_runtime.stages.knowledge import StoredKnowledge
     from nesyc_runtime.stages.learner import TorchLearner
     from nesyc_runtime.stages.run import open_context
 
     with ExitStack() as stack:
-        knowledge = stack.enter_context(StoredKnowledge(build, project))
+        knowledge = stack.enter_context(
+            StoredKnowledge(
+                build,
+                project,
+                embedder=embedders(build.spec.embedders, project),
+                tokens=token_counts(build.spec, project),
+            )
+        )
         learner = TorchLearner(build, project)
         yield open_context(build, project, learner, knowledge, reporter, stack, limit=limit or None)
 

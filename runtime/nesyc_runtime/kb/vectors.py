@@ -125,7 +125,9 @@ class VectorIndex:
 
         if not len(self._rows) or not questions:
             return [iter(()) for _ in questions]
-        asked = np.array(_vectors(self._store, self._target, self._embedder, questions))
+        # one by one: in a batch a vector's last digits depend on what else is in it
+        made = [_vectors(self._store, self._target, self._embedder, [one]) for one in questions]
+        asked = np.concatenate(made).astype(np.float32)
         _normalize(asked)
         found: list[Iterator[list[Hit]]] = []
         for start in range(0, len(asked), ASKED):

@@ -43,6 +43,26 @@ def load_base(base: Base, project: Project | None) -> tuple[Any, Any]:
             return scratch(base.architecture)
 
 
+def load_tokenizer(base: Base, project: Project | None) -> Any:
+    """The tokenizer alone: the model of a GGUF file is read with it, as the one cannot be had without the other."""
+    if base.kind == "scratch":
+        return character_tokenizer()
+    if base.kind == "gguf":
+        return load_base(base, project)[1]
+    from transformers import AutoTokenizer
+
+    options = {"revision": base.revision} if base.kind == "hf" else {"local_files_only": True}
+    name = str(base.name) if base.kind == "hf" else str(_local_folder(base, project))
+    try:
+        with quiet_transformers():
+            return AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"the tokenizer of {base_label(base)} could not be loaded: {_first_line(error)}",
+            "without network, download the model once (`hf download`)",
+        ) from None
+
+
 def base_label(base: Base) -> str:
     """How a base is named in saved files: no path of this machine."""
     if base.path is not None:
