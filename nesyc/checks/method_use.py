@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nesyc.checks.kinds import Kind, Ref, Scalar, United
-from nesyc.checks.methods import METHOD_SCALARS, Expanded
+from nesyc.checks.kinds import Kind, Raw, Ref, Scalar, United
+from nesyc.checks.methods import METHOD_KINDS, METHOD_SCALARS, Expanded
 from nesyc.checks.values import Resolver
 from nesyc.diagnostics import Diagnostic, Related
 from nesyc.diagnostics.span import Span
@@ -42,14 +42,14 @@ def check_arguments(expanded: Expanded, resolver: Resolver) -> Iterator[Diagnost
 
 
 def parameter_kind(name: str) -> Kind:
-    """What a parameter declared as `name` takes."""
+    """What a parameter declared as `name` takes; anything where there is no such kind, which is reported there."""
     if name in METHOD_SCALARS:
         return Scalar(name)
     if name in UNITED:
         return United(UNITED[name])
     if name == "model":
         return Ref(("model", "student"))
-    return Ref((name,))
+    return Ref((name,)) if name in METHOD_KINDS else Raw()
 
 
 def of_the_use(

@@ -32,6 +32,7 @@ from nesyc.checks.kinds import (
     Word,
 )
 from nesyc.checks.messages import article, did_you_mean, duplicate, one_of, unknown_name
+from nesyc.checks.methods import METHOD_KINDS, METHOD_SCALARS
 from nesyc.checks.plain_values import PlainValues
 from nesyc.checks.signatures import CALLS, FUNCTIONS
 from nesyc.checks.value_words import accepts, example, has_form, wanted_kind
@@ -217,7 +218,7 @@ class Resolver(PlainValues):
     def _placeholder(self, kind: Kind, expr: ast.Name) -> Any:
         """Inside a method's own body a parameter has a kind but no value."""
         given = self.placeholders[expr.text]
-        if not accepts(kind, given):
+        if given in (*METHOD_KINDS, *METHOD_SCALARS) and not accepts(kind, given):
             code = "E0702" if isinstance(kind, (Ref, United)) else "E0302"
             message = f"expected {wanted_kind(kind)}, the parameter `{expr.text}` is {article(given)}"
             self.problems.append(Diagnostic(code, message, expr.span, label=f"{article(given)}"))

@@ -74,7 +74,8 @@ def _tails(kind: str, children: Sequence[Child], tail: int) -> list[int]:
 def _lead(child: Child) -> tuple[bool, int]:
     """Whether a line can break inside the child, and how wide it is before that."""
     if isinstance(child, Token):
-        return child.text in ("(", "[", "{"), len(child.text)
+        first, several, _ = child.text.partition("\n")  # a text of several lines ends this line by itself
+        return bool(several) or child.text in ("(", "[", "{"), len(first.removesuffix("\r"))
     if child.flat is not None and "(" not in child.flat and "[" not in child.flat:
         return False, len(child.flat)
     width = 0

@@ -31,6 +31,18 @@ def test_every_spec_keeps_its_meaning(text: str) -> None:
     assert_kept(text) or pytest.skip("does not parse")
 
 
+# What long runs once found: a text of several lines after a line that ends at the width.
+FOUND = (
+    'fragment of allow relation evaluate(allow:key={}*(allow+(not"""""",).a.allow.allow*true=='
+    '\r\n"""\n    Story: {story}\n      # kept\n\n    """,))',
+)
+
+
+@pytest.mark.parametrize("text", FOUND)
+def test_what_was_found_once(text: str) -> None:
+    assert assert_kept(text)
+
+
 @pytest.mark.fuzz
 @rounds(150, 10_000)
 @given(dressed(programs()))
