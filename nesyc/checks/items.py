@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
+from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic
 from nesyc.checks.messages import check_pattern, unknown_constant, unknown_name
 from nesyc.checks.references import dotted
-from nesyc.checks.rule_types import FUNCTION_TYPES, arithmetic
 from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
 from nesyc.checks.types import BOOL, NUMERIC, ORDERED, TEXT, UNKNOWN, Type, compatible, is_date
 from nesyc.checks.value_words import describe

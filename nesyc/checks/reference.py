@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from nesyc.checks.function_types import FUNCTION_TYPES
 from nesyc.checks.kinds import (
     REQUIRED,
     AnyOf,
@@ -24,7 +25,6 @@ from nesyc.checks.kinds import (
     Word,
 )
 from nesyc.checks.messages import one_of
-from nesyc.checks.rule_types import FUNCTION_TYPES
 from nesyc.checks.signatures import BLOCKS, BUILT_IN_SCORES, CALLS, STAGES, TRAINING_TASKS
 from nesyc.checks.value_words import noun
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic
 from nesyc.checks.rule_safety import bound_by
-from nesyc.checks.rule_types import FUNCTION_TYPES, RuleTypes, arithmetic
+from nesyc.checks.rule_types import RuleTypes
 from nesyc.checks.scope import RuleScope
 from nesyc.checks.terms import aggregate_of, as_call, body_variables, is_known, is_test, other_side, variables
 from nesyc.checks.types import BOOL, INT, NUMBER, NUMERIC, UNKNOWN, Type, literal_type

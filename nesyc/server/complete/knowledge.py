@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from nesyc.checks.annotations import ANNOTATIONS, STATUSES
+from nesyc.checks.function_types import FUNCTION_TYPES
 from nesyc.checks.kb_symbols import KbInfo
-from nesyc.checks.rule_types import FUNCTION_TYPES
 from nesyc.checks.scope import ColumnInfo
 from nesyc.checks.signatures import CALLS, FACT_LOADERS, TEXT_FUNCTIONS
 from nesyc.checks.tables import Tables
