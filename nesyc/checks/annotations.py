@@ -12,7 +12,7 @@ COUNTS = ("support", "against", "tried")
 # What each annotation is given; None where anything may stand.
 ANNOTATIONS: dict[str, tuple[str, ...] | None] = {
     "learned": ("by", "run", "prompt", "seen", *COUNTS, "lift", "data", "usd"),
-    "status": ("by", "on", "note"),
+    "status": ("by", "on", "note", "rule"),
     "source": None,
     "note": None,
 }

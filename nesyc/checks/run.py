@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
+from nesyc.checks.accepted_rules import check_accepted_rules
 from nesyc.checks.allowed import allowed_warnings, check_allows
 from nesyc.checks.check_datasets import check_datasets
 from nesyc.checks.check_fit import check_fit
@@ -30,6 +31,7 @@ CHECKS: tuple[Callable[[Tables], Iterable[Diagnostic]], ...] = (
     check_values,
     check_schema,
     check_rules,
+    check_accepted_rules,
     check_facts,
     check_datasets,
     check_tasks,

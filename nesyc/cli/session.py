@@ -19,6 +19,7 @@ def open_session(
     build: Build, project: Project, reporter: Reporter, limit: int | None = None
 ) -> Iterator[Context]:
     """The stages' context; the answer store and the KBs are closed at the end. Torch is not loaded yet."""
+    from nesyc.cli.rulebook import rulebook_of
     from nesyc_runtime.stages.budgets import token_counts
     from nesyc_runtime.stages.embedders import embedders
     from nesyc_runtime.stages.knowledge import StoredKnowledge
@@ -35,7 +36,16 @@ def open_session(
             )
         )
         learner = TorchLearner(build, project)
-        yield open_context(build, project, learner, knowledge, reporter, stack, limit=limit or None)
+        yield open_context(
+            build,
+            project,
+            learner,
+            knowledge,
+            reporter,
+            stack,
+            rules=rulebook_of(build, project),
+            limit=limit or None,
+        )
 
 
 def open_build(

@@ -61,9 +61,7 @@ def test_each_code_of_the_compiler_has_a_fixture(code: str) -> None:
 
 
 # Codes that a command other than `check` reports, and no test of it yet: why.
-WAIVED = {
-    "E0803": "reported by the stage that writes rules, `induce`, which this version refuses to run",
-}
+WAIVED = {}
 
 
 @pytest.mark.parametrize("code", [code.code for code in CODES.values() if code.found_by != "check"])

@@ -60,7 +60,20 @@ def test_the_contract(world: World) -> None:
     assert results["students"] == ["small", "std.final", "nesycd.final", "nesycd.base"]
     score = results["scores"][0]
     assert set(score) == {
-        *("evaluate", "student", "dataset", "split", "metric", "group", "seed", "n", "value", "low", "high", "lenient")
+        *(
+            "evaluate",
+            "student",
+            "dataset",
+            "split",
+            "metric",
+            "group",
+            "seed",
+            "n",
+            "value",
+            "low",
+            "high",
+            "lenient",
+        )
     }
     assert (score["dataset"], score["split"], score["n"], score["value"]) == ("d", "test", 6, 0.0)
     assert [

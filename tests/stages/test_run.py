@@ -299,27 +299,6 @@ def test_a_stage_without_entries_is_approved_by_name(world: World) -> None:
         approve_files(Project(world.folder, spec_dir=world.folder), "nesycd.nothing", "ada", "")
 
 
-def test_a_stage_this_version_cannot_run_is_refused_before_anything_is_spent(world: World) -> None:
-
-    induce = stage(
-        "induce",
-        "nesycd",
-        "learn",
-        teacher="big",
-        data=["nesycd.errors"],
-        into="r.nesy",
-        kb="facts",
-        min_support=5,
-    )
-    world.values["pipelines"][1]["stages"].append(induce)
-    assert "nesycd.learn" not in AFTER
-    with pytest.raises(UserError, match="cannot run `induce` stages"):
-        run_once(world)
-    assert world.calls() == []
-    assert states(world)["nesycd.learn"][0] == "blocked"
-    assert "nesycd.final" in run_once(world, select=["nesycd.final"])
-
-
 def test_no_errors_is_a_warning_with_the_remedy(world: World) -> None:
     find_stage(world.values, "nesycd.errors")["folds"] = 1
     run_once(world)

@@ -14,6 +14,8 @@ _SIBLING = (
     "  derived uncle(a: text, b: text)\n"
 )
 
+_STAMP = "sha256:133704f060a38c1e"
+
 CODES = (
     Code(
         "E0701",
@@ -99,14 +101,15 @@ CODES = (
     Code(
         "E0803",
         "reviewed rule changed by a machine",
-        "A rule that a person accepted is never overwritten by a stage; new evidence arrives beside it, as a "
-        "proposal of its own.",
-        _SIBLING + '  @status(accepted, by = "mk")   # the accepted text had confidence 0.88\n'
+        "`nesyc review` writes a hash of the rule that a person accepted; the rule reads otherwise now, so what was "
+        "accepted is not what counts. No stage does that: new evidence arrives beside a rule, as a comment or as a "
+        "proposal of its own. Whoever changes the rule has it accepted again.",
+        _SIBLING
+        + f'  @status(accepted, by = "mk", rule = "{_STAMP}")   # the accepted text had confidence 0.88\n'
         "  rule uncle_1 0.52: uncle(a, c) :- parent(a, b), sibling(b, c);\n}",
-        _SIBLING + '  @status(accepted, by = "mk")\n'
+        _SIBLING + f'  @status(accepted, by = "mk", rule = "{_STAMP}")\n'
         "  rule uncle_1 0.88: uncle(a, c) :- parent(a, b), sibling(b, c);\n\n"
         "  @status(proposed)\n  rule uncle_2 0.52: uncle(a, c) :- parent(a, b), sibling(b, c);\n}",
-        found_by="run",
     ),
     Code(
         "E0901",

@@ -29,7 +29,11 @@ VERSION = 1
 
 
 def emit_program(kb: nodes.Kb) -> Program:
-    """The rule program of a KB; the same KB gives the same program on any machine."""
+    """The rule program of a KB; the same KB gives the same program on any machine.
+
+    Proposals are no part of it: writing one changes nothing that runs.
+    """
+    kb = replace(kb, rules=tuple(rule for rule in kb.rules if rule.active))
     layout = lay_out(kb)
     compiled = _compiled(layout)
     rules = {rule.name: rule for rule in kb.rules}

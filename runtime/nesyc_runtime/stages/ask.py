@@ -14,6 +14,7 @@ from nesyc_runtime.data.rows import BadValue, convert
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.inference.answers import parse_answer
+from nesyc_runtime.stages.claims import claim_of
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.finetune import WEIGHTS, finetune_stage
 from nesyc_runtime.stages.graph import respond_id
@@ -202,24 +203,12 @@ def _broken(
     candidate: Candidate,
 ) -> list[Contradiction]:
     values = {**inputs, **candidate.outputs}
-    claims = [claim for atom in task.claims if (claim := _claim(atom, values)) is not None]
-    if not claims:
-        return []
-    return [found for kb in policy.reject for found in ctx.knowledge.contradictions(kb, claims)]
+    return [found for kb in policy.reject for found in _contradicted(ctx, kb, task, values)]
 
 
-def _claim(atom: config.AtomLiteral, values: Mapping[str, Any]) -> tuple[str, tuple[Any, ...]] | None:
-    """What an answer says as (relation, values); None where a value is not known."""
-    arguments: list[Any] = []
-    for term in atom.terms:
-        match term:
-            case config.Const():
-                arguments.append(term.value)
-            case config.Var():
-                arguments.append(values.get(term.name or ""))
-            case config.Apply():
-                return None
-    return None if any(value is None for value in arguments) else (atom.relation, tuple(arguments))
+def _contradicted(ctx: Context, kb: str, task: config.Task, values: Mapping[str, Any]) -> list[Contradiction]:
+    claims = [claim for atom in task.claims if (claim := claim_of(atom, values, kb)) is not None]
+    return ctx.knowledge.contradictions(kb, claims) if claims else []
 
 
 def _result(

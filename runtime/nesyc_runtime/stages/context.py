@@ -14,7 +14,8 @@ from nesyc_runtime.data.rows import Row
 from nesyc_runtime.data.splits import Datasets
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.project import Project
-from nesyc_runtime.stages.ports import Found, Item, Knowledge, Learner, Reporter
+from nesyc_runtime.stages.graph import all_stages, written_kb
+from nesyc_runtime.stages.ports import Found, Item, Knowledge, Learner, Reporter, Rulebook
 from nesyc_runtime.stages.shelf import Done, Generations, Shelf
 from nesyc_runtime.teachers.open import Teachers
 from nesyc_runtime.teachers.store import AnswerStore
@@ -35,6 +36,7 @@ class Context:
     run: str
     shelf: Shelf
     generations: Generations
+    rules: Rulebook | None = None
     clock: Callable[[], float] = time.perf_counter
     done: dict[str, Done] = field(default_factory=dict)
     keys: dict[str, str] = field(default_factory=dict)
@@ -67,13 +69,10 @@ class Context:
             self._retrieved[key] = self.knowledge.retrieve(retrieve, items, training=training)
         return self._retrieved[key]
 
-    def writers(self, kb: str) -> list[config.ExtractStage]:
-        return [
-            stage
-            for pipeline in self.spec.pipelines
-            for stage in pipeline.stages
-            if isinstance(stage, config.ExtractStage) and stage.into.split(".")[0] == kb
-        ]
+    def writers(self, kb: str) -> list[config.Stage]:
+        """The stages that write entries or rules into a KB, or take some of them back."""
+        stages = all_stages(self.spec)
+        return [stage for stage in stages.values() if written_kb(stage, stages) == kb]
 
 
 def task_inputs(task: config.Task, values: Mapping[str, Any]) -> dict[str, Any]:

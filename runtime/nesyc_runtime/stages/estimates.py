@@ -12,7 +12,18 @@ from nesyc_runtime.stages.context import Context, task_inputs
 from nesyc_runtime.stages.entries import asked_columns, extract_prompt
 from nesyc_runtime.stages.extract import constants_of, relation_of
 from nesyc_runtime.stages.graph import Node, all_stages
-from nesyc_runtime.stages.work import Range, Work, is_known, open_requests, source_rows, student_of, work_of
+from nesyc_runtime.stages.rule_prompt import rule_prompt
+from nesyc_runtime.stages.work import (
+    ASKING,
+    Asking,
+    Range,
+    Work,
+    is_known,
+    open_requests,
+    source_rows,
+    student_of,
+    work_of,
+)
 from nesyc_runtime.teachers.base import Request
 
 NOTHING: Range = (0, 0)
@@ -50,7 +61,7 @@ def estimate(ctx: Context, node: Node) -> Estimate:
     if work is None:
         return Estimate()
     stage = node.stage
-    if not isinstance(stage, (config.SampleStage, config.ExtractStage)):
+    if not isinstance(stage, ASKING):
         seconds, measured = _seconds(ctx, stage.kind, work)
         return Estimate(seconds=seconds, measured=("seconds",) * measured)
     if not ctx.teachers.get(stage.teacher).stored:
@@ -66,9 +77,7 @@ def estimate(ctx: Context, node: Node) -> Estimate:
     )
 
 
-def _tokens(
-    ctx: Context, stage: config.SampleStage | config.ExtractStage, calls: Range
-) -> tuple[Range, Range, bool]:
+def _tokens(ctx: Context, stage: Asking, calls: Range) -> tuple[Range, Range, bool]:
     """Prompt and answer tokens, and whether they rest on answers seen; nothing where no model is asked."""
     endpoint = ctx.teachers.declaration(stage.teacher).endpoint
     if not isinstance(endpoint, (config.ServerEndpoint, config.LocalEndpoint)):
@@ -87,12 +96,12 @@ def _tokens(
     return sent, (calls[0] * short, calls[1] * long), measured
 
 
-def prompt_characters(ctx: Context, stage: config.SampleStage | config.ExtractStage) -> Range:
+def prompt_characters(ctx: Context, stage: Asking) -> Range:
     """Of the prompts still to be sent: exact where they can be rendered, else at most."""
     if is_known(ctx, stage):
         count = sum(_characters(request) for request in open_requests(ctx, stage))
         return (count, count)
-    assert isinstance(stage, config.ExtractStage)
+    assert not isinstance(stage, config.SampleStage)
     return (0, _most_characters(ctx, stage))
 
 
@@ -100,14 +109,14 @@ def _characters(request: Request) -> int:
     return len(request.prompt) + len(request.system or "")
 
 
-def _most_characters(ctx: Context, stage: config.ExtractStage) -> float:
+def _most_characters(ctx: Context, stage: config.ExtractStage | config.InduceStage) -> float:
     """Of prompts about errors nobody has made yet: the longest questions, with the longest responses there can be."""
-    task, columns = ctx.task(stage.task), asked_columns(relation_of(ctx, stage.into))
+    task = ctx.task(stage.task)
     mined = [all_stages(ctx.spec)[name] for name in stage.data]
     rows = {row.id: row.values for one in mined for row in _mined_rows(ctx, one)}
     questions = [render_prompt(task, task_inputs(task, values)) for values in rows.values()]
     longest = sorted((len(question) for question in questions), reverse=True)[: source_rows(ctx, stage.id)]
-    frame = len(extract_prompt("", "", columns, " ", {"": " "}, constants_of(ctx)))
+    frame = len(_empty_prompt(ctx, stage))
     frame += len(ctx.teachers.declaration(stage.teacher).system or "")
     response = max(_longest_response(ctx, one) for one in mined)
     rationale = response if stage.show_gold else 0.0
@@ -122,6 +131,14 @@ def _mined_rows(ctx: Context, stage: config.Stage) -> Sequence[Row]:
 def _longest_response(ctx: Context, stage: config.Stage) -> float:
     assert isinstance(stage, config.MineErrorsStage)
     return ctx.student(student_of(ctx, stage.model)).max_new_tokens * CHARACTERS_PER_TOKEN[1]
+
+
+def _empty_prompt(ctx: Context, stage: config.ExtractStage | config.InduceStage) -> str:
+    if isinstance(stage, config.InduceStage):
+        kb = next(kb for kb in ctx.spec.kbs if kb.name == stage.kb)
+        return rule_prompt(kb, "", "", " ", {"": " "})
+    columns = asked_columns(relation_of(ctx, stage.into))
+    return extract_prompt("", "", columns, " ", {"": " "}, constants_of(ctx))
 
 
 def _quantile(values: Sequence[int], at: float) -> float:
@@ -140,9 +157,7 @@ def _price(ctx: Context, name: str, sent: Range, received: Range) -> Range:
     return round(low, 6), round(high, 6)
 
 
-def _call_seconds(
-    ctx: Context, stage: config.SampleStage | config.ExtractStage, work: Work
-) -> tuple[Range, bool]:
+def _call_seconds(ctx: Context, stage: Asking, work: Work) -> tuple[Range, bool]:
     declaration = ctx.teachers.declaration(stage.teacher)
     if not isinstance(declaration.endpoint, config.ServerEndpoint):
         return _seconds(ctx, "call", work)

@@ -111,11 +111,21 @@ def _writers(spec: config.Spec, retrieve: str | None) -> tuple[str, ...]:
     if retrieve is None:
         return ()
     kb = next(r.kb for r in spec.retrieves if r.name == retrieve)
-    return tuple(
-        stage.id
-        for stage in all_stages(spec).values()
-        if isinstance(stage, config.ExtractStage) and stage.into.split(".")[0] == kb
-    )
+    stages = all_stages(spec)
+    return tuple(stage.id for stage in stages.values() if written_kb(stage, stages) == kb)
+
+
+def written_kb(stage: config.Stage, stages: Mapping[str, config.Stage]) -> str | None:
+    """The KB into which a stage writes entries or rules, or out of which it takes some."""
+    match stage:
+        case config.ExtractStage():
+            return stage.into.split(".")[0]
+        case config.InduceStage():
+            return stage.kb
+        case config.ValidateStage():
+            return written_kb(stages[stage.of[0]], stages)
+        case _:
+            return None
 
 
 def _ordered(nodes: Mapping[str, Node]) -> list[str]:

@@ -15,6 +15,7 @@ from nesyc_runtime.hashing import digest, file_digest
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.finetune import is_stage, training_items
 from nesyc_runtime.stages.graph import Node, Respond, copy_id, task_of
+from nesyc_runtime.stages.induce import mined_splits
 from nesyc_runtime.stages.prompts import format_of
 from nesyc_runtime.stages.respond import evaluation_items
 
@@ -53,7 +54,9 @@ def node_inputs(ctx: Context, node: Node) -> Inputs:
             inputs = _mine_errors(ctx, stage)
         case config.ExtractStage():
             inputs = _extract(ctx, stage)
-        case config.InduceStage() | config.ValidateStage():
+        case config.InduceStage():
+            inputs = _induce(ctx, stage)
+        case config.ValidateStage():
             inputs = {"kind": stage.kind}
         case Respond():
             inputs = _respond(ctx, stage, node)
@@ -180,6 +183,28 @@ def _extract(ctx: Context, stage: config.ExtractStage) -> Inputs:
         **_teacher(ctx, stage.teacher),
         "errors": [ctx.keys[name] for name in stage.data],
         f"columns of {relation}": [column.model_dump(mode="json") for column in declared.columns],
+    }
+
+
+def _induce(ctx: Context, stage: config.InduceStage) -> Inputs:
+    """Teachers' rules are left out, accepted or not: what a stage gives must not depend on what became of it."""
+    kb = next(kb for kb in ctx.spec.kbs if kb.name == stage.kb)
+    relations = [relation.model_dump(mode="json", exclude={"location"}) for relation in kb.relations]
+    rules = [[rule.text, rule.confidence] for rule in kb.rules if rule.active and rule.origin == "human"]
+    facts = [[fact.relation, fact.values, fact.confidence] for fact in kb.facts]
+    files = [[file.relation, file.sha256, file.confidence] for file in kb.fact_files]
+    return {
+        **_common(ctx, "induce", stage.task),
+        **_settings(stage),
+        **_teacher(ctx, stage.teacher),
+        **{name: value for split in mined_splits(ctx, stage) for name, value in _rows(ctx, split).items()},
+        "errors": [ctx.keys[name] for name in stage.data],
+        f"relations of {kb.name}": digest(relations),
+        f"rules of {kb.name}": digest(rules),
+        f"facts of {kb.name}": digest([facts, files]),
+        "claims": digest(
+            [claim.model_dump(mode="json", exclude={"location"}) for claim in ctx.task(stage.task).claims]
+        ),
     }
 
 

@@ -21,7 +21,8 @@ from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import shown
 from nesyc_runtime.kb.words import input_key
 from nesyc_runtime.project import Project
-from nesyc_runtime.stages.ports import Contradiction, Entry, Found, Item
+from nesyc_runtime.stages.ports import Contradiction, Entry, Evidence, Found, GoldClaim, Item, RuleTrial
+from nesyc_runtime.stages.rule_evidence import measure
 
 if TYPE_CHECKING:
     from nesyc_runtime.kb.vectors import Embedder
@@ -98,6 +99,10 @@ class StoredKnowledge:
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
         """What the claims would break in the KB were they true."""
         return [Contradiction(broken.claim, broken.by) for broken in contradictions(self._store(kb), claims)]
+
+    def measure(self, trial: RuleTrial, claims: Sequence[GoldClaim]) -> Evidence:
+        """What the KB and the items' claims say about a rule; the KB is as before when this returns."""
+        return measure(self._store(trial.kb["name"]), trial, claims)
 
     def engines(self) -> list[tuple[str, str, str]]:
         """For each KB: its name, the engine that derived its relations, and why that one."""

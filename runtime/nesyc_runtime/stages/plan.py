@@ -12,13 +12,12 @@ from nesyc_runtime.hashing import digest
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.estimates import Estimate, estimate
 from nesyc_runtime.stages.explain import UPSTREAM
-from nesyc_runtime.stages.extract import read_entries
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, select
 from nesyc_runtime.stages.keys import Inputs, node_inputs, stage_key
 from nesyc_runtime.stages.review import waits_for_review
-from nesyc_runtime.stages.run import NOT_RUN, reasons, refreshed, shown_name
+from nesyc_runtime.stages.run import NOT_RUN, put_in_place, reasons, refreshed, shown_name
 from nesyc_runtime.stages.seen import kb_parts, search_parts
-from nesyc_runtime.stages.work import is_known, open_requests, requests_of
+from nesyc_runtime.stages.work import ASKING, is_known, open_requests, requests_of
 from nesyc_runtime.teachers.ask import distinct_requests
 
 State = Literal["done", "partial", "run", "blocked"]
@@ -65,9 +64,8 @@ def _plan_node(ctx: Context, node: Node, planned: Mapping[str, Planned]) -> Plan
     done = ctx.shelf.find(key) if not waiting else None
     if done is not None:
         ctx.done[node.id] = done
-        if isinstance(node.stage, config.ExtractStage):
-            entries = read_entries(done.folder / "entries.jsonl")
-            ctx.knowledge.write(node.stage, str(done.info["run"]), entries)
+        if not isinstance(node.stage, config.InduceStage):  # a plan writes no source
+            put_in_place(ctx, node, done)
         return Planned(node, key, "done", (), inputs=own)
     why = _why(ctx, node, inputs, waiting)
     spend = estimate(ctx, node)
@@ -94,7 +92,7 @@ def _begun(ctx: Context, node: Node, key: str) -> bool:
     if ctx.shelf.has_partial(key):
         return True
     stage = node.stage
-    if not isinstance(stage, (config.SampleStage, config.ExtractStage)) or not is_known(ctx, stage):
+    if not isinstance(stage, ASKING) or not is_known(ctx, stage):
         return False
     teacher = ctx.teachers.get(stage.teacher)
     asked = distinct_requests(teacher, requests_of(ctx, stage), ctx.generations.of(stage.id))
@@ -131,7 +129,7 @@ def _blocked(ctx: Context, node: Node, planned: Mapping[str, Planned]) -> str | 
             return f"upstream `{shown_name(ctx, before.node)}` is blocked"
         if before.state == "done" and waits_for_review(ctx, before.node):
             return f"`{shown_name(ctx, before.node)}` waits for a review"
-    if isinstance(stage, (config.SampleStage, config.ExtractStage)):
+    if isinstance(stage, ASKING):
         try:
             ctx.teachers.get(stage.teacher)
         except UserError as error:

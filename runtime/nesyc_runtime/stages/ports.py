@@ -69,6 +69,85 @@ class Entry:
     usd: float = 0.0
 
 
+Claim = tuple[str, tuple[Any, ...]]  # a relation and its values in column order
+
+
+@dataclass(frozen=True, slots=True)
+class GoldClaim:
+    """What the right answer of an item says as a fact; `open` are the places that the answer fills."""
+
+    item: str
+    claim: Claim
+    open: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class RuleTrial:
+    """A teacher's rule as the compiler sees it.
+
+    `problems` says what is wrong with it, "" where it compiles. Then `meaning` is equal for rules that say the same,
+    `kb` and `program` are the KB and its compiled rules with this one in force, as JSON values, and `heads` is a compiled
+    query for the facts of `relation` that it derives in one step.
+    """
+
+    text: str
+    problems: str = ""
+    meaning: str = ""
+    relation: str = ""
+    kb: Any = None
+    program: Any = None
+    heads: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What speaks for a rule and against it, in facts it derives; `tried` counts all that were looked at.
+
+    `lift` is the share of the items' claims that hold with the rule less the share that hold without it, None where no
+    item claims a fact of its relation. `lines` are a few of the facts in words, `seen` the items that speak for it.
+    """
+
+    support: int
+    against: int
+    tried: int
+    lift: float | None
+    lines: tuple[str, ...] = ()
+    seen: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InducedRule:
+    """A rule that compiles and was measured; `learned` are the arguments of its `@learned`, `lines` the evidence in words.
+
+    `confidence` is what was measured, None under boolean semantics.
+    """
+
+    text: str
+    teacher: str
+    learned: Mapping[str, Any]
+    lines: tuple[str, ...]
+    confidence: float | None = None
+
+
+class Rulebook(Protocol):
+    """The compiler, as stages need it that make rules: the command line hands it in."""
+
+    def said(self, answer: str) -> list[str]:
+        """The texts of the rules in a teacher's answer."""
+
+    def tried(self, kb: str, text: str) -> RuleTrial:
+        """A rule parsed, checked and compiled as if it stood in the KB and a person had accepted it."""
+
+    def included(self, stage: config.InduceStage) -> bool:
+        """Whether the stage's KB includes the file it writes, so that what is accepted there counts."""
+
+    def write(self, stage: config.InduceStage, rules: Sequence[InducedRule]) -> Mapping[str, int]:
+        """Merge the rules into the stage's file as proposals; what a person decided on stays. Gives counts by outcome."""
+
+    def waiting(self, stage: config.InduceStage) -> tuple[str, ...]:
+        """The names of the rules in the stage's file that nobody has decided on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Contradiction:
     """Why an answer's claim cannot stand: `by` names the constraint or the derived relation it breaks."""
@@ -119,6 +198,9 @@ class Knowledge(Protocol):
 
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
         """What the claims, (relation, values) pairs, would break in the KB were they true."""
+
+    def measure(self, trial: RuleTrial, claims: Sequence[GoldClaim]) -> Evidence:
+        """What the KB and the items' claims say about a rule; the KB is as before when this returns."""
 
     def engines(self) -> list[tuple[str, str, str]]:
         """For each KB: its name, the engine that derived its relations, and why that one."""

@@ -19,21 +19,21 @@ from nesyc_runtime.stages.explain import changed_names, explain
 from nesyc_runtime.stages.extract import read_entries, run_extract
 from nesyc_runtime.stages.finetune import run_finetune
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, find, select, short_names
+from nesyc_runtime.stages.induce import check_induce, run_induce, write_rules
 from nesyc_runtime.stages.keys import node_inputs, stage_key
 from nesyc_runtime.stages.mine_errors import run_mine_errors
-from nesyc_runtime.stages.ports import Knowledge, Learner, Reporter
+from nesyc_runtime.stages.ports import Knowledge, Learner, Reporter, Rulebook
 from nesyc_runtime.stages.respond import run_respond
 from nesyc_runtime.stages.review import review_command, waits_for_review
 from nesyc_runtime.stages.sample import run_sample
 from nesyc_runtime.stages.seen import parts_of, remember_parts, seen_of
 from nesyc_runtime.stages.shelf import Done, Generations, Shelf
 from nesyc_runtime.stages.sizes import size_of
-from nesyc_runtime.stages.work import work_of
+from nesyc_runtime.stages.work import ASKING, work_of
 from nesyc_runtime.teachers.open import Teachers
 from nesyc_runtime.teachers.store import AnswerStore
 
 NOT_RUN = {
-    "induce": "leave it out with --select, or remove it",
     "validate": "leave it out with --select, or remove it",
 }
 
@@ -63,6 +63,7 @@ def open_context(
     reporter: Reporter,
     stack: ExitStack,
     *,
+    rules: Rulebook | None = None,
     limit: int | None = None,
     env: Mapping[str, str] | None = None,
 ) -> Context:
@@ -74,13 +75,16 @@ def open_context(
     data = Datasets(build.spec, project, limit)
     run = run_id(build, limit)
     return Context(
-        build, project, data, teachers, answers, learner, knowledge, reporter, run, shelf, generations
+        build, project, data, teachers, answers, learner, knowledge, reporter, run, shelf, generations, rules
     )
 
 
 def spec_digest(build: Build) -> str:
-    """A hash of the compiled spec: its settings, its stages, its rules."""
-    return digest([build.spec.model_dump(mode="json"), build.programs])
+    """A hash of the compiled spec: its settings, its stages, its rules in force. A proposal changes nothing."""
+    spec = build.spec.model_dump(mode="json")
+    for kb in spec["kbs"]:
+        kb["rules"] = [rule for rule in kb["rules"] if rule["active"]]
+    return digest([spec, build.programs])
 
 
 def run_id(build: Build, limit: int | None) -> str:
@@ -133,8 +137,10 @@ def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -
             raise UserError(
                 f"stage `{id_}`: this version of nesyc cannot run `{stage.kind}` stages", NOT_RUN[stage.kind]
             )
-        if isinstance(stage, (config.SampleStage, config.ExtractStage)):
+        if isinstance(stage, ASKING):
             ctx.teachers.get(stage.teacher)
+        if isinstance(stage, config.InduceStage):
+            check_induce(ctx, stage)
         if isinstance(stage, Respond):
             ctx.data.split(stage.evaluate.split)
     for name in sorted(_training_splits(nodes, selected)):
@@ -165,12 +171,24 @@ def _do(ctx: Context, node: Node, outcome: Outcome) -> None:
     else:
         _charge(ctx, node, done)
         ctx.reporter.note(f"{shown_name(ctx, node)}: done before")
-    if isinstance(node.stage, config.ExtractStage):
-        entries = read_entries(done.folder / "entries.jsonl")
-        ctx.knowledge.write(node.stage, str(done.info["run"]), entries)
+    put_in_place(ctx, node, done)
     ctx.shelf.remember(node.id, inputs, key, spec_digest(ctx.build))
     remember_parts(ctx, node, inputs)
     ctx.done[node.id] = done
+
+
+def put_in_place(ctx: Context, node: Node, done: Done) -> None:
+    """Let what a finished stage made stand where others read it: the KB, or a file of the source."""
+    match node.stage:
+        case config.ExtractStage() as stage:
+            ctx.knowledge.write(stage, str(done.info["run"]), read_entries(done.folder / "entries.jsonl"))
+        case config.InduceStage() as stage:
+            counts = write_rules(ctx, stage, done.folder)
+            if counts:
+                told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
+                ctx.reporter.note(f"{shown_name(ctx, node)}: {stage.into}: {told}")
+        case _:
+            return
 
 
 def reasons(ctx: Context, node: Node, inputs: Mapping[str, Any]) -> list[str]:
@@ -219,15 +237,17 @@ def _execute(ctx: Context, node: Node) -> Counts:
             return run_mine_errors(ctx, node.stage, out)
         case config.ExtractStage():
             return run_extract(ctx, node.stage, out)
+        case config.InduceStage():
+            return run_induce(ctx, node.stage, out)
         case Respond():
             return run_respond(ctx, node.stage, node.copy, out)
-        case config.InduceStage() | config.ValidateStage():
+        case config.ValidateStage():
             raise AssertionError("refused before the run began")
 
 
 def _charge(ctx: Context, node: Node, done: Done) -> None:
     """What a finished stage cost counts against its teacher's limit, which is one of the whole plan."""
-    if isinstance(node.stage, (config.SampleStage, config.ExtractStage)):
+    if isinstance(node.stage, ASKING):
         ctx.teachers.budget(node.stage.teacher).spent += float(done.info["counts"]["usd"])
 
 

@@ -128,6 +128,8 @@ def kb_parts(kb: config.Kb) -> dict[str, Any]:
     rules: list[tuple[str, config.Rule | config.Constraint]] = [("rule", rule) for rule in kb.rules]
     rules += [("forbid", constraint) for constraint in kb.constraints]
     for kind, rule in rules:
+        if not rule.active:  # a proposal is no knowledge yet
+            continue
         place = f"{rule.location.file}:{rule.location.line}"
         parts[f"{kind} {rule.name}"] = [_short([rule.text, rule.confidence, rule.active]), place]
     for relation in kb.relations:

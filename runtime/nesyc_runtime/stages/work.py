@@ -12,11 +12,14 @@ from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.extract import extract_requests
 from nesyc_runtime.stages.finetune import is_stage, training_examples
 from nesyc_runtime.stages.graph import Node, Respond, all_stages
+from nesyc_runtime.stages.induce import induce_requests
 from nesyc_runtime.stages.sample import sample_requests, sampled_rows
 from nesyc_runtime.teachers.ask import missing_requests
 from nesyc_runtime.teachers.base import Request
 
 Range = tuple[float, float]
+Asking = config.SampleStage | config.ExtractStage | config.InduceStage
+ASKING = (config.SampleStage, config.ExtractStage, config.InduceStage)  # stages that ask a teacher
 LIKE_BEFORE = (0.5, 2.0)  # how far what a stage gives lies from what it gave the last time
 
 
@@ -31,7 +34,7 @@ class Work:
 def work_of(ctx: Context, node: Node) -> Work | None:
     """None for what this version cannot run."""
     match node.stage:
-        case config.SampleStage() | config.ExtractStage() as stage:
+        case config.SampleStage() | config.ExtractStage() | config.InduceStage() as stage:
             missing = len(open_requests(ctx, stage)) if is_known(ctx, stage) else None
             size = (0.0, float(source_rows(ctx, stage.id))) if missing is None else (missing, missing)
             return Work(digest([stage.kind, ctx.teachers.get(stage.teacher).identity]), size)
@@ -51,18 +54,22 @@ def work_of(ctx: Context, node: Node) -> Work | None:
             return None
 
 
-def is_known(ctx: Context, stage: config.SampleStage | config.ExtractStage) -> bool:
+def is_known(ctx: Context, stage: Asking) -> bool:
     """Whether what a stage will ask can be said already."""
     return isinstance(stage, config.SampleStage) or ctx.done.keys() >= {*stage.data}
 
 
-def requests_of(ctx: Context, stage: config.SampleStage | config.ExtractStage) -> list[Request]:
-    return (
-        sample_requests(ctx, stage) if isinstance(stage, config.SampleStage) else extract_requests(ctx, stage)
-    )
+def requests_of(ctx: Context, stage: Asking) -> list[Request]:
+    match stage:
+        case config.SampleStage():
+            return sample_requests(ctx, stage)
+        case config.ExtractStage():
+            return extract_requests(ctx, stage)
+        case config.InduceStage():
+            return induce_requests(ctx, stage)
 
 
-def open_requests(ctx: Context, stage: config.SampleStage | config.ExtractStage) -> list[Request]:
+def open_requests(ctx: Context, stage: Asking) -> list[Request]:
     """The distinct requests of a stage without a stored answer."""
     teacher = ctx.teachers.get(stage.teacher)
     return missing_requests(teacher, requests_of(ctx, stage), ctx.answers, ctx.generations.of(stage.id))
@@ -114,7 +121,7 @@ def source_rows(ctx: Context, name: str) -> int:
             return len(sampled_rows(ctx, stage))
         case config.MineErrorsStage():
             rows = min(_united_rows(ctx, stage.against), len(ctx.data.split(stage.data).rows))
-        case config.ExtractStage():
+        case config.ExtractStage() | config.InduceStage():
             rows = _united_rows(ctx, stage.data)
         case _:
             return 0

@@ -1,0 +1,145 @@
+"""Proposed rules written into a fragment, beside what people wrote and decided there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from nesyc.checks.annotations import find_annotation, status_of
+from nesyc.diagnostics.shown import shown
+from nesyc.format.format import format_text
+from nesyc.fragments.annotate import Edit, edited, with_arguments, written
+from nesyc.fragments.rules import meaning, own_text, rules_in
+from nesyc.syntax import nodes as ast
+
+EVIDENCE = "# new evidence"
+Outcome = Literal["added", "updated", "noted", "there", "rejected"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """A rule of a teacher's: `text` its source, `by` the teacher, `learned` further arguments of `@learned`.
+
+    `confidence` takes the place of what the text says (None: nothing is written); `comments` are the evidence in words.
+    """
+
+    text: str
+    by: str
+    learned: Mapping[str, object]
+    comments: tuple[str, ...] = ()
+    confidence: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The text of the fragment, and for each proposal the name it has there and what became of it.
+
+    `there`: it stands already, with this evidence; `noted`: a person accepted it, and other evidence stands above it
+    as a comment; `rejected`: a person took it back, and it stays so.
+    """
+
+    text: str
+    outcomes: tuple[tuple[str, Outcome], ...] = field(default=())
+
+
+def merge_proposals(
+    path: str, text: str | None, kb: str, proposals: Sequence[Proposal], elsewhere: Collection[str] = ()
+) -> Merged:
+    """Write the proposals into the text of a fragment (None: a new one). `path` is its name in diagnostics,
+    `elsewhere` are the names of the KB's rules in other files.
+
+    A rule that says the same is found whatever its name and its variables are called. One that nobody has decided on
+    gets the evidence of now; one that a person wrote, accepted or rejected stays as it is. A new rule whose name is
+    taken gets another. Merging the same again changes nothing.
+    """
+    whole = text if text is not None and text.strip() else f"nesy 1\nfragment of {kb}\n"
+    known = rules_in(path, whole, kb)
+    by_meaning = {meaning(rule): rule for rule in reversed(known.values())}
+    taken = {*known, *elsewhere}
+    edits: list[Edit] = []
+    added: list[str] = []
+    outcomes: list[tuple[str, Outcome]] = []
+    for proposal in proposals:
+        own = _only_rule(proposal.text, kb)
+        there = by_meaning.get(meaning(own))
+        if there is not None:
+            outcome, edit = _again(whole, there, proposal)
+            edits += edit
+            outcomes.append((there.name.text, outcome))
+            continue
+        name = _free(own.name.text, taken)
+        taken.add(name)
+        added.append(_block(path, kb, proposal, name))
+        outcomes.append((name, "added"))
+    new = edited(whole, edits)
+    if added:
+        end = "\r\n" if "\r\n" in whole else "\n"
+        new = new.rstrip() + end + "".join(end + block.replace("\n", end) for block in added)
+    _assert_others_stand(path, kb, whole, new, known)
+    return Merged(new, tuple(outcomes))
+
+
+def _only_rule(text: str, kb: str) -> ast.Rule:
+    rules = rules_in("<proposal>", f"nesy 1\nfragment of {kb}\n{text}", kb)
+    assert len(rules) == 1, "a proposal is one rule that compiles"
+    return next(iter(rules.values()))
+
+
+def _again(text: str, rule: ast.Rule, proposal: Proposal) -> tuple[Outcome, list[Edit]]:
+    learned, status = find_annotation(rule.annotations, "learned"), status_of(rule.annotations)
+    if status == "rejected":
+        return "rejected", []
+    if learned is None:
+        return "there", []
+    edits = with_arguments(text, learned, proposal.learned)
+    if not edits:
+        return "there", []
+    if status in ("proposed", "stale", None):
+        return "updated", edits
+    return _noted(text, rule, proposal)
+
+
+def _noted(text: str, rule: ast.Rule, proposal: Proposal) -> tuple[Outcome, list[Edit]]:
+    """A comment above an accepted rule says what was measured since; it takes the place of an earlier one."""
+    names = ("run", "support", "against", "tried", "lift")
+    told = ", ".join(
+        f"{name} = {written(proposal.learned[name])}" for name in names if name in proposal.learned
+    )
+    line = f"{EVIDENCE}: {told}\n"
+    start = text.rfind("\n", 0, rule.span.start) + 1
+    before = text.rfind("\n", 0, max(start - 1, 0)) + 1
+    if text[before:start].startswith(EVIDENCE):
+        if text[before:start].strip() == line.strip():
+            return "there", []
+        return "noted", [(before, start, line)]
+    return "noted", [(start, start, line)]
+
+
+def _free(name: str, taken: set[str]) -> str:
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}_{number}"
+    return free
+
+
+def _block(path: str, kb: str, proposal: Proposal, name: str) -> str:
+    """The proposal in the one style, with its annotations and comments."""
+    head = f"nesy 1\nfragment of {kb}\n"
+    source = head + proposal.text
+    rule = _only_rule(proposal.text, kb)
+    sure = "" if proposal.confidence is None else f" {proposal.confidence:g}"
+    own = f"rule {name}{sure}: {source[rule.head.span.start : rule.span.end]}"
+    arguments = ", ".join(f"{key} = {written(value)}" for key, value in proposal.learned.items())
+    comments = "".join(f"# {shown(' '.join(line.split()))}\n" for line in proposal.comments)
+    annotations = f"@learned(by = {proposal.by}, {arguments})\n@status(proposed)\n"
+    formatted = format_text(path, f"{head}\n{annotations}{comments}{own}\n").text
+    assert formatted is not None, "what compiles can be formatted"
+    return formatted.split(head, 1)[1].strip("\n") + "\n"
+
+
+def _assert_others_stand(path: str, kb: str, before: str, after: str, known: Mapping[str, ast.Rule]) -> None:
+    now = rules_in(path, after, kb)
+    for name, rule in known.items():
+        assert own_text(after, now[name]) == own_text(before, rule), "a stage changes no rule"
