@@ -14,7 +14,7 @@ from nesyc_runtime.data.rows import Row
 from nesyc_runtime.data.splits import Datasets
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.project import Project
-from nesyc_runtime.stages.graph import all_stages, written_kb
+from nesyc_runtime.stages.graph import all_stages, written_kbs
 from nesyc_runtime.stages.ports import Found, Item, Knowledge, Learner, Reporter, Rulebook
 from nesyc_runtime.stages.shelf import Done, Generations, Shelf
 from nesyc_runtime.teachers.open import Teachers
@@ -72,7 +72,7 @@ class Context:
     def writers(self, kb: str) -> list[config.Stage]:
         """The stages that write entries or rules into a KB, or take some of them back."""
         stages = all_stages(self.spec)
-        return [stage for stage in stages.values() if written_kb(stage, stages) == kb]
+        return [stage for stage in stages.values() if kb in written_kbs(stage, stages)]
 
 
 def task_inputs(task: config.Task, values: Mapping[str, Any]) -> dict[str, Any]:

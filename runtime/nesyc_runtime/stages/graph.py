@@ -112,20 +112,20 @@ def _writers(spec: config.Spec, retrieve: str | None) -> tuple[str, ...]:
         return ()
     kb = next(r.kb for r in spec.retrieves if r.name == retrieve)
     stages = all_stages(spec)
-    return tuple(stage.id for stage in stages.values() if written_kb(stage, stages) == kb)
+    return tuple(stage.id for stage in stages.values() if kb in written_kbs(stage, stages))
 
 
-def written_kb(stage: config.Stage, stages: Mapping[str, config.Stage]) -> str | None:
-    """The KB into which a stage writes entries or rules, or out of which it takes some."""
+def written_kbs(stage: config.Stage, stages: Mapping[str, config.Stage]) -> set[str]:
+    """The KBs into which a stage writes entries or rules, or out of which it takes some."""
     match stage:
         case config.ExtractStage():
-            return stage.into.split(".")[0]
+            return {stage.into.split(".")[0]}
         case config.InduceStage():
-            return stage.kb
+            return {stage.kb}
         case config.ValidateStage():
-            return written_kb(stages[stage.of[0]], stages)
+            return {kb for name in stage.of for kb in written_kbs(stages[name], stages)}
         case _:
-            return None
+            return set()
 
 
 def _ordered(nodes: Mapping[str, Node]) -> list[str]:
