@@ -172,9 +172,11 @@ def _bounds(argument: ast.Expr, expr: ast.Expr, literals: Iterable[ast.Literal],
 
 
 def _rises_with(side: ast.Expr, names: set[str]) -> int:
-    """1 for one of the names and numbers added to it, -1 where it is taken away, 0 for any other term."""
+    """1 for one of the names, or its length, and numbers added to it; -1 where it is taken away, 0 for any other term."""
     parts = [(sign, part) for sign, part in _parts(side, 1) if _number(part) is None]
     if len(parts) != 1:
         return 0
     sign, part = parts[0]
+    if isinstance(part, ast.Call) and part.function.text == "length":
+        part = part.arguments[0].value
     return sign if isinstance(part, ast.Name) and part.text in names else 0
