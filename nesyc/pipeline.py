@@ -54,32 +54,34 @@ def compile_spec(
     *,
     profile: str | None = None,
     params: Mapping[str, str] | None = None,
+    again: bool = False,
 ) -> Compiled:
     """Check a spec and write `build`/NAME/; a spec with errors writes nothing.
 
-    A build made from the same files by the same version stays as it is, and they are not even parsed. The manifest
+    A build made from the same files by the same version stays as it is, and they are not even parsed; `again` writes it
+    all the same. The manifest
     goes first and comes last, so that a build cut off in the middle is never taken for a whole one.
     """
     given, name = params or {}, path.stem
     check = partial(check_spec, path, profile=profile, params=given)
     folder = build / name
-    files = unchanged_unread(folder, path, profile, given)
+    files = None if again else unchanged_unread(folder, path, profile, given)
     if files is not None:
         _name_current(build, name, path)
         return Compiled(name, (), False, (*files, MANIFEST), check)
     with no_collection():
-        return _compile(check(), build, path, profile, given)
+        return _compile(check(), build, path, profile, given, again)
 
 
 def _compile(
-    checked: Checked, build: Path, path: Path, profile: str | None, params: Mapping[str, str]
+    checked: Checked, build: Path, path: Path, profile: str | None, params: Mapping[str, str], again: bool
 ) -> Compiled:
     spec, found = checked.spec, checked.diagnostics
     if spec is None:
         return Compiled(None, found, False, (), lambda: checked)
     folder = build / spec.name
     origin = made_from(spec, checked.loaded, profile, params, len(found))
-    files = unchanged(folder, origin)
+    files = None if again else unchanged(folder, origin)
     changed = files is None
     if files is None:
         generated = emit_build(spec)

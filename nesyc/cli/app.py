@@ -12,6 +12,7 @@ from nesyc.cli.check import check
 from nesyc.cli.compile import compile
 from nesyc.cli.docs import docs
 from nesyc.cli.explain import explain
+from nesyc.cli.export import export
 from nesyc.cli.fit import app as fit
 from nesyc.cli.fmt import fmt
 from nesyc.cli.init import init
@@ -53,6 +54,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "explain": explain,
     "docs": docs,
     "report": report,
+    "export": export,
     "lsp": lsp,
 }
 for _name, _command in COMMANDS.items():

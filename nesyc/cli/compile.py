@@ -33,9 +33,13 @@ EmitOption = Annotated[
 ]
 
 
+ForceOption = Annotated[bool, typer.Option("--force", help="Write the build also where nothing changed.")]
+
+
 def compile(
     spec_file: SpecArgument = None,
     emit: EmitOption = None,
+    force: ForceOption = False,
     spec: SpecOption = None,
     build: BuildOption = None,
     profile: ProfileOption = None,
@@ -52,7 +56,9 @@ def compile(
     if emit is not None:
         print_result(*_form(choice, emit), as_json=as_json, out=out)
         return
-    compiled = compile_spec(choice.spec, choice.build, profile=choice.profile, params=choice.params)
+    compiled = compile_spec(
+        choice.spec, choice.build, profile=choice.profile, params=choice.params, again=force
+    )
     if compiled.name is None:
         raise SpecErrors(compiled.loaded, compiled.diagnostics)
     if compiled.diagnostics:

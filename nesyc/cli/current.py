@@ -67,10 +67,12 @@ def resolve_build(
 ) -> tuple[Build, Compiled]:
     """The compiled build to work on and how it came to be; compiles where sources or settings changed.
 
+    A build that cannot be read (damaged, or of another state of nesyc) is compiled again: it holds nothing of its own.
     Raises `CliError` (exit 1) when there is no spec, `SpecErrors` when it has errors.
     """
     from nesyc.pipeline import compile_spec
     from nesyc_runtime.artifact import load_build
+    from nesyc_runtime.errors import UserError
 
     choice, why = choose(spec, build, profile, params)
     compiled = compile_spec(choice.spec, choice.build, profile=choice.profile, params=choice.params)
@@ -78,7 +80,13 @@ def resolve_build(
         from nesyc.cli.errors import SpecErrors
 
         raise SpecErrors(compiled.loaded, compiled.diagnostics)
-    built = load_build(choice.folder)
+    try:
+        built = load_build(choice.folder)
+    except UserError:
+        compiled = compile_spec(
+            choice.spec, choice.build, profile=choice.profile, params=choice.params, again=True
+        )
+        built = load_build(choice.folder)
     if not quiet:
         note = ", compiled again" if compiled.changed else ""
         stderr_console().print(f"[dim]spec {built.spec.path} ({why}{note})[/dim]")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import shutil
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from pydantic import BaseModel
 
 import nesyc_runtime.config as runtime_config
+from nesyc.cli.current import resolve_build
+from nesyc.emit.json_text import json_text
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 from nesyc.pipeline import compile_spec, forms
@@ -54,6 +58,27 @@ def test_an_unchanged_spec_is_not_written_again(kinship: Path, tmp_path: Path) -
     assert compile_spec(kinship, tmp_path / "build").changed
     assert not compile_spec(kinship, tmp_path / "build").changed
     assert (tmp_path / "build" / "current").read_text() == "kinship\n"
+
+
+def test_an_unchanged_spec_is_written_when_asked(kinship: Path, tmp_path: Path) -> None:
+    compile_spec(kinship, tmp_path / "build")
+    before = files_of(tmp_path / "build")
+    assert compile_spec(kinship, tmp_path / "build", again=True).changed
+    assert files_of(tmp_path / "build") == before
+
+
+def test_a_build_that_cannot_be_read_is_compiled_again(kinship: Path, tmp_path: Path) -> None:
+    """As another state of nesyc leaves it: whole by its manifest, foreign to the runtime."""
+    folder = tmp_path / "build" / "kinship"
+    compile_spec(kinship, tmp_path / "build")
+    good, manifest = (folder / "plan.json").read_text(), json.loads((folder / "manifest.json").read_text())
+    foreign = good.replace('"v": 1', '"v": 99', 1)
+    (folder / "plan.json").write_text(foreign)
+    old, new = (sha256(text.encode()).hexdigest() for text in (good, foreign))
+    (folder / "manifest.json").write_text(json_text(manifest).replace(old, new))
+    assert not compile_spec(kinship, tmp_path / "build").changed, "the manifest should vouch for it"
+    resolve_build(kinship, tmp_path / "build", None, {}, quiet=True)
+    assert (folder / "plan.json").read_text() == good
 
 
 @pytest.mark.parametrize("change", ["source", "facts", "param", "damage", "cut off"])

@@ -12,7 +12,10 @@ from rich.console import Console
 
 from nesyc.emit.python import emit_train_module
 from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.report.tables import results_tables
+from nesyc_runtime.stages.context import Context
+from nesyc_runtime.stages.export import export, exportable
 from nesyc_runtime.stages.graph import all_stages
 from nesyc_runtime.stages.learner import TorchLearner
 from nesyc_runtime.stages.results import make_results, write_results
@@ -47,9 +50,32 @@ def one_run(folder: Path) -> dict[str, Any]:
         outcome = run(ctx, Options())
         results = make_results(ctx, outcome.nodes, "done")
         write_results(ctx, outcome.nodes, results)
+        check_export(ctx, folder)
     shown = StringIO()
     Console(file=shown, width=120).print(results_tables(results))
     assert "nesycd.final" in shown.getvalue()
     for timed in (*results["stages"], *results["evaluations"]):
         timed["seconds"] = 0
     return results
+
+
+def check_export(ctx: Context, folder: Path) -> None:
+    """What is exported answers as what was trained, says what it is made of, and takes nobody's place."""
+    name, out = exportable(ctx.spec, None), folder / "exported"
+    assert name == "nesycd.final"
+    done = export(ctx, name, "merged", out, precision="f16", sample=3)
+    assert done["check"] == {"asked": 3, "equal": 3} and done["precision"] == "f32"
+    assert {"model.safetensors", "config.json", "README.md", "nesyc.json"} <= {f.name for f in out.iterdir()}
+    card = (out / "README.md").read_text()
+    assert "teacher big: program" in card and "stage nesycd.know: extract" in card and "data: d.train" in card
+    assert f"run {ctx.run}" in card and "3 answers are those" in card
+    with pytest.raises(UserError, match="is there already"):
+        export(ctx, name, "merged", out, precision="f16", sample=0)
+    with pytest.raises(UserError, match="has no adapter"):
+        export(ctx, name, "adapter", folder / "adapter", precision="f16", sample=0)
+    with pytest.raises(UserError, match="is no GGUF model"):
+        export(ctx, name, "gguf", folder / "gguf", precision="f16", sample=0)
+    assert not (folder / "adapter").exists() and not (folder / "gguf").exists()
+    assert not [path for path in folder.iterdir() if path.name.startswith(".exported")]
+    with pytest.raises(UserError, match="no model `nope`"):
+        exportable(ctx.spec, "nope")

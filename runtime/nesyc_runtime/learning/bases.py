@@ -38,7 +38,7 @@ def load_base(base: Base, project: Project | None) -> tuple[Any, Any]:
         case "local":
             return load_folder(_local_folder(base, project))
         case "gguf":
-            return _from_gguf(_gguf_file(base, project), project)
+            return _from_gguf(gguf_file(base, project), project)
         case "scratch":
             return scratch(base.architecture)
 
@@ -140,20 +140,22 @@ def _from_gguf(file: Path, project: Project | None) -> tuple[Any, Any]:
     Reading the format takes some fifteen seconds for a small model, and a run loads its student many times.
     """
     if project is None:
-        return _read_gguf(file)
+        return read_gguf(file)
     unpacked = project.state_dir / "bases" / digest([file_digest(file), transformers_version()])
     if not unpacked.is_dir():
-        model, tokenizer = _read_gguf(file)
-        _forget_quantization(model)
+        model, tokenizer = read_gguf(file)
         _save_whole(model, tokenizer, unpacked)
     return load_folder(unpacked)
 
 
-def _read_gguf(file: Path) -> tuple[Any, Any]:
+def read_gguf(file: Path) -> tuple[Any, Any]:
+    """(model, tokenizer) of a GGUF file, its weights as float32. Raises UserError where it is damaged."""
     try:
-        return _pretrained(str(file.parent), gguf_file=file.name, local_files_only=True)
+        model, tokenizer = _pretrained(str(file.parent), gguf_file=file.name, local_files_only=True)
     except Exception as error:  # the reader trusts the file: a damaged one fails wherever it happens to
         raise UserError(f"the GGUF file {file.name} could not be read: {_first_line(error)}") from None
+    _forget_quantization(model)
+    return model, tokenizer
 
 
 def _forget_quantization(model: Any) -> None:
@@ -198,7 +200,7 @@ def _local_folder(base: Base, project: Project | None) -> Path:
     return project.file(base.path)
 
 
-def _gguf_file(base: Base, project: Project | None) -> Path:
+def gguf_file(base: Base, project: Project | None) -> Path:
     """The file itself, or one that an installed package carries: found by its metadata, its code is not imported."""
     if base.package is None:
         if base.path is None or project is None:
