@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -26,19 +27,34 @@ from nesyc.cli.output import print_result
 from nesyc.cli.query import opened
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.review import Proposal
+    from nesyc.cli.rule_desk import RuleDesk
+    from nesyc.cli.rulebook import SourceRulebook
+    from nesyc.ir import nodes
+    from nesyc_runtime.kb.review import Proposal, RuleProposal
     from nesyc_runtime.kb.store import Store
 
+RULE = "rule:"
 ListOption = Annotated[bool, typer.Option("--list", help="Only show what waits for a decision.")]
 AcceptOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--accept", metavar="KEY", help="Accept an entry, as in lesson:3; lesson:* for all of them."
+        "--accept",
+        metavar="KEY",
+        help="Accept an entry or a rule, as in lesson:3 and rule:uncle_1; lesson:* and rule:* for all.",
     ),
 ]
 RejectOption = Annotated[
     list[str] | None,
-    typer.Option("--reject", metavar="KEY", help="Reject an entry: no stage writes it again."),
+    typer.Option("--reject", metavar="KEY", help="Reject an entry or a rule: no stage writes it again."),
+]
+EditOption = Annotated[
+    str | None, typer.Option("--edit", metavar="KEY", help="Change an entry or a rule, which accepts it.")
+]
+ToOption = Annotated[
+    str | None,
+    typer.Option(
+        "--to", metavar="TEXT", help="With --edit: columns as a JSON object, or the text of the rule."
+    ),
 ]
 NoteOption = Annotated[str, typer.Option("--note", metavar="TEXT", help="Why, for the history.")]
 StageOption = Annotated[
@@ -53,6 +69,8 @@ def review(
     only_list: ListOption = False,
     accept: AcceptOption = None,
     reject: RejectOption = None,
+    edit: EditOption = None,
+    to: ToOption = None,
     note: NoteOption = "",
     stage: StageOption = None,
     approve: ApproveOption = False,
@@ -66,8 +84,7 @@ def review(
     out: OutOption = None,
 ) -> None:
     """Review what stages proposed; without options on a screen, keyboard first."""
-    from nesyc_runtime.kb.evaluate import evaluate
-    from nesyc_runtime.kb.review import decide
+    from nesyc.cli.rule_desk import RuleDesk
 
     name = user_name(who)
     if approve:
@@ -76,30 +93,105 @@ def review(
         result = _approve(stage, name, note, spec, build, profile, param)
         print_result(result, f"{stage}: approved by {name}", as_json=as_json, out=out)
         return
+    if (edit is None) != (to is None):
+        raise typer.BadParameter("--edit KEY and --to TEXT stand together")
     with opened(spec, build, profile, param, kb) as (checked, _, store):
-        owner = _stage_id(stage, [s.id for p in checked.pipelines for s in p.stages]) if stage else None
-        if accept or reject:
-            with store.writing():
-                done = {"accepted": decide(store, accept or [], "accept", who=name, note=note),
-                        "rejected": decide(store, reject or [], "reject", who=name, note=note)}  # fmt: skip
-            evaluate(store)
-            result = {"v": 1, "kb": store.kb.name, **done, "left": len(_waiting(store, owner))}
-            text = (
-                f"accepted {len(done['accepted'])}, rejected {len(done['rejected'])}, {result['left']} left"
-            )
-            print_result(result, text, as_json=as_json, out=out)
+        desk = RuleDesk(_rulebook(spec, build, profile, param), store)
+        stages = {one.id: one for pipeline in checked.pipelines for one in pipeline.stages}
+        found = stages[_stage_id(stage, list(stages))] if stage else None
+        if accept or reject or edit is not None:
+            done = _decide(store, desk, accept or [], reject or [], edit, to or "", name, note)
+            left = len(_waiting(store, desk, found))
+            told = ", ".join(f"{what} {len(names)}" for what, names in done.items() if names)
+            result = {"v": 1, "kb": store.kb.name, **done, "left": left}
+            print_result(result, f"{told}, {left} left", as_json=as_json, out=out)
             return
-        waiting = _waiting(store, owner)
+        waiting = _waiting(store, desk, found)
         if only_list or as_json or out is not None or not sys.stdout.isatty():
-            print_result(_contract(store, waiting), _shown(waiting), as_json=as_json, out=out)
+            effects = _effects(desk, waiting)
+            print_result(
+                _contract(store, waiting, effects), _shown(waiting, effects), as_json=as_json, out=out
+            )
             return
-        _screen(store, name, waiting)
+        _screen(store, desk, name, waiting)
 
 
-def _waiting(store: Store, stage: str | None) -> list[Proposal]:
+def _rulebook(
+    spec: Path | None, build: Path | None, profile: str | None, param: list[str] | None
+) -> SourceRulebook:
+    from nesyc.cli.current import choose
+    from nesyc.cli.rulebook import SourceRulebook
+
+    choice, _ = choose(spec, build, profile, parse_params(param))
+    return SourceRulebook(choice.spec.absolute(), choice.profile, choice.params)
+
+
+def _decide(
+    store: Store,
+    desk: RuleDesk,
+    accept: list[str],
+    reject: list[str],
+    edit: str | None,
+    to: str,
+    who: str,
+    note: str,
+) -> dict[str, list[str]]:
+    """Decide by name, all or none: rules' files are written when everything else is known to be fine."""
+    from nesyc_runtime.kb.evaluate import evaluate
+    from nesyc_runtime.kb.review import decide
+
+    done: dict[str, list[str]] = {}
+    with store.writing():
+        texts: dict[str, str] = {}
+        for what, word, names in (("accepted", "accept", accept), ("rejected", "reject", reject)):
+            entries = [name for name in names if not _is_rule(store, name)]
+            rules = [name.removeprefix(RULE) for name in names if _is_rule(store, name)]
+            done[what] = decide(store, entries, word, who=who, note=note)
+            if rules:
+                texts |= desk.decide(rules, what, who=who, note=note)
+                done[what] += [f"rule {name}" for name in rules]
+        desk.write(texts)
+        if edit is not None:
+            done["edited"] = [_edit(store, desk, edit, to, who, note)]
+    evaluate(store)
+    return done
+
+
+def _is_rule(store: Store, name: str) -> bool:
+    return name.startswith(RULE) and "rule" not in store.program.by_name
+
+
+def _edit(store: Store, desk: RuleDesk, name: str, to: str, who: str, note: str) -> str:
+    """Put other values, or another rule, in place of a proposal, which accepts it."""
+    from nesyc_runtime.kb import decisions
+    from nesyc_runtime.kb.review import read_name
+
+    if _is_rule(store, name):
+        one = next((one for one in desk.waiting() if one.name == name), None)
+        if one is None:
+            raise CliError(f"no rule waits under the name `{name}`", "`nesyc review --list` shows which do")
+        desk.edit(one, to, who=who, note=note)
+        return f"rule {one.rule}"
+    relation, key = read_name(name)
+    try:
+        changes = json.loads(to)
+    except (ValueError, RecursionError):
+        changes = None
+    if not isinstance(changes, dict):
+        raise CliError(f"`--to` is no JSON object of columns: {to[:60]}", """as in --to '{"body": "..."}'""")
+    made = decisions.edit(store, relation, key, changes, who=who, note=note)
+    return decisions.entry_name(relation, made)
+
+
+def _waiting(store: Store, desk: RuleDesk, stage: nodes.Stage | None) -> list[Proposal | RuleProposal]:
+    """Rows and rules that wait; of a stage, what it made."""
     from nesyc_runtime.kb.review import proposals
 
-    return proposals(store, stage=stage)
+    if stage is None:
+        return [*proposals(store), *desk.waiting()]
+    if stage.kind == "induce":
+        return [*desk.waiting(stage.into)]
+    return [*proposals(store, stage=stage.id)]
 
 
 def _stage_id(given: str, known: list[str]) -> str:
@@ -113,28 +205,50 @@ def _stage_id(given: str, known: list[str]) -> str:
     return found[0]
 
 
-def _contract(store: Store, waiting: list[Proposal]) -> dict[str, Any]:
+def _effects(desk: RuleDesk, waiting: list[Proposal | RuleProposal]) -> dict[str, dict[str, Any]]:
+    from nesyc_runtime.kb.review import RuleProposal
+
+    return {one.name: desk.effect(one) for one in waiting if isinstance(one, RuleProposal)}
+
+
+def _contract(
+    store: Store, waiting: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]]
+) -> dict[str, Any]:
+    from nesyc_runtime.kb.review import RuleProposal
+
+    entries = [{"name": one.name, **asdict(one)} for one in waiting if not isinstance(one, RuleProposal)]
     rules = [
-        {"rule": rule.name, "text": rule.text, "place": f"{rule.location.file}:{rule.location.line}"}
-        for rule in store.kb.rules
-        if not rule.active
+        {
+            "name": one.name,
+            "rule": one.rule,
+            "text": one.text,
+            "place": f"{one.file}:{one.line}",
+            "learned": dict(one.learned),
+            "evidence": list(one.evidence),
+            "effect": effects[one.name],
+        }
+        for one in waiting
+        if isinstance(one, RuleProposal)
     ]
-    listed = [{"name": one.name, **asdict(one)} for one in waiting]
-    return {"v": 1, "kb": store.kb.name, "proposals": listed, "rules": rules, "total": len(waiting)}
+    return {"v": 1, "kb": store.kb.name, "proposals": entries, "rules": rules, "total": len(waiting)}
 
 
-def _shown(waiting: list[Proposal]) -> str:
-    from nesyc.cli.review_text import details
+def _shown(waiting: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]]) -> str:
+    from nesyc.cli.review_text import details, rule_details
+    from nesyc_runtime.kb.review import RuleProposal
 
     if not waiting:
         return "nothing waits for a decision\n"
-    parts = ["\n".join([one.name, *(f"  {line}" for line in details(one))]) for one in waiting]
+    parts = []
+    for one in waiting:
+        lines = rule_details(one, effects[one.name]) if isinstance(one, RuleProposal) else details(one)
+        parts.append("\n".join([one.name, *(f"  {line}" for line in lines)]))
     return (
         "\n\n".join(parts) + f"\n\n{len(waiting)} wait: nesyc review --accept KEY, --reject KEY --note TEXT\n"
     )
 
 
-def _screen(store: Store, who: str, waiting: list[Proposal]) -> None:
+def _screen(store: Store, desk: RuleDesk, who: str, waiting: list[Proposal | RuleProposal]) -> None:
     try:
         from nesyc.cli.review_screen import ReviewScreen
     except ImportError:
@@ -146,7 +260,7 @@ def _screen(store: Store, who: str, waiting: list[Proposal]) -> None:
     if not waiting:
         print_result({}, "nothing waits for a decision", as_json=False, out=None)
         return
-    session = Review(store, who, waiting)
+    session = Review(store, who, waiting, rules=desk)
     ReviewScreen(session).run()
     session.finish()
     counts = ", ".join(f"{count} {what}" for what, count in session.counts.items())
@@ -163,9 +277,10 @@ def _approve(
     param: list[str] | None,
 ) -> dict[str, Any]:
     """Let a run go on past a stage: its entries accepted, and its folder marked as looked at."""
+    from nesyc.cli.rule_desk import RuleDesk
     from nesyc.cli.session import open_build
     from nesyc_runtime.kb.open import open_kb
-    from nesyc_runtime.kb.review import decide
+    from nesyc_runtime.kb.review import decide, proposals
     from nesyc_runtime.stages.review import approve_files
 
     compiled, project = open_build(spec, build, profile, parse_params(param))
@@ -177,9 +292,15 @@ def _approve(
 
         settings = next(kb for kb in compiled.spec.kbs if kb.name == found.into.partition(".")[0])
         with open_kb(compiled, project, settings) as store:
-            names = [one.name for one in _waiting(store, found.id)]
+            names = [one.name for one in proposals(store, stage=found.id)]
             accepted = decide(store, names, "accept", who=who, note=note)
             evaluate(store)
+    elif found.kind == "induce":
+        settings = next(kb for kb in compiled.spec.kbs if kb.name == found.kb)
+        with open_kb(compiled, project, settings) as store:
+            desk = RuleDesk(_rulebook(spec, build, profile, param), store)
+            accepted = [one.rule for one in desk.waiting(found.into)]
+            desk.write(desk.decide(accepted, "accepted", who=who, note=note))
     else:
         approve_files(project, found.id, who, note)
     return {"v": 1, "stage": found.id, "accepted": accepted}

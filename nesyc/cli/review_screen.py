@@ -12,10 +12,11 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Input, Label, OptionList, Static, TextArea
 
-from nesyc.cli.review_text import details
+from nesyc.cli.errors import CliError
+from nesyc.cli.review_text import details, rule_details
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.review import Review
+from nesyc_runtime.kb.review import Proposal, Review, RuleProposal
 
 
 class Note(ModalScreen[str | None]):
@@ -91,6 +92,7 @@ class ReviewScreen(App[None]):
     def __init__(self, review: Review) -> None:
         super().__init__()
         self._review = review
+        self._effects: dict[str, Any] = {}
 
     def compose(self) -> ComposeResult:
         with Horizontal():
@@ -137,7 +139,7 @@ class ReviewScreen(App[None]):
     def _decide(self, decision: Any, done: str) -> None:
         try:
             result = decision()
-        except UserError as error:
+        except (UserError, CliError) as error:
             self._show(error.message)
             return
         self._show("nothing to take back" if result is False else done)
@@ -153,7 +155,15 @@ class ReviewScreen(App[None]):
         self.query_one("#said", Static).update(Text(printable(f"{said}  ({left})" if said else left, 200)))
         self._show_details()
 
+    def _lines(self, current: Proposal | RuleProposal) -> list[str]:
+        if isinstance(current, Proposal):
+            return details(current)
+        if current.text not in self._effects:
+            assert self._review.rules is not None
+            self._effects[current.text] = self._review.rules.effect(current)
+        return rule_details(current, self._effects[current.text])
+
     def _show_details(self) -> None:
         current = self._review.current
-        lines = details(current) if current is not None else ["Everything is decided. q leaves."]
+        lines = self._lines(current) if current is not None else ["Everything is decided. q leaves."]
         self.query_one("#details", Static).update(Text("\n".join(lines)))

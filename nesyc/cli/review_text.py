@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.review import Proposal
+    from nesyc_runtime.kb.review import Proposal, RuleProposal
 
 LONGEST = 5000  # characters of a value
+SHOWN = 5  # facts gained or lost
+DEEPEST = 6  # of a derivation
 
 
 def details(proposal: Proposal) -> list[str]:
@@ -27,6 +30,44 @@ def details(proposal: Proposal) -> list[str]:
     lines.append(f"confidence {proposal.conf:.3g}, by {printable(proposal.owner, 80)}")
     lines += _provenance(proposal)
     return lines
+
+
+def rule_details(proposal: RuleProposal, effect: Mapping[str, Any]) -> list[str]:
+    """The rule, its evidence, what accepting it would change, and how it derives some of that."""
+    from nesyc_runtime.files import printable
+
+    lines = [printable(line, LONGEST) for line in proposal.text.splitlines()]
+    lines.append(f"stands in {printable(proposal.file, 80)}:{proposal.line}")
+    lines += [f"{name}: {printable(value, 300)}" for name, value in proposal.learned.items()]
+    lines += [f"evidence: {printable(line, 300)}" for line in proposal.evidence]
+    if effect.get("problem"):
+        return [*lines, str(effect["problem"])]
+    for side, sign in (("gained", "+"), ("lost", "-")):
+        found = effect[side]
+        lines.append(f"accepting it: {found['total']} derived facts {side}")
+        lines += [f"  {sign} {fact_text(fact)}" for fact in found["facts"][:SHOWN]]
+    for tree in effect["proofs"]:
+        lines += ["derivation:", *_tree(tree, 1)]
+    return lines
+
+
+def fact_text(fact: Mapping[str, Any]) -> str:
+    """A FACT object in words: as `say` has it, else as it is written in a query."""
+    from nesyc_runtime.files import printable
+    from nesyc_runtime.kb.values import shown
+
+    arguments = ", ".join("null" if value is None else shown(value) for value in fact["args"])
+    said = f"   {fact['text']}" if fact.get("text") else ""
+    return printable(f"{fact['relation']}({arguments}){said}", 300)
+
+
+def _tree(node: Mapping[str, Any], depth: int) -> list[str]:
+    if depth > DEEPEST:
+        return []
+    told = fact_text(node["fact"]) if node.get("fact") else str(node["kind"])
+    by = f"   by {node['rule']}" if node.get("rule") else ""
+    inner = [line for child in node["children"] for line in _tree(child, depth + 1)]
+    return [f"{'  ' * depth}{told}{by}", *inner]
 
 
 def _provenance(proposal: Proposal) -> list[str]:

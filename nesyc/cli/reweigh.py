@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from nesyc.checks.accepted_rules import own_span, rule_stamp
+from nesyc.checks.annotations import argument_of, find_annotation, status_of
 from nesyc.diagnostics.shown import shown
+from nesyc.fragments.rules import kb_items
 from nesyc.syntax import nodes as ast
 
 if TYPE_CHECKING:
@@ -32,27 +35,11 @@ class SourceRule:
 def source_rules(loaded: Loaded, kb: str) -> tuple[SourceRule, ...]:
     """The rules of a KB in the project's own files, in order."""
     return tuple(
-        SourceRule(file.path, item, item.confidence is not None, _accepted(item))
+        SourceRule(file.path, item, item.confidence is not None, status_of(item.annotations) == "accepted")
         for file in loaded.files
         if not file.path.startswith("@")
-        for item in _items(file, kb)
+        for item in kb_items(file, kb)
         if isinstance(item, ast.Rule)
-    )
-
-
-def _items(file: ast.File, kb: str) -> Iterator[ast.KbItem]:
-    for declaration in file.declarations:
-        if isinstance(declaration, ast.Kb) and declaration.name.text == kb:
-            yield from declaration.items
-    if file.fragment_of is not None and file.fragment_of.text == kb:
-        yield from file.fragment_items
-
-
-def _accepted(rule: ast.Rule) -> bool:
-    return any(
-        note.name.text == "status"
-        and any(getattr(argument.value, "text", "") == "accepted" for argument in note.arguments)
-        for note in rule.annotations
     )
 
 
@@ -69,7 +56,7 @@ def reweighed(
             edit = (place.span.start, place.span.end, written)
         else:
             edit = (one.rule.name.span.end, one.rule.name.span.end, f" {written}")
-        edits.setdefault(one.file, []).append(edit)
+        edits.setdefault(one.file, []).extend((edit, *_stamped(texts[one.file], one.rule, edit)))
     changed = {}
     for file, found in edits.items():
         text = texts[file]
@@ -78,6 +65,16 @@ def reweighed(
         if text != texts[file]:
             changed[file] = text
     return changed
+
+
+def _stamped(text: str, rule: ast.Rule, edit: tuple[int, int, str]) -> Iterator[tuple[int, int, str]]:
+    """The edit of the hash that says which text a person accepted, where there is one."""
+    status = find_annotation(rule.annotations, "status")
+    stamp = argument_of(status, "rule") if status is not None else None
+    if isinstance(stamp, ast.Text):
+        own, (start, end, written) = own_span(rule), edit
+        changed = text[own.start : start] + written + text[end : own.end]
+        yield stamp.span.start, stamp.span.end, f'"{rule_stamp(changed)}"'
 
 
 def unified(texts: Mapping[str, str], changed: Mapping[str, str], *, terminal: bool = False) -> str:

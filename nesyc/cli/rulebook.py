@@ -19,8 +19,8 @@ from nesyc.fragments.proposals import Proposal, merge_proposals
 from nesyc.fragments.rules import kb_items, meaning, own_text, rules_in
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
+from nesyc.parsing.project import Loaded, read_project
 from nesyc.parsing.project import Project as SourceProject
-from nesyc.parsing.project import read_project
 from nesyc.syntax import nodes as ast
 from nesyc.workspace import Checked, Workspace
 
@@ -106,6 +106,18 @@ class SourceRulebook:
                 write_atomic(path, after)
                 return result
         raise CliError(f"{name} changes all the time: something else writes it", "end that, and run again")
+
+    def loaded(self) -> Loaded:
+        """The spec's files as they are now."""
+        return self._workspace.check().loaded
+
+    def check(self, texts: Mapping[str, str]) -> Checked:
+        """The spec as it would be with other texts for some files."""
+        return self._workspace.check({self.path_of(name).absolute(): text for name, text in texts.items()})
+
+    def text_of(self, name: str) -> str:
+        """The text of a file of the spec."""
+        return self._read(name) or ""
 
     def _read(self, name: str) -> str | None:
         try:

@@ -9,10 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nesyc.checks.accepted_rules import rule_stamp
+from nesyc.cli.reweigh import reweighed, source_rules
 from nesyc.format.format import format_text
 from nesyc.fragments.answers import rules_said
 from nesyc.fragments.proposals import EVIDENCE, Proposal, merge_proposals
 from nesyc.fragments.rules import own_text, rules_in
+from nesyc.parsing.project import load_spec
 from nesyc.pipeline import check_spec
 
 NAME = "rules/learned.nesy"
@@ -133,3 +135,13 @@ def test_an_accepted_rule_that_reads_otherwise_now_is_an_error(tmp_path: Path) -
 def test_a_rules_own_text_is_without_annotations_and_comments(learned: str) -> None:
     rules = rules_in(NAME, learned.replace("rule uncle_1", "# c\n\nrule uncle_1"), "family")
     assert own_text(learned.replace("rule uncle_1", "# c\n\nrule uncle_1"), rules["uncle_1"]).startswith("rule uncle_1 0.88: kin(")  # fmt: skip
+
+
+def test_new_weights_come_with_a_new_stamp(tmp_path: Path) -> None:
+    rule = "rule up 0.9: kin(a, b) :- parent(a, b);"
+    spec = tmp_path / "s.nesy"
+    spec.write_text(SPEC.replace("STAMP", rule_stamp(rule)).replace("RULE", rule), encoding="utf-8")
+    loaded = load_spec(spec)
+    changed = reweighed(loaded.texts, source_rules(loaded, "family"), {"up": 0.5})
+    spec.write_text(changed["s.nesy"], encoding="utf-8")
+    assert "rule up 0.5" in changed["s.nesy"] and not check_spec(spec).diagnostics

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
@@ -41,6 +41,43 @@ class Proposal:
         if len(self.key) == 1 and isinstance(self.key[0], int):
             return f"{self.relation}:{self.key[0]}"
         return f"{self.relation}:{json.dumps(list(self.key), ensure_ascii=False)}"
+
+
+@dataclass(frozen=True, slots=True)
+class RuleProposal:
+    """A rule in the source that nobody has decided on: its text, what `@learned` says, and its comments."""
+
+    rule: str
+    file: str
+    line: int
+    text: str
+    learned: Mapping[str, str] = field(default_factory=dict)
+    evidence: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """How it is named on the command line: `rule:uncle_1`."""
+        return f"rule:{self.rule}"
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What can be edited."""
+        return {"rule": self.text}
+
+
+class RuleDecisions(Protocol):
+    """Where decisions about rules go: rules stand in source files, which the compiler reads and writes."""
+
+    def effect(self, one: RuleProposal) -> Mapping[str, Any]:
+        """What the KB would derive more and less."""
+
+    def accept(self, one: RuleProposal, *, who: str, note: str) -> None: ...
+
+    def reject(self, one: RuleProposal, *, who: str, note: str) -> None: ...
+
+    def edit(self, one: RuleProposal, rule: str, *, who: str, note: str) -> None: ...
+
+    def take_back(self) -> None: ...
 
 
 def proposals(store: Store, *, stage: str | None = None, relation: str | None = None) -> list[Proposal]:
@@ -118,15 +155,16 @@ class Review:
 
     store: Store
     who: str
-    waiting: list[Proposal]
+    waiting: list[Proposal | RuleProposal]
     place: int = 0
+    rules: RuleDecisions | None = None
     counts: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(("accepted", "edited", "rejected"), 0)
     )
-    _last: list[tuple[str, int, Proposal]] = field(default_factory=list)
+    _last: list[tuple[str, int, Proposal | RuleProposal]] = field(default_factory=list)
 
     @property
-    def current(self) -> Proposal | None:
+    def current(self) -> Proposal | RuleProposal | None:
         """The proposal looked at, None where all is decided."""
         return self.waiting[self.place] if self.waiting else None
 
@@ -137,12 +175,20 @@ class Review:
     def accept(self, note: str = "") -> None:
         """Accept what is looked at."""
         one = self._one()
+        if isinstance(one, RuleProposal):
+            self._desk.accept(one, who=self.who, note=note)
+            self._decided("accepted", one)
+            return
         decisions.accept(self.store, one.relation, one.key, who=self.who, note=note)
         self._decided("accepted", one)
 
     def reject(self, note: str = "") -> None:
         """Reject what is looked at: no stage writes it again."""
         one = self._one()
+        if isinstance(one, RuleProposal):
+            self._desk.reject(one, who=self.who, note=note)
+            self._decided("rejected", one)
+            return
         decisions.reject(self.store, one.relation, one.key, who=self.who, note=note)
         self._decided("rejected", one)
 
@@ -152,6 +198,10 @@ class Review:
         if all(one.values.get(name) == value for name, value in changes.items()):
             self.accept(note)
             return
+        if isinstance(one, RuleProposal):
+            self._desk.edit(one, str(changes.get("rule", one.text)), who=self.who, note=note)
+            self._decided("edited", one)
+            return
         decisions.edit(self.store, one.relation, one.key, changes, who=self.who, note=note)
         self._decided("edited", one)
 
@@ -160,7 +210,10 @@ class Review:
         if not self._last:
             return False
         what, place, one = self._last.pop()
-        undo(self.store, 1, who=self.who)
+        if isinstance(one, RuleProposal):
+            self._desk.take_back()
+        else:
+            undo(self.store, 1, who=self.who)
         self.counts[what] -= 1
         self.waiting.insert(place, one)
         self.place = place
@@ -170,12 +223,17 @@ class Review:
         """Derive what follows from the decisions."""
         evaluate(self.store)
 
-    def _one(self) -> Proposal:
+    @property
+    def _desk(self) -> RuleDecisions:
+        assert self.rules is not None, "who shows rules says where decisions about them go"
+        return self.rules
+
+    def _one(self) -> Proposal | RuleProposal:
         if self.current is None:
             raise UserError("nothing waits for a decision")
         return self.current
 
-    def _decided(self, what: str, one: Proposal) -> None:
+    def _decided(self, what: str, one: Proposal | RuleProposal) -> None:
         self._last.append((what, self.place, one))
         del self.waiting[self.place]
         self.counts[what] += 1
