@@ -41,6 +41,11 @@ def _runtime_error(error: Exception) -> NoReturn:
         sys.exit(code)
     if os.environ.get("NESYC_TRACEBACK"):
         raise error
+    if (
+        isinstance(error, OSError) and error.filename is not None
+    ):  # a full disk, a folder where a file should be
+        _complain(f"`{error.filename}` cannot be used: {(error.strerror or 'unknown reason').lower()}")
+        sys.exit(errors.USER_ERROR)
     _complain(
         f"a bug in nesyc: {type(error).__name__}: {error}",
         "run again with NESYC_TRACEBACK=1 and report what it prints",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,7 +47,7 @@ CountArgument = Annotated[int, typer.Argument(metavar="[N]", min=1, help="How ma
 def log(
     relation: RelationOption = None,
     kb: KbOption = None,
-    limit: LimitOption = 20,
+    limit: LimitOption = 1000,
     spec: SpecOption = None,
     build: BuildOption = None,
     profile: ProfileOption = None,
@@ -124,7 +123,7 @@ def undo(
     profile: ProfileOption = None,
     param: ParamOption = None,
     as_json: JsonOption = False,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", hidden=True)] = None,
+    out: OutOption = None,
 ) -> None:
     """Take back the last changes of people and stages; facts of the source are changed in their file."""
     from nesyc_runtime.kb.evaluate import evaluate

@@ -170,10 +170,13 @@ def ground(checked: nodes.Spec, declared: nodes.Kb, text: str) -> tuple[str, tup
 
 
 def refuse(text: str, name: str, diagnostics: tuple[Diagnostic, ...]) -> None:
-    """Show what is wrong with a text of the command line and end with exit code 1."""
+    """Show what is wrong with a text of the command line and end with exit code 1; with `--json` as `check` does."""
     if not diagnostics:
         return
-    from nesyc.diagnostics import SourceMap, render_text
+    from nesyc.diagnostics import SourceMap, render_text, to_json
 
-    stderr_console().print(render_text(diagnostics, SourceMap({name: text})), markup=False)
+    sources = SourceMap({name: text})
+    stderr_console().print(render_text(diagnostics, sources), markup=False)
+    if "--json" in sys.argv:
+        print_result(to_json(diagnostics, sources), None, as_json=True, out=None)
     raise typer.Exit(1)
