@@ -9,6 +9,7 @@ import typer
 
 from nesyc.cli.ask import ask
 from nesyc.cli.check import check
+from nesyc.cli.clean import clean
 from nesyc.cli.compile import compile
 from nesyc.cli.docs import docs
 from nesyc.cli.explain import explain
@@ -26,6 +27,7 @@ from nesyc.cli.retrieve import retrieve
 from nesyc.cli.review import review
 from nesyc.cli.run import run as run_command
 from nesyc.cli.test import test
+from nesyc.cli.verify import verify
 
 app = typer.Typer(
     name="nesyc",
@@ -55,6 +57,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "docs": docs,
     "report": report,
     "export": export,
+    "verify": verify,
+    "clean": clean,
     "lsp": lsp,
 }
 for _name, _command in COMMANDS.items():

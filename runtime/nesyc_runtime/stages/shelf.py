@@ -67,6 +67,10 @@ class Shelf:
         value = self._read_last().get(stage)
         return value if isinstance(value, dict) and "inputs" in value else None
 
+    def kept(self) -> set[str]:
+        """The keys that some stage was last done with."""
+        return {str(e["key"]) for e in self._read_last().values() if isinstance(e, dict) and "key" in e}
+
     def remember(self, stage: str, inputs: Mapping[str, Any], key: str, spec: str) -> None:
         last = self._read_last()
         entry = {"key": key, "spec": spec, "inputs": dict(inputs)}
