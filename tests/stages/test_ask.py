@@ -16,6 +16,7 @@ from nesyc_runtime.stages.ask import answer_policy, ask, read_inputs
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.ports import Contradiction, Reply
 from nesyc_runtime.stages.respond import tuned_gate
+from nesyc_runtime.stages.results import decisions
 from nesyc_runtime.stages.run import Options, run
 from tests.stages.world import INT, TEXT, World, field, find_stage, location
 
@@ -178,6 +179,10 @@ def test_a_tuned_gate_is_found_on_its_split_and_used(world: World) -> None:
         run(ctx, Options())
         gate = json.loads((ctx.folder("main:nesycd.final") / "gate.json").read_text())["gate"]
         assert 0.25 < gate < 0.26
+        made = [one for one in decisions(ctx)["decisions"] if one["what"] == "gate of main:nesycd.final"]
+        assert (
+            made[0]["choice"] == f"the KB is asked below confidence {gate:.6g}" and "d.dev" in made[0]["why"]
+        )
         assert ask_for(ctx, 500)["gate"] == gate
 
 

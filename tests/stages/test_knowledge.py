@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from nesyc.pipeline import compile_spec
 from nesyc_runtime import config
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.retrieval import Retriever
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.knowledge import StoredKnowledge
 from nesyc_runtime.stages.ports import Entry, Item
@@ -183,3 +186,52 @@ def test_a_store_outside_the_project_is_refused(tmp_path: Path, store: str) -> N
     kb = config.Kb.model_construct(name="family", store=store)
     with pytest.raises(UserError, match="E0206"):
         store_file(Project(tmp_path, spec_dir=tmp_path), kb)
+
+
+def searches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The questions that were searched for, not remembered."""
+    asked: list[str] = []
+    search = Retriever.retrieve_many
+
+    def noted(self: Retriever, questions: Sequence[str], exclude: Any = None) -> Any:
+        asked.extend(questions)
+        return search(self, questions, exclude)
+
+    monkeypatch.setattr(Retriever, "retrieve_many", noted)
+    return asked
+
+
+def test_the_same_question_is_searched_for_once(
+    knowledge: StoredKnowledge, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = searches(monkeypatch)
+    question = "who is bob to ann"
+    first = texts(knowledge, question)
+    knowledge.close()
+    assert texts(knowledge, question) == first and asked == [question], "another process remembers too"
+    texts(knowledge, question, training=True)
+    assert asked == [question] * 2, "what is held out is part of the key"
+    knowledge.write(stage(knowledge), "r1", [entry("bob to ann bob", "a")])
+    texts(knowledge, question)
+    assert asked == [question] * 3, "another state of the knowledge"
+    block = knowledge._build.spec.retrieves[0]
+    items = [Item("i", {"question": question}, {"question": question})]
+    two = knowledge.retrieve(block.model_copy(update={"take": 2}), items, training=False)[0]
+    assert len(two.hits) == 2 and len(asked) == 4, "another setting"
+
+
+@pytest.mark.parametrize("damage", [b"no database", None])
+def test_a_cache_that_cannot_be_used_costs_a_search_only(
+    knowledge: StoredKnowledge, tmp_path: Path, damage: bytes | None
+) -> None:
+    first = texts(knowledge, "bob")
+    knowledge.close()
+    file = tmp_path / ".nesy" / "retrieved.db"
+    if damage is not None:
+        for kept in (tmp_path / ".nesy").glob("retrieved.db-*"):
+            kept.unlink()
+        file.write_bytes(damage)
+    else:
+        with closing(sqlite3.connect(file)) as other, other:
+            other.execute("UPDATE retrieved SET value = '[1]'")
+    assert texts(knowledge, "bob") == first

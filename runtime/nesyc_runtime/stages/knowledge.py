@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
 from nesyc_runtime.expressions import evaluate
+from nesyc_runtime.hashing import digest
 from nesyc_runtime.kb.contradictions import contradictions
 from nesyc_runtime.kb.entries import write_entries
 from nesyc_runtime.kb.evaluate import engine_used
@@ -17,15 +18,23 @@ from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
 from nesyc_runtime.kb.retrieval import Retriever
 from nesyc_runtime.kb.review import pending
+from nesyc_runtime.kb.said import revision
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import shown
+from nesyc_runtime.kb.vectors import embedded_by
 from nesyc_runtime.kb.words import input_key
 from nesyc_runtime.project import Project
+from nesyc_runtime.stages.budgets import readers
 from nesyc_runtime.stages.ports import Contradiction, Entry, Evidence, Found, GoldClaim, Item, RuleTrial
+from nesyc_runtime.stages.remembered import Remembered
 from nesyc_runtime.stages.rule_evidence import measure
 
 if TYPE_CHECKING:
     from nesyc_runtime.kb.vectors import Embedder
+
+RANKING = (
+    1  # of the search itself: another number where the same question over the same rows is answered otherwise
+)
 
 
 class StoredKnowledge:
@@ -47,6 +56,7 @@ class StoredKnowledge:
         self._project = project
         self._embedder = embedder
         self._tokens = tokens
+        self._remembered = Remembered(project.state_dir / "retrieved.db")
         self._stores: dict[str, Store] = {}
         self._retrievers: dict[str, Retriever] = {}
 
@@ -90,11 +100,41 @@ class StoredKnowledge:
         questions = [
             shown(evaluate(retrieve.query, {"input": item.inputs, "row": item.row})) for item in items
         ]
-        held_out = (
-            [[input_key(item.inputs)] for item in items] if training and not retrieve.own_entries else None
-        )
-        results = self._retriever(retrieve).retrieve_many(questions, held_out)
-        return [Found(result.text, result.hits, result.facts) for result in results]
+        own = training and not retrieve.own_entries
+        held_out = [[input_key(item.inputs)] if own else [] for item in items]
+        common = [RANKING, self._revision(retrieve), self._settings(retrieve)]
+        keys = [digest([*common, *asked]) for asked in zip(questions, held_out, strict=True)]
+        found = self._remembered.get(keys)
+        open_ = [place for place, key in enumerate(keys) if key not in found]
+        if open_:
+            results = self._retriever(retrieve).retrieve_many(
+                [questions[place] for place in open_], [held_out[place] for place in open_]
+            )
+            made = {
+                keys[place]: Found(result.text, result.hits, result.facts)
+                for place, result in zip(open_, results, strict=True)
+            }
+            # searching may have written what it searches: vectors, and what relations say
+            if self._revision(retrieve) == common[1]:
+                self._remembered.put(f"{retrieve.kb}.{retrieve.name}", str(common[1]), made.items())
+            found |= made
+        return [found[key] for key in keys]
+
+    def _revision(self, retrieve: config.Retrieve) -> str:
+        return revision(self._store(retrieve.kb))
+
+    def _settings(self, retrieve: config.Retrieve) -> Any:
+        """All else that decides what is found: the block, its embedders, the students that count its budget."""
+        store = self._store(retrieve.kb)
+        targets = [t for t in retrieve.search.targets if isinstance(t, config.NearestTarget)]
+        names = sorted({embedded_by(store, target)[0] for target in targets})
+        models = [self._embedder(name).identity for name in names] if self._embedder is not None else names
+        counted = readers(self._build.spec, retrieve.name) if retrieve.budget is not None else []
+        return [
+            retrieve.model_dump(mode="json", exclude={"name", "location", "task", "gate", "own_entries"}),
+            models,
+            [base.model_dump(mode="json") for base in counted] if self._tokens is not None else [],
+        ]
 
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
         """What the claims would break in the KB were they true."""
@@ -113,6 +153,7 @@ class StoredKnowledge:
             store.close()
         self._stores.clear()
         self._retrievers.clear()
+        self._remembered.close()
 
     def __enter__(self) -> StoredKnowledge:
         return self
@@ -129,15 +170,16 @@ class StoredKnowledge:
         return self._stores[name]
 
     def _retriever(self, retrieve: config.Retrieve) -> Retriever:
-        if retrieve.name not in self._retrievers:
+        block = retrieve.model_dump_json()
+        if block not in self._retrievers:
             measured = self._tokens is not None and retrieve.budget is not None
-            self._retrievers[retrieve.name] = Retriever(
+            self._retrievers[block] = Retriever(
                 self._store(retrieve.kb),
                 retrieve,
                 embedder=self._embedder,
                 count_tokens=self._tokens(retrieve) if self._tokens is not None and measured else None,
             )
-        return self._retrievers[retrieve.name]
+        return self._retrievers[block]
 
 
 def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from nesyc_runtime.stages.ports import Found, Item, Reply
 from nesyc_runtime.stages.prompts import Format, format_of, prompt_for, two_steps
 
 NOTHING = Found(None)
+GATE = "gate.json"  # {"gate", "tuned"}: the threshold, and the split it was tuned on
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,14 @@ def run_respond(ctx: Context, respond: Respond, copy: int, out: Path) -> Counts:
     with ItemLog(out / "log.jsonl") as log:
         responses = respond_all(ctx, asking, items, log, gate)
     write_jsonl(out / "responses.jsonl", responses)
-    write_json(out / "gate.json", {"gate": gate})
+    write_json(out / GATE, {"gate": gate, "tuned": tuned_on(ctx, asking)})
     return Counts(rows_in=len(items), kept=len(items))
+
+
+def tuned_on(ctx: Context, asking: Asking) -> str | None:
+    """The split that the threshold is tuned on, None for one that the spec gives."""
+    gate = ctx.retrieve(asking.format.retrieve).gate if asking.format.retrieve is not None else None
+    return gate.tuned if gate is not None else None
 
 
 def gate_of(ctx: Context, asking: Asking, out: Path) -> float | None:

@@ -12,6 +12,7 @@ from nesyc_runtime.files import write_atomic, write_json, write_jsonl
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.finetune import WEIGHTS
 from nesyc_runtime.stages.graph import Node, Respond, compared, copy_id, short_names
+from nesyc_runtime.stages.respond import GATE
 from nesyc_runtime.stages.scoring import answered_students, comparisons_of, requires_of, scores_of
 
 
@@ -92,7 +93,20 @@ def decisions(ctx: Context) -> dict[str, Any]:
         {"what": f"kb {kb}, rules derived by", "choice": engine, "why": why}
         for kb, engine, why in ctx.knowledge.engines()
     ]
-    return {"v": 1, "run": ctx.run, "decisions": [*made, *ctx.decisions]}
+    return {"v": 1, "run": ctx.run, "decisions": [*made, *_gates(ctx), *ctx.decisions]}
+
+
+def _gates(ctx: Context) -> list[dict[str, Any]]:
+    """The thresholds that were tuned, each for the student whose confidence it is compared with."""
+    found = []
+    for node, done in ctx.done.items():
+        file = done.folder / GATE
+        tuned = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        if tuned.get("tuned") is not None:
+            choice = f"the KB is asked below confidence {tuned['gate']:.6g}"
+            why = f"the least threshold by which most of {tuned['tuned']} is right"
+            found.append({"what": f"gate of {node}", "choice": choice, "why": why})
+    return found
 
 
 def training(ctx: Context, nodes: Mapping[str, Node]) -> list[dict[str, Any]]:
