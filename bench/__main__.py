@@ -6,6 +6,7 @@ import argparse
 import importlib
 import json
 import sys
+from inspect import signature
 from pathlib import Path
 
 from bench import machine, tables
@@ -22,6 +23,9 @@ def main() -> int:
         "names", nargs="*", metavar="NAME", help=f"of {', '.join(NAMES)}; all where none is given"
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of tables")
+    parser.add_argument(
+        "--quick", action="store_true", help="small sizes only, where a benchmark has several"
+    )
     given = parser.parse_args()
     unknown = sorted(set(given.names) - set(NAMES))
     if unknown:
@@ -29,7 +33,8 @@ def main() -> int:
     found = []
     for name in given.names or NAMES:
         before = machine.load()
-        figures = importlib.import_module(f"bench.{name}").run()
+        run = importlib.import_module(f"bench.{name}").run
+        figures = run(quick=True) if given.quick and "quick" in signature(run).parameters else run()
         found.append(
             {"bench": name, "load": [before, machine.load()], "figures": [f.as_json() for f in figures]}
         )

@@ -258,3 +258,11 @@ def test_a_forbid_at_a_confidence_needs_as_much() -> None:
             return len(violations(store))
 
     assert (broken(None), broken(0.25), broken(0.3)) == (1, 1, 0)
+
+
+def test_equally_good_proofs_do_not_grow_side_by_side(tmp_path: Path) -> None:
+    """A program whose facts have very many proofs of the same size, all through one another."""
+    program = compiled(generate(736, "boolean"), tmp_path)
+    assert program is not None
+    with open_kb(program) as store:
+        assert violations(store, limit=0)

@@ -1,8 +1,8 @@
 """Proof trees of a derived fact, the best first.
 
 Best-first search over partial trees: a partial tree is worth what it has times (or the least of, or with the size of)
-the best proofs of its open facts, so the first whole tree is the best one. A fact never supports itself: every tree is
-finite, and so is their number.
+the best proofs of its open facts, so the first whole tree is the best one. Of equally good ones the last begun goes first,
+or all would grow side by side. A fact never supports itself: every tree is finite, and so is their number.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ class Trees:
         if not self._graph.derived(goal):
             yield Tree(goal, None, ())
             return
-        ticket = count()
+        ticket = count(step=-1)
         start = _Open(goal, None, None)
         heap: list[tuple[Cost, int, _Open | None, _Chosen | None]] = [
             (self._best.cost(goal), next(ticket), start, None)
@@ -82,7 +82,7 @@ class Trees:
                 continue
             lowest = min(todo.fact[1], todo.above.lowest) if todo.above is not None else todo.fact[1]
             above = _Above(todo.fact, todo.above, lowest)
-            for support in self._graph.supports(todo.fact):
+            for support in reversed(self._graph.supports(todo.fact)):
                 inner = [fact for fact in support.facts if self._graph.derived(fact)]
                 if any(_stands_above(fact, above) for fact in inner):
                     continue
