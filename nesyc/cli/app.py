@@ -26,6 +26,7 @@ from nesyc.cli.report import report
 from nesyc.cli.retrieve import retrieve
 from nesyc.cli.review import review
 from nesyc.cli.run import run as run_command
+from nesyc.cli.serve import serve
 from nesyc.cli.test import test
 from nesyc.cli.verify import verify
 
@@ -56,6 +57,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "explain": explain,
     "docs": docs,
     "report": report,
+    "serve": serve,
     "export": export,
     "verify": verify,
     "clean": clean,

@@ -43,12 +43,13 @@ pipeline p for t { stage cot = sample(teacher = big, data = d.train) }
 test "two steps" for family { expect ancestor("ann", "carl") by step; }
 """
 SPEC_OPTIONS = {"--spec", "--build", "--profile", "--param", "--json", "--out"}
-# No spec is behind these: they begin a project, format files, print a table, or are asked by an editor.
-WITHOUT_SPEC = {
+# These begin a project, format files or print a table without a spec; an editor or an HTTP client asks the last two.
+OTHERS = {
     "init": {"--json", "--out"},
     "fmt": {"--json", "--out"},
     "explain": {"--json", "--out"},
     "lsp": set[str](),
+    "serve": {"--spec", "--build", "--profile", "--param"},
 }
 OF_A_KB = {"query", "why", "whynot", "profile", "review", "fit weights"} | {
     f"kb {name}" for name in ("log", "at", "undo", "migrate", "export", "import")
@@ -59,13 +60,13 @@ ROWS = {"query", "why", "profile", "kb log", "kb at"}
 CALLS = {
     "check": "check", "compile": "compile", "plan": "plan", "run": "run", "test": "test", "profile": "profile",
     "query": "query parent(x,y)", "why": 'why ancestor("ann","carl")', "whynot": 'whynot ancestor("carl","ann")',
-    "retrieve": "retrieve hints bob", "review": "review --list", "fit weights": "fit weights labels.csv",
+    "retrieve": "retrieve hints bob", "clean": "clean --dry-run", "review": "review --list", "fit weights": "fit weights labels.csv",
     "kb log": "kb log", "kb at": "kb at 2040-01-01", "kb undo": "kb undo", "kb migrate": "kb migrate",
     "kb export": "kb export", "explain": "explain E0402", "fmt": "fmt --check", "init": "init new",
 }  # fmt: skip
 # What these write into `--out` is no JSON: `tests/docs_page`, `tests/report` and `tests/stages` hold them.
-PAGES = {"docs", "report"}
-ELSEWHERE = {"ask", "kb import", "lsp", *PAGES}
+PAGES = {"docs", "report", "export"}
+ELSEWHERE = {"ask", "kb import", "lsp", "serve", "verify", *PAGES}
 # `plan --out` keeps the plan and shows it too.
 SAYS_IT_TOO = {"plan"}
 
@@ -84,7 +85,7 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_options(name: str) -> None:
     options = {option for parameter in COMMANDS[name].params for option in parameter.opts}
-    assert WITHOUT_SPEC.get(name, SPEC_OPTIONS) <= options
+    assert OTHERS.get(name, SPEC_OPTIONS) <= options
     assert ("--kb" in options) == (name in OF_A_KB)
     if name in ROWS:
         limit = next(parameter for parameter in COMMANDS[name].params if "--limit" in parameter.opts)
@@ -123,7 +124,7 @@ def test_one_object_on_stdout_or_in_the_file(
     name: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = CALLS[name].split()
-    if name not in WITHOUT_SPEC:
+    if name not in OTHERS:
         words += ["--spec", "s.nesy", "--build", "b", "--profile", "big", "--param", "least=3"]
     code = call(monkeypatch, *words, "--json")
     value = json.loads(capsys.readouterr().out)
@@ -135,7 +136,7 @@ def test_one_object_on_stdout_or_in_the_file(
     kept = json.loads(Path("kept/out.json").read_text())
     assert kept["v"] == 1 and kept.keys() >= value.keys()
     assert [path.name for path in Path("kept").iterdir()] == ["out.json"]
-    if name not in WITHOUT_SPEC and name != "check":
+    if name not in OTHERS and name != "check":
         assert json.loads(Path("b/s/manifest.json").read_text())["params"] == {"least": 3}
 
 
