@@ -136,7 +136,7 @@ def test_one_object_on_stdout_or_in_the_file(
     kept = json.loads(Path("kept/out.json").read_text())
     assert kept["v"] == 1 and kept.keys() >= value.keys()
     assert [path.name for path in Path("kept").iterdir()] == ["out.json"]
-    if name not in OTHERS and name != "check":
+    if name not in OTHERS and name not in ("check", "clean"):  # these two compile nothing
         assert json.loads(Path("b/s/manifest.json").read_text())["params"] == {"least": 3}
 
 
