@@ -15,7 +15,7 @@ from nesyc.diagnostics.span import Span
 from nesyc.emit.files import write_atomic
 from nesyc.emit.sql import emit_program, emit_query
 from nesyc.fragments.answers import rules_said
-from nesyc.fragments.proposals import Proposal, merge_proposals
+from nesyc.fragments.proposals import Judgement, Proposal, judged, merge_proposals
 from nesyc.fragments.rules import kb_items, meaning, own_text, rules_in
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from nesyc_runtime import config
     from nesyc_runtime.artifact import Build
     from nesyc_runtime.project import Project
-    from nesyc_runtime.stages.ports import InducedRule, RuleTrial
+    from nesyc_runtime.stages.ports import InducedRule, RuleTrial, Verdict
 
 RULE = "<rule>"
 USELESS = ("W0402", "W0403")  # can never fire; derives nothing new
@@ -71,6 +71,15 @@ class SourceRulebook:
         others = self._names_elsewhere(stage)
         found = self.change(stage.into, lambda text: _merge(stage.into, text, stage.kb, proposals, others))
         return Counter(outcome for _, outcome in found)
+
+    def judge(self, stage: config.InduceStage, verdicts: Sequence[Verdict], *, by: str, drop: bool) -> None:
+        found = [
+            Judgement(one.subject, {"lift": one.lift, "data": one.data}, one.told, one.harmful)
+            for one in verdicts
+        ]
+        self.change(
+            stage.into, lambda text: (judged(stage.into, text or "", stage.kb, found, by, drop=drop), None)
+        )
 
     def waiting(self, stage: config.InduceStage) -> tuple[str, ...]:
         text = self._read(stage.into)

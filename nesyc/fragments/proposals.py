@@ -9,7 +9,7 @@ from typing import Literal
 from nesyc.checks.annotations import find_annotation, status_of
 from nesyc.diagnostics.shown import shown
 from nesyc.format.format import format_text
-from nesyc.fragments.annotate import Edit, edited, with_arguments, written
+from nesyc.fragments.annotate import Edit, edited, with_arguments, with_status, written
 from nesyc.fragments.rules import meaning, own_text, rules_in
 from nesyc.syntax import nodes as ast
 
@@ -101,19 +101,56 @@ def _again(text: str, rule: ast.Rule, proposal: Proposal) -> tuple[Outcome, list
 
 
 def _noted(text: str, rule: ast.Rule, proposal: Proposal) -> tuple[Outcome, list[Edit]]:
-    """A comment above an accepted rule says what was measured since; it takes the place of an earlier one."""
     names = ("run", "support", "against", "tried", "lift")
     told = ", ".join(
         f"{name} = {written(proposal.learned[name])}" for name in names if name in proposal.learned
     )
-    line = f"{EVIDENCE}: {told}\n"
+    edits = _comment(text, rule, told)
+    return ("noted" if edits else "there"), edits
+
+
+def _comment(text: str, rule: ast.Rule, told: str) -> list[Edit]:
+    """A comment above an accepted rule says what was measured since; it takes the place of an earlier one."""
+    line = f"{EVIDENCE}: {shown(told)}\n"
     start = text.rfind("\n", 0, rule.span.start) + 1
     before = text.rfind("\n", 0, max(start - 1, 0)) + 1
-    if text[before:start].startswith(EVIDENCE):
-        if text[before:start].strip() == line.strip():
-            return "there", []
-        return "noted", [(before, start, line)]
-    return "noted", [(start, start, line)]
+    if not text[before:start].startswith(EVIDENCE):
+        return [(start, start, line)]
+    return [] if text[before:start].strip() == line.strip() else [(before, start, line)]
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What a validation found of a rule: `text` is its source, `learned` what goes into `@learned`, `told` in words."""
+
+    text: str
+    learned: Mapping[str, object]
+    told: str
+    harmful: bool
+
+
+def judged(path: str, text: str, kb: str, judgements: Sequence[Judgement], by: str, *, drop: bool) -> str:
+    """The text with each judgement beside its rule. A harmful proposal is rejected, or with `drop` False marked stale.
+
+    A rule that a person decided on stays: above an accepted one stands what was found, as a comment.
+    """
+    by_meaning = {meaning(rule): rule for rule in reversed(rules_in(path, text, kb).values())}
+    edits: list[Edit] = []
+    for one in judgements:
+        rule = by_meaning.get(meaning(_only_rule(one.text, kb)))
+        learned = find_annotation(rule.annotations, "learned") if rule is not None else None
+        if rule is None or learned is None:
+            continue
+        status = status_of(rule.annotations)
+        if status == "accepted":
+            edits += _comment(text, rule, one.told)
+        elif status in ("proposed", "stale", None):
+            edits += with_arguments(text, learned, one.learned)
+            word = ("rejected" if drop else "stale") if one.harmful else "proposed"
+            if word != status:
+                about = {"by": f"stage {by}", "note": one.told} if one.harmful else {}
+                edits.append(with_status(text, rule, word, about))
+    return edited(text, edits)
 
 
 def _free(name: str, taken: set[str]) -> str:

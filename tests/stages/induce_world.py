@@ -100,10 +100,11 @@ SAYS: dict[str, tuple[str, str]] = {
 
 
 class KnowsNothing:
-    """A student that answers `uncle`, and with knowledge in its prompt what the last word but two of it is."""
+    """A student that answers `default`, and where its prompt speaks of a grandfather or grandmother that."""
 
     def __init__(self) -> None:
         self.prompts: list[str] = []
+        self.default = "uncle"
 
     def train(self, stage: Any, lessons: Sequence[Any], *, out: Path, **rest: Any) -> None:
         out.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,9 @@ class KnowsNothing:
             on_reply(index, Reply(f"answer: {self.answer(prompt)}", 0.5, 1))
 
     def answer(self, prompt: str) -> str:
-        return next((word for word in ("grandfather", "grandmother") if f"the {word} of" in prompt), "uncle")
+        return next(
+            (word for word in ("grandfather", "grandmother") if f"the {word} of" in prompt), self.default
+        )
 
 
 class InduceWorld:

@@ -48,7 +48,7 @@ def write_entries(
     owner: str,
     provenance: Provenance = None,
     origin: str = "unreviewed",
-    status: str = "proposed",
+    status: str | Sequence[str] = "proposed",
     conf: float = 1.0,
     replace: bool = False,
     why: str = "",
@@ -57,12 +57,13 @@ def write_entries(
 
     A row that stands already is not written twice. A whole-number key left out of a row is found (the same content
     has the same key) or given. `provenance` is one mapping for all rows or one a row; its `inputs` are the
-    normalised inputs of the items a row was learnt from. With `replace`, rows the owner held before and does not
+    normalised inputs of the items a row was learnt from; `status` likewise. With `replace`, rows the owner held before and does not
     write now go, unless a person accepted them. Nothing here changes a row that a person accepted, edited or
     rejected. `why` stands in the history. Raises `UserError` for rows that do not fit the relation; then nothing is
     written.
     """
     plan = _stored(store, relation)
+    statuses = [status] * len(rows) if isinstance(status, str) else status
     each = provenance if isinstance(provenance, Sequence) else [provenance] * len(rows)
     if store.declared[relation].provenance_required and not all(each):
         raise UserError(f"E0802: rows of `{relation}` need their provenance")
@@ -70,7 +71,7 @@ def write_entries(
     with store.changing(owner, why or f"write {relation}"):
         changed = False
         held: set[int] = set()
-        for number, (row, source) in enumerate(zip(rows, each, strict=True), 1):
+        for number, (row, source, word) in enumerate(zip(rows, each, statuses, strict=True), 1):
             values = _complete(store, plan, row, f"{printable(owner, 60)}: row {number}")
             if _rejected(store, plan, values):
                 written.append(Written("rejected", ()))
@@ -80,7 +81,7 @@ def write_entries(
                 written.append(Written("conflict", ()))
                 continue
             note = None if source is None else json.dumps(source, ensure_ascii=False, sort_keys=True)
-            changed |= hold(store, plan, stored, Claim(owner, conf, origin, status, None, note))
+            changed |= hold(store, plan, stored, Claim(owner, conf, origin, word, None, note))
             found = find_row(store, plan, stored)
             assert found is not None
             held.add(found)

@@ -7,7 +7,8 @@ a first question reads is kept until any process changes the store.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from typing import TYPE_CHECKING
+from itertools import islice
+from typing import TYPE_CHECKING, Any
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
@@ -56,9 +57,13 @@ class Retriever:
         self._stamp: Stamp | None = None
 
     def retrieve_many(
-        self, questions: Sequence[str], exclude: Sequence[Collection[str]] | None = None
+        self,
+        questions: Sequence[str],
+        exclude: Sequence[Collection[str]] | None = None,
+        hide: Sequence[Collection[tuple[str, tuple[Any, ...]]]] | None = None,
     ) -> list[Retrieved]:
-        """What each question gets. `exclude[i]` are input keys (`words.input_key`) whose entries question i never sees.
+        """What each question gets. `exclude[i]` are input keys (`words.input_key`) whose entries question i never sees,
+        `hide[i]` rows, by relation and key, that it never sees.
 
         Raises `UserError` where a search by meaning has no embedder.
         """
@@ -74,6 +79,9 @@ class Retriever:
                     for ranking, search in zip(self._rankings, searches, strict=True)
                 ]
                 ranked = merge(self._retrieve.search, lists, depth)
+                if hide is not None:
+                    hidden = hide[number]
+                    ranked = iter([one for one in islice(ranked, depth) if one[0].place not in hidden])
                 results.append(choose(self._retrieve, ranked, self._count_tokens))
         return results
 

@@ -14,7 +14,7 @@ from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.graph import sentence
 from nesyc_runtime.kb.past import undo
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.rows import PROPOSED, quote, row_values
+from nesyc_runtime.kb.rows import PROPOSED, STALE, quote, row_values
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column
 
@@ -100,7 +100,7 @@ def pending(store: Store, relation: str, owner: str) -> int:
 
 
 def _of_relation(store: Store, plan: RelationPlan, stage: str | None) -> list[Proposal]:
-    condition, bound = "r.status = ?", [store.find_symbol(PROPOSED)]
+    condition, bound = "r.status IN (?, ?)", [store.find_symbol(PROPOSED), store.find_symbol(STALE)]
     if stage is not None:
         condition, bound = f"{condition} AND r.owner = ?", [*bound, store.find_symbol(f"stage:{stage}")]
     found = store.execute(

@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 ORIGINS = ("human", "teacher", "unreviewed")
-PROPOSED, ACCEPTED = "proposed", "accepted"
+PROPOSED, ACCEPTED, STALE = "proposed", "accepted", "stale"
 FIELDS = "written, origin, status, owner, line, provenance"
 
 
@@ -105,7 +105,7 @@ def hold(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: Cla
         return True
     claims = claims_of(store, relation, row)
     before = claims.get(claim.owner)
-    if before == claim or (before is not None and before.status == ACCEPTED and claim.status == PROPOSED):
+    if before == claim or (before is not None and before.status == ACCEPTED and claim.status != ACCEPTED):
         return False
     claims[claim.owner] = claim
     elect(store, relation, row, claims)

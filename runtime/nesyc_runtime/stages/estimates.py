@@ -40,6 +40,7 @@ SECONDS = {  # of one unit of work, where this machine has not done any
     "call": (0.0, 0.1),
     "finetune": (0.002, 2.0),
     "mine_errors": (0.005, 5.0),
+    "validate": (0.005, 5.0),
     "respond": (0.005, 5.0),
 }
 EARLIER = (0.5, 2.0)  # how far a stage's time lies from that of its like
@@ -58,8 +59,6 @@ class Estimate:
 
 def estimate(ctx: Context, node: Node) -> Estimate:
     work = work_of(ctx, node)
-    if work is None:
-        return Estimate()
     stage = node.stage
     if not isinstance(stage, ASKING):
         seconds, measured = _seconds(ctx, stage.kind, work)

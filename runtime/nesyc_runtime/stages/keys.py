@@ -18,6 +18,7 @@ from nesyc_runtime.stages.graph import Node, Respond, copy_id, task_of
 from nesyc_runtime.stages.induce import mined_splits
 from nesyc_runtime.stages.prompts import format_of
 from nesyc_runtime.stages.respond import evaluation_items
+from nesyc_runtime.stages.validate import format_for, retrieve_of, student_name
 
 Inputs = dict[str, Any]
 
@@ -57,7 +58,7 @@ def node_inputs(ctx: Context, node: Node) -> Inputs:
         case config.InduceStage():
             inputs = _induce(ctx, stage)
         case config.ValidateStage():
-            inputs = {"kind": stage.kind}
+            inputs = _validate(ctx, stage)
         case Respond():
             inputs = _respond(ctx, stage, node)
     generation = 0 if isinstance(stage, Respond) else ctx.generations.of(stage.id)
@@ -189,22 +190,47 @@ def _extract(ctx: Context, stage: config.ExtractStage) -> Inputs:
 def _induce(ctx: Context, stage: config.InduceStage) -> Inputs:
     """Teachers' rules are left out, accepted or not: what a stage gives must not depend on what became of it."""
     kb = next(kb for kb in ctx.spec.kbs if kb.name == stage.kb)
-    relations = [relation.model_dump(mode="json", exclude={"location"}) for relation in kb.relations]
-    rules = [[rule.text, rule.confidence] for rule in kb.rules if rule.active and rule.origin == "human"]
-    facts = [[fact.relation, fact.values, fact.confidence] for fact in kb.facts]
-    files = [[file.relation, file.sha256, file.confidence] for file in kb.fact_files]
     return {
         **_common(ctx, "induce", stage.task),
         **_settings(stage),
         **_teacher(ctx, stage.teacher),
         **{name: value for split in mined_splits(ctx, stage) for name, value in _rows(ctx, split).items()},
         "errors": [ctx.keys[name] for name in stage.data],
-        f"relations of {kb.name}": digest(relations),
-        f"rules of {kb.name}": digest(rules),
-        f"facts of {kb.name}": digest([facts, files]),
+        **_people_say(kb),
         "claims": digest(
             [claim.model_dump(mode="json", exclude={"location"}) for claim in ctx.task(stage.task).claims]
         ),
+    }
+
+
+def _validate(ctx: Context, stage: config.ValidateStage) -> Inputs:
+    """What is retrieved is left out: it depends on what became of the verdicts."""
+    retrieve = retrieve_of(ctx, stage)
+    kb = next(kb for kb in ctx.spec.kbs if kb.name == retrieve.kb)
+    student = ctx.student(student_name(ctx, stage.model))
+    return {
+        **_common(ctx, "validate", stage.task),
+        **_settings(stage),
+        **_rows(ctx, stage.data),
+        **_model(ctx, stage.model),
+        "of": [ctx.keys[name] for name in stage.of],
+        "`retrieve`": digest(retrieve.model_dump(mode="json", exclude={"location", "name", "gate"})),
+        "`format`": format_for(ctx, stage).shown,
+        "`max_new_tokens`": student.max_new_tokens,
+        **_people_say(kb),
+    }
+
+
+def _people_say(kb: config.Kb) -> Inputs:
+    """A KB without what stages made of it."""
+    relations = [relation.model_dump(mode="json", exclude={"location"}) for relation in kb.relations]
+    rules = [[rule.text, rule.confidence] for rule in kb.rules if rule.active and rule.origin == "human"]
+    facts = [[fact.relation, fact.values, fact.confidence] for fact in kb.facts]
+    files = [[file.relation, file.sha256, file.confidence] for file in kb.fact_files]
+    return {
+        f"relations of {kb.name}": digest(relations),
+        f"rules of {kb.name}": digest(rules),
+        f"facts of {kb.name}": digest([facts, files]),
     }
 
 

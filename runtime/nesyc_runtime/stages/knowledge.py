@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import asdict
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -12,12 +13,13 @@ from nesyc_runtime.artifact import Build
 from nesyc_runtime.expressions import evaluate
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.kb.contradictions import contradictions
+from nesyc_runtime.kb.difference import with_rules
 from nesyc_runtime.kb.entries import write_entries
 from nesyc_runtime.kb.evaluate import engine_used
 from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
 from nesyc_runtime.kb.retrieval import Retriever
-from nesyc_runtime.kb.review import pending
+from nesyc_runtime.kb.review import pending, proposals
 from nesyc_runtime.kb.said import revision
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import shown
@@ -25,7 +27,17 @@ from nesyc_runtime.kb.vectors import embedded_by
 from nesyc_runtime.kb.words import input_key
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.budgets import readers
-from nesyc_runtime.stages.ports import Contradiction, Entry, Evidence, Found, GoldClaim, Item, RuleTrial
+from nesyc_runtime.stages.entries import asked_columns
+from nesyc_runtime.stages.ports import (
+    Contradiction,
+    Entry,
+    Evidence,
+    Found,
+    GoldClaim,
+    Item,
+    Place,
+    RuleTrial,
+)
 from nesyc_runtime.stages.remembered import Remembered
 from nesyc_runtime.stages.rule_evidence import measure
 
@@ -84,6 +96,7 @@ class StoredKnowledge:
             [entry.values for entry in entries],
             owner=owner,
             provenance=[_provenance(stage, run, entry) for entry in entries],
+            status=["stale" if entry.verdict and entry.verdict.harmful else "proposed" for entry in entries],
             replace=True,
             why=f"run {run}",
         )
@@ -97,9 +110,7 @@ class StoredKnowledge:
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; in training its own entries are held out, unless `own_entries` says not to."""
-        questions = [
-            shown(evaluate(retrieve.query, {"input": item.inputs, "row": item.row})) for item in items
-        ]
+        questions = _questions(retrieve, items)
         own = training and not retrieve.own_entries
         held_out = [[input_key(item.inputs)] if own else [] for item in items]
         common = [RANKING, self._revision(retrieve), self._settings(retrieve)]
@@ -135,6 +146,30 @@ class StoredKnowledge:
             models,
             [base.model_dump(mode="json") for base in counted] if self._tokens is not None else [],
         ]
+
+    def retrieve_without(
+        self, retrieve: config.Retrieve, items: Sequence[Item], hide: Sequence[Collection[Place]]
+    ) -> list[Found]:
+        """What the KB would give each item without the rows `hide[i]`."""
+        results = self._retriever(retrieve).retrieve_many(_questions(retrieve, items), hide=hide)
+        return [Found(result.text, result.hits, result.facts) for result in results]
+
+    def retrieve_with(
+        self, trial: RuleTrial, retrieve: config.Retrieve, items: Sequence[Item]
+    ) -> list[Found]:
+        """What the KB would give each item with a rule in force."""
+        with with_rules(self._store(retrieve.kb), trial.kb, trial.program) as store:
+            results = self._made(store, retrieve).retrieve_many(_questions(retrieve, items))
+        return [Found(result.text, result.hits, result.facts) for result in results]
+
+    def written(self, stage: config.ExtractStage) -> Mapping[Place, Mapping[str, Any]]:
+        """The stage's entries in the KB that no person decided on: what they say, by where they stand."""
+        kb, _, relation = stage.into.partition(".")
+        asked = {column.name for column in asked_columns(self._store(kb).declared[relation])}
+        return {
+            (relation, one.key): {name: value for name, value in one.values.items() if name in asked}
+            for one in proposals(self._store(kb), stage=stage.id, relation=relation)
+        }
 
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
         """What the claims would break in the KB were they true."""
@@ -172,14 +207,21 @@ class StoredKnowledge:
     def _retriever(self, retrieve: config.Retrieve) -> Retriever:
         block = retrieve.model_dump_json()
         if block not in self._retrievers:
-            measured = self._tokens is not None and retrieve.budget is not None
-            self._retrievers[block] = Retriever(
-                self._store(retrieve.kb),
-                retrieve,
-                embedder=self._embedder,
-                count_tokens=self._tokens(retrieve) if self._tokens is not None and measured else None,
-            )
+            self._retrievers[block] = self._made(self._store(retrieve.kb), retrieve)
         return self._retrievers[block]
+
+    def _made(self, store: Store, retrieve: config.Retrieve) -> Retriever:
+        measured = self._tokens is not None and retrieve.budget is not None
+        return Retriever(
+            store,
+            retrieve,
+            embedder=self._embedder,
+            count_tokens=self._tokens(retrieve) if self._tokens is not None and measured else None,
+        )
+
+
+def _questions(retrieve: config.Retrieve, items: Sequence[Item]) -> list[str]:
+    return [shown(evaluate(retrieve.query, {"input": item.inputs, "row": item.row})) for item in items]
 
 
 def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str, Any]:
@@ -192,4 +234,5 @@ def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str,
         "usd": entry.usd,
         "sources": list(entry.sources),
         "inputs": sorted({input_key(inputs) for inputs in entry.inputs}),
+        **({"validated": asdict(entry.verdict)} if entry.verdict is not None else {}),
     }

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.stages.context import Context
@@ -15,7 +14,7 @@ from nesyc_runtime.stages.explain import UPSTREAM
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, select
 from nesyc_runtime.stages.keys import Inputs, node_inputs, stage_key
 from nesyc_runtime.stages.review import waits_for_review
-from nesyc_runtime.stages.run import NOT_RUN, put_in_place, reasons, refreshed, shown_name
+from nesyc_runtime.stages.run import put_in_place, reasons, refreshed, shown_name
 from nesyc_runtime.stages.seen import kb_parts, search_parts
 from nesyc_runtime.stages.work import ASKING, is_known, open_requests, requests_of
 from nesyc_runtime.teachers.ask import distinct_requests
@@ -64,8 +63,7 @@ def _plan_node(ctx: Context, node: Node, planned: Mapping[str, Planned]) -> Plan
     done = ctx.shelf.find(key) if not waiting else None
     if done is not None:
         ctx.done[node.id] = done
-        if not isinstance(node.stage, config.InduceStage):  # a plan writes no source
-            put_in_place(ctx, node, done)
+        put_in_place(ctx, node, done, source=False)
         return Planned(node, key, "done", (), inputs=own)
     why = _why(ctx, node, inputs, waiting)
     spend = estimate(ctx, node)
@@ -121,8 +119,6 @@ def _content(part: Any) -> Any:
 
 def _blocked(ctx: Context, node: Node, planned: Mapping[str, Planned]) -> str | None:
     stage = node.stage
-    if stage.kind in NOT_RUN:
-        return f"this version of nesyc cannot run `{stage.kind}` stages"
     for name in node.after:
         before = planned[name]
         if before.state == "blocked":

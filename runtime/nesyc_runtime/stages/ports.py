@@ -5,7 +5,7 @@ The engine is written against these, so that it is tested without a model and a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,11 +54,39 @@ class Found:
     facts: tuple[Mapping[str, Any], ...] = ()
 
 
+Place = tuple[str, tuple[Any, ...]]  # of a row: its relation and key
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How the answers to `n` items of the split `data` differ because of `subject`, an entry or a rule.
+
+    `helped` became right with it, `harmed` wrong; `lift` is their difference over n, `p` that of the exact sign test.
+    """
+
+    subject: str
+    data: str
+    n: int
+    helped: int
+    harmed: int
+    lift: float
+    p: float
+
+    @property
+    def harmful(self) -> bool:
+        return self.harmed > self.helped
+
+    @property
+    def told(self) -> str:
+        return f"lift {self.lift:+g} on {self.data}: {self.helped} helped, {self.harmed} harmed of {self.n}, p = {self.p:g}"
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """A KB row a stage wrote: `values` by column, `sources` the ids of the items it was drawn from.
 
-    By `inputs`, those items' inputs, retrieval holds an item's own entries out. `usd` is what its answers cost.
+    By `inputs`, those items' inputs, retrieval holds an item's own entries out. `usd` is what its answers cost, `verdict`
+    what a validation found of it.
     """
 
     values: Mapping[str, Any]
@@ -67,6 +95,7 @@ class Entry:
     teacher: str
     prompt: str
     usd: float = 0.0
+    verdict: Verdict | None = None
 
 
 Claim = tuple[str, tuple[Any, ...]]  # a relation and its values in column order
@@ -144,6 +173,9 @@ class Rulebook(Protocol):
     def write(self, stage: config.InduceStage, rules: Sequence[InducedRule]) -> Mapping[str, int]:
         """Merge the rules into the stage's file as proposals; what a person decided on stays. Gives counts by outcome."""
 
+    def judge(self, stage: config.InduceStage, verdicts: Sequence[Verdict], *, by: str, drop: bool) -> None:
+        """Write what a validation found beside the stage's rules; harmful proposals are rejected, or marked stale."""
+
     def waiting(self, stage: config.InduceStage) -> tuple[str, ...]:
         """The names of the rules in the stage's file that nobody has decided on."""
 
@@ -195,6 +227,19 @@ class Knowledge(Protocol):
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; with `training` an item's own entries are held out."""
+
+    def retrieve_without(
+        self, retrieve: config.Retrieve, items: Sequence[Item], hide: Sequence[Collection[Place]]
+    ) -> list[Found]:
+        """What the KB would give each item without the rows `hide[i]`."""
+
+    def retrieve_with(
+        self, trial: RuleTrial, retrieve: config.Retrieve, items: Sequence[Item]
+    ) -> list[Found]:
+        """What the KB would give each item with a rule in force."""
+
+    def written(self, stage: config.ExtractStage) -> Mapping[Place, Mapping[str, Any]]:
+        """The stage's entries in the KB that no person decided on: what they say, by where they stand."""
 
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
         """What the claims, (relation, values) pairs, would break in the KB were they true."""

@@ -77,9 +77,9 @@ def gate_of(ctx: Context, asking: Asking, out: Path) -> float | None:
         return gate.below if gate is not None else None
     items = [item_of(asking.task, row) for row in ctx.data.split(gate.tuned).rows]
     with ItemLog(out / "gate.jsonl") as log:
-        closed = _respond_with(ctx, asking, items, [None] * len(items), log, "closed")
+        closed = respond_with(ctx, asking, items, [None] * len(items), log, "closed")
         found = _found(ctx, asking, items)
-        opened = _respond_with(ctx, asking, items, found, log, "open")
+        opened = respond_with(ctx, asking, items, found, log, "open")
     verdicts = [
         (
             alone["confidence"],
@@ -114,11 +114,11 @@ def respond_all(
     """One response object for each item, those in the log not asked again."""
     if gate is None:
         found = _found(ctx, asking, items)
-        return _respond_with(ctx, asking, items, found, log, "")
-    closed = _respond_with(ctx, asking, items, [None] * len(items), log, "closed")
+        return respond_with(ctx, asking, items, found, log, "")
+    closed = respond_with(ctx, asking, items, [None] * len(items), log, "closed")
     unsure = [position for position, value in enumerate(closed) if value["confidence"] < gate]
     asked = [items[position] for position in unsure]
-    opened = _respond_with(ctx, asking, asked, _found(ctx, asking, asked), log, "open")
+    opened = respond_with(ctx, asking, asked, _found(ctx, asking, asked), log, "open")
     for position, value in zip(unsure, opened, strict=True):
         closed[position] = {**value, "confidence": closed[position]["confidence"]}
     return closed
@@ -130,7 +130,7 @@ def _found(ctx: Context, asking: Asking, items: Sequence[Item]) -> Sequence[Foun
     return ctx.found(asking.format.retrieve, list(items), training=asking.training)
 
 
-def _respond_with(
+def respond_with(
     ctx: Context,
     asking: Asking,
     items: Sequence[Item],

@@ -16,7 +16,7 @@ from nesyc_runtime.project import Project
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.examples import Counts
 from nesyc_runtime.stages.explain import changed_names, explain
-from nesyc_runtime.stages.extract import read_entries, run_extract
+from nesyc_runtime.stages.extract import run_extract
 from nesyc_runtime.stages.finetune import run_finetune
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, find, select, short_names
 from nesyc_runtime.stages.induce import check_induce, run_induce, write_rules
@@ -29,13 +29,10 @@ from nesyc_runtime.stages.sample import run_sample
 from nesyc_runtime.stages.seen import parts_of, remember_parts, seen_of
 from nesyc_runtime.stages.shelf import Done, Generations, Shelf
 from nesyc_runtime.stages.sizes import size_of
+from nesyc_runtime.stages.validate import put_entries, put_verdicts, retrieve_of, run_validate
 from nesyc_runtime.stages.work import ASKING, work_of
 from nesyc_runtime.teachers.open import Teachers
 from nesyc_runtime.teachers.store import AnswerStore
-
-NOT_RUN = {
-    "validate": "leave it out with --select, or remove it",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,14 +130,12 @@ def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -
         stage = nodes[id_].stage
         if id_ not in selected:
             continue
-        if stage.kind in NOT_RUN:
-            raise UserError(
-                f"stage `{id_}`: this version of nesyc cannot run `{stage.kind}` stages", NOT_RUN[stage.kind]
-            )
         if isinstance(stage, ASKING):
             ctx.teachers.get(stage.teacher)
         if isinstance(stage, config.InduceStage):
             check_induce(ctx, stage)
+        if isinstance(stage, config.ValidateStage):
+            retrieve_of(ctx, stage)
         if isinstance(stage, Respond):
             ctx.data.split(stage.evaluate.split)
     for name in sorted(_training_splits(nodes, selected)):
@@ -171,18 +166,20 @@ def _do(ctx: Context, node: Node, outcome: Outcome) -> None:
     else:
         _charge(ctx, node, done)
         ctx.reporter.note(f"{shown_name(ctx, node)}: done before")
+    ctx.done[node.id] = done
     put_in_place(ctx, node, done)
     ctx.shelf.remember(node.id, inputs, key, spec_digest(ctx.build))
     remember_parts(ctx, node, inputs)
-    ctx.done[node.id] = done
 
 
-def put_in_place(ctx: Context, node: Node, done: Done) -> None:
-    """Let what a finished stage made stand where others read it: the KB, or a file of the source."""
+def put_in_place(ctx: Context, node: Node, done: Done, *, source: bool = True) -> None:
+    """Let what a finished stage made stand where others read it: the KB and, with `source`, files of the source."""
     match node.stage:
         case config.ExtractStage() as stage:
-            ctx.knowledge.write(stage, str(done.info["run"]), read_entries(done.folder / "entries.jsonl"))
-        case config.InduceStage() as stage:
+            put_entries(ctx, stage, done)
+        case config.ValidateStage() as stage:
+            put_verdicts(ctx, stage, done, source=source)
+        case config.InduceStage() as stage if source:
             counts = write_rules(ctx, stage, done.folder)
             if counts:
                 told = ", ".join(f"{count} {what}" for what, count in sorted(counts.items()))
@@ -216,7 +213,7 @@ def _work(ctx: Context, node: Node, key: str, why: Sequence[str]) -> Done:
         "counts": asdict(counts),
         "seconds": round(ctx.clock() - start, 3),
     }
-    if work is not None and whole:
+    if whole:
         info["work"] = {"by": work.by, "size": work.size[1]}
     done = ctx.shelf.finish(key, info)
     assert partial != done.folder
@@ -242,7 +239,7 @@ def _execute(ctx: Context, node: Node) -> Counts:
         case Respond():
             return run_respond(ctx, node.stage, node.copy, out)
         case config.ValidateStage():
-            raise AssertionError("refused before the run began")
+            return run_validate(ctx, node.stage, out)
 
 
 def _charge(ctx: Context, node: Node, done: Done) -> None:

@@ -14,6 +14,7 @@ from nesyc_runtime.stages.finetune import is_stage, training_examples
 from nesyc_runtime.stages.graph import Node, Respond, all_stages
 from nesyc_runtime.stages.induce import induce_requests
 from nesyc_runtime.stages.sample import sample_requests, sampled_rows
+from nesyc_runtime.stages.validate import retrieve_of
 from nesyc_runtime.teachers.ask import missing_requests
 from nesyc_runtime.teachers.base import Request
 
@@ -31,8 +32,8 @@ class Work:
     size: Range
 
 
-def work_of(ctx: Context, node: Node) -> Work | None:
-    """None for what this version cannot run."""
+def work_of(ctx: Context, node: Node) -> Work:
+    """What doing a node takes."""
     match node.stage:
         case config.SampleStage() | config.ExtractStage() | config.InduceStage() as stage:
             missing = len(open_requests(ctx, stage)) if is_known(ctx, stage) else None
@@ -46,12 +47,14 @@ def work_of(ctx: Context, node: Node) -> Work | None:
         case config.MineErrorsStage() as stage:
             by = [stage.kind, _student(ctx, student_of(ctx, stage.model)), stage.folds]
             return Work(digest(by), united_range(ctx, stage.against))
+        case config.ValidateStage() as stage:
+            rows = len(ctx.data.split(stage.data).rows)
+            by = ["respond", _student(ctx, student_of(ctx, stage.model))]
+            return Work(digest(by), (0, rows * (1 + retrieve_of(ctx, stage).take)))
         case Respond() as respond:
             rows = len(ctx.data.split(respond.evaluate.split).rows[: respond.evaluate.limit])
             by = ["respond", _student(ctx, student_of(ctx, respond.student))]
             return Work(digest(by), (rows, rows))
-        case _:
-            return None
 
 
 def is_known(ctx: Context, stage: Asking) -> bool:
