@@ -31,7 +31,10 @@ class BadValueError(Exception):
 
 @dataclass(slots=True)
 class FactReader:
-    """Reads one file; mistakes gather in `problems`, at the place where the spec names the file (`span`)."""
+    """Reads one file; mistakes gather in `problems`, at the place where the spec names the file (`span`).
+
+    Not `strict`: rows that do not fit are the loader's business.
+    """
 
     relation: RelationInfo
     enums: Mapping[str, EnumInfo]
@@ -39,17 +42,22 @@ class FactReader:
     shown: str
     span: Span
     problems: list[Diagnostic]
+    strict: bool = True
     bad_rows: int = 0
 
-    def rows(self, format_: str) -> Iterator[tuple[int, tuple[Any, ...]]]:
-        """(line, values in column order) of every sound row."""
+    def rows(self, format_: str, *, limit: int) -> Iterator[tuple[int, tuple[Any, ...]]]:
+        """(line, values in column order) of every sound row among the first `limit`; the columns are checked anyway."""
         try:
             records = self._csv() if format_ == "csv" else self._jsonl()
-            for line, record in records:
+            for count, (line, record) in enumerate(records):
+                if count >= limit:
+                    break
                 values = self._convert(line, record)
                 if values is not None:
                     yield line, values
         except (OSError, UnicodeDecodeError, csv.Error) as error:
+            if isinstance(error, csv.Error) and not self.strict:
+                return
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             self._problem("E0205", f"`{self.shown}` cannot be read: {_plain(reason)}")
         if self.bad_rows > MOST_PROBLEMS:
@@ -140,6 +148,8 @@ class FactReader:
         return tuple(values)
 
     def _row_problem(self, code: str, line: int, message: str) -> None:
+        if not self.strict:
+            return
         self.bad_rows += 1
         if self.bad_rows <= MOST_PROBLEMS:
             self._problem(code, f"{self.shown}:{line}: {message}")

@@ -19,6 +19,9 @@ from nesyc.diagnostics import Diagnostic, Help, Related
 from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast
 
+CHECKED = 100_000
+"""The rows of a fact file that are compared while compiling, so that a check of a large one stays quick and small."""
+
 
 @dataclass(frozen=True, slots=True)
 class FactRowInfo:
@@ -39,6 +42,7 @@ class FactFileInfo:
     sha256: str
     confidence: float
     span: Span
+    bad_rows: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,16 +144,30 @@ class _FactsReader:
             return
         shown = f"@{located.root}/{located.pattern}" if located.root else located.pattern
         self.files.append(
-            FactFileInfo(relation.name, bound.name, located, sha256, float(bound["confidence"]), span)
+            FactFileInfo(
+                relation.name,
+                bound.name,
+                located,
+                sha256,
+                float(bound["confidence"]),
+                span,
+                bound["bad_rows"],
+            )
         )
         if bound.name not in ("csv", "jsonl"):
             keys.unread = True
             return
         before = len(self.problems)
-        reader = FactReader(relation, self.scope.enums, path, shown, bound.span_of("path"), self.problems)
-        for line, values in reader.rows(bound.name):
+        strict = bound["bad_rows"] == "stop"
+        reader = FactReader(
+            relation, self.scope.enums, path, shown, bound.span_of("path"), self.problems, strict
+        )
+        # rows that may be bad, and those of a long file beyond its beginning, are looked at when they are loaded
+        checked = CHECKED if strict else 0
+        for count, (line, values) in enumerate(reader.rows(bound.name, limit=checked)):
+            keys.unread = keys.unread or count + 1 == checked
             self._remember(relation, values, reader.span, f"{shown}:{line}")
-        keys.unread = keys.unread or len(self.problems) > before
+        keys.unread = keys.unread or len(self.problems) > before or not checked
 
     def _remember(self, relation: RelationInfo, values: tuple[Any, ...], span: Span, where: str) -> None:
         """Keys for E0503, foreign keys for E0502."""

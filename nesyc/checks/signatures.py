@@ -50,7 +50,11 @@ def _file(name: str, *more: Parameter) -> Signature:
 
 
 def _facts(name: str) -> Signature:
-    parameters = (P("path", FilePath(exists=True)), P("confidence", CONFIDENCE, 1.0))
+    parameters = (
+        P("path", FilePath(exists=True)),
+        P("confidence", CONFIDENCE, 1.0),
+        P("bad_rows", Choice(("stop", "reject")), "stop"),
+    )
     return Signature(name, parameters, positional=1, place="facts")
 
 

@@ -128,6 +128,7 @@ def opened(
     from nesyc.cli.session import runtime_project
     from nesyc.ir.query import find_kb
     from nesyc_runtime.kb.open import open_kb
+    from nesyc_runtime.kb.rejects import rejected
 
     params = parse_params(param)
     choice, _ = choose(spec, build, profile, params)
@@ -139,6 +140,8 @@ def opened(
         raise CliError(str(error.args[0]), "name it with `--kb NAME`") from None
     settings = next(one for one in compiled.spec.kbs if one.name == declared.name)
     with open_kb(compiled, runtime_project(choice.spec), settings) as store:
+        for sentence in rejected(store):
+            stderr_console().print(f"warning: {sentence}", style="yellow", markup=False)
         yield checked, declared, store
 
 

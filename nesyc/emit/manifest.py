@@ -99,4 +99,9 @@ def _outputs(folder: Path, manifest: Mapping[str, Any]) -> tuple[str, ...] | Non
 
 
 def _have_hashes(hashes: Mapping[str, str], path_of: Callable[[str], Path]) -> bool:
-    return all(digest(path_of(name).read_bytes()) == hash_ for name, hash_ in hashes.items())
+    return all(_file_digest(path_of(name)) == hash_ for name, hash_ in hashes.items())
+
+
+def _file_digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()

@@ -55,6 +55,7 @@ def lower_kb_with(
                 file.sha256,
                 file.confidence,
                 to.at(file.span),
+                file.bad_rows,  # type: ignore[arg-type]
             )
             for file in facts.files
         ),

@@ -237,7 +237,10 @@ class Fact:
 
 @dataclass(frozen=True, slots=True)
 class FactFile:
-    """`facts R from csv(PATH)`: the compiler read and checked the file (`sha256` of its bytes); loading reads it again."""
+    """`facts R from csv(PATH)`: the compiler read and checked the file (`sha256` of its bytes); loading reads it again.
+
+    `bad_rows`: whether the load stops at rows that do not fit, or leaves them out.
+    """
 
     relation: str
     format: OneOf["csv", "jsonl", "parquet", "triples"]
@@ -245,6 +248,7 @@ class FactFile:
     sha256: str
     confidence: float
     location: Location
+    bad_rows: OneOf["stop", "reject"] = "stop"
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,10 @@ class Fact(Model):
 
 
 class FactFile(Model):
-    """`facts R from csv(PATH)`, checked when compiling (`sha256` of its bytes), read again when loaded."""
+    """`facts R from csv(PATH)`, checked when compiling (`sha256` of its bytes), read again when loaded.
+
+    `bad_rows`: whether the load stops at rows that do not fit, or leaves them out.
+    """
 
     relation: str
     format: OneOf["csv", "jsonl", "parquet", "triples"]
@@ -242,6 +245,7 @@ class FactFile(Model):
     sha256: str
     confidence: float
     location: Location
+    bad_rows: OneOf["stop", "reject"] = "stop"
 
 
 class Stratum(Model):

@@ -162,7 +162,7 @@ def test_fact_files_load_with_place_and_confidence(tmp_path: Path, name: str, fo
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a\nx\n", "f.csv:2: E0505: column `n` of `t` is missing"),
+        ("a\nx\n", "f.csv:1: E0505: column `n` of `t` is missing"),
         ("a,n\nx,1\ny,one\n", "f.csv:3: E0302: column `n` found 'one', expected an int"),
         ("a,n\nx,1\nx,2\n", "f.csv:3: E0503: a second row of `t` with the key (a) of f.csv:2"),
         ("a,n\nx,99999999999999999999\n", "f.csv:2: E0302: column `n` found"),

@@ -386,6 +386,9 @@ class FileKnowledge:
             found.append(Found(best["body"], (hit,)) if best and hit else Found(None))
         return found
 
+    def left_out(self) -> list[str]:
+        return []
+
     def engines(self) -> list[tuple[str, str, str]]:
         return []
 

@@ -85,7 +85,7 @@ def migrate(build: Build, project: Project, kb: config.Kb, *, allow_loss: bool) 
 
 def bring_in_step(store: Store, project: Project) -> None:
     """Make the source's rows those of the text and derive what follows; nothing runs where nothing changed."""
-    sync_source(store, source_paths(store, project.file))
+    sync_source(store, source_paths(store, project.file), project.state_dir / "rejects" / store.kb.name)
     evaluate(store)
 
 

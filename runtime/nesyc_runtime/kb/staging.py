@@ -1,56 +1,105 @@
-"""The source's rows of one relation in a temporary table, streamed, so that memory stays flat."""
+"""The source's rows of one relation in a temporary table: streamed as they are read, then looked at by SQL as a whole.
+
+Python sees a row once, to type it. Giving ids to texts, finding rows that stand twice and comparing with what the store
+has are a few statements each, whatever the number of rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable, Iterable
+from functools import partial
+from itertools import repeat
+from typing import Any
 
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.facts import SourceRow
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import FIELDS, ORIGINS, column_list, quote
+from nesyc_runtime.kb.sources.batches import Batch
 from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.values import from_column
 
-BATCH = 5000
+Again = Callable[[str, int, str, Callable[[], Any]], bool]
+"""Takes a row whose key stands already, by owner, line, reason and what shows its cells; says whether it did."""
+
+RAW = 'temp."nesyc.raw"'
 NEW = 'temp."nesyc.new"'
+MADE = "_row INTEGER PRIMARY KEY, {columns}, written REAL, origin INTEGER, status INTEGER, owner INTEGER, line INTEGER, provenance TEXT"
 
 
-def stage_rows(store: Store, relation: RelationPlan, rows: Iterator[SourceRow]) -> None:
-    """All rows of the source in a temporary table, as the relation holds them, each once: by its strongest claim.
+def stage_rows(store: Store, relation: RelationPlan, batches: Iterable[Batch], again: Again) -> int:
+    """All rows of the source in `NEW`, as the relation holds them, each once: by its strongest claim; gives how many.
 
-    Raises `UserError` (E0503) where two rows have one key.
+    A row with the key of an earlier one goes where `again` takes it. Raises `UserError` (E0503) where it does not.
     """
-    store.execute(f"DROP TABLE IF EXISTS {NEW}")
-    columns = column_list(relation)
-    store.execute(
-        f"CREATE TABLE {NEW} (number INTEGER PRIMARY KEY, {columns}, "
-        "written REAL, origin INTEGER, status INTEGER, owner INTEGER, line INTEGER, provenance TEXT)"
-    )
+    for table in (RAW, NEW):
+        store.execute(f"DROP TABLE IF EXISTS {table}")
+        store.execute(f"CREATE TABLE {table} ({MADE.format(columns=column_list(relation))})")
+    for batch in batches:
+        _write(store, relation, batch)
+    _intern(store, relation)
+    store.execute(f"DROP TABLE {RAW}")
+    _index(store, relation)
+    _drop_doubles(store, relation)
+    _check_keys(store, relation, again)
+    return int(store.execute(f"SELECT count(*) FROM {NEW}").fetchone()[0])
+
+
+def _write(store: Store, relation: RelationPlan, batch: Batch) -> None:
     marks = ", ".join("?" * (len(relation.columns) + 6))
-    sql = f"INSERT INTO {NEW} ({columns}, {FIELDS}) VALUES ({marks})"
-    accepted = store.symbol("accepted")
-    while batch := list(islice(rows, BATCH)):
-        _intern(store, (t for row in batch for t in _texts(relation, row)))
-        ids = store.find_symbol
-        store.connection.executemany(
-            sql,
-            (
-                (
-                    *(ids(v) if c.interned and v is not None else v for c, v in zip(relation.columns, row.values, strict=True)),
-                    row.conf, ids(row.origin), accepted, ids(row.owner), row.line, None,
-                )
-                for row in batch
-            ),
-        )  # fmt: skip
-    values = ", ".join(quote(c.column) for c in relation.columns if not c.computed)
-    store.execute(
-        f"DELETE FROM {NEW} WHERE number NOT IN (SELECT number FROM ("
-        f"SELECT number, row_number() OVER (PARTITION BY {values} ORDER BY {_strongest(store)}, number) AS n FROM {NEW}"
-        ") WHERE n = 1)"
+    sql = f"INSERT INTO {RAW} ({column_list(relation)}, {FIELDS}) VALUES ({marks})"
+    origin, accepted, owner = (store.symbol(text) for text in (batch.origin, "accepted", batch.owner))
+    store.connection.executemany(
+        sql,
+        zip(
+            *batch.columns,
+            batch.confs,
+            repeat(origin),
+            repeat(accepted),
+            repeat(owner),
+            batch.lines,
+            repeat(None),
+        ),
     )
-    _check_keys(store, relation)
+
+
+def _intern(store: Store, relation: RelationPlan) -> None:
+    """Texts get ids in order, which is how an index takes them fastest; then each row has ids in their place."""
+    picked = []
+    for column in relation.columns:
+        name = quote(column.column)
+        if column.interned and column.enum not in store.enums:
+            store.execute(
+                'INSERT OR IGNORE INTO "nesyc.symbol" (text) '
+                f"SELECT DISTINCT {name} FROM {RAW} WHERE {name} NOTNULL ORDER BY 1"
+            )
+        picked.append(
+            f'(SELECT id FROM "nesyc.symbol" WHERE text = r.{name})' if column.interned else f"r.{name}"
+        )
     store.execute(
-        f'CREATE INDEX temp."nesyc.new.key" ON "nesyc.new" ({", ".join(key_columns(relation) or [values])})'
+        f"INSERT INTO {NEW} (_row, {column_list(relation)}, {FIELDS}) "
+        f"SELECT _row, {', '.join(picked)}, {FIELDS} FROM {RAW} AS r ORDER BY _row"
+    )
+
+
+def _index(store: Store, relation: RelationPlan) -> None:
+    """One index, led by the key: equal keys stand together, and so do equal rows."""
+    rest = [quote(c.column) for c in relation.columns if not (c.key or c.computed)]
+    store.execute(
+        f'CREATE INDEX temp."nesyc.new.key" ON "nesyc.new" ({", ".join([*key_columns(relation), *rest])})'
+    )
+
+
+def _drop_doubles(store: Store, relation: RelationPlan) -> None:
+    key = [c for c in relation.columns if c.key]
+    values = ", ".join(
+        quote(c.column) for c in (*key, *(c for c in relation.columns if not (c.key or c.computed)))
+    )
+    if not store.execute(f"SELECT 1 FROM {NEW} GROUP BY {values} HAVING count(*) > 1 LIMIT 1").fetchone():
+        return
+    store.execute(
+        f"DELETE FROM {NEW} WHERE _row IN (SELECT _row FROM ("
+        f"SELECT _row, row_number() OVER (PARTITION BY {values} ORDER BY {_strongest(store)}, _row) AS n FROM {NEW}"
+        ") WHERE n > 1)"
     )
 
 
@@ -62,45 +111,44 @@ def _strongest(store: Store) -> str:
     return f"min(written, CASE origin {capped} END) DESC, CASE origin {place} END"
 
 
-def _texts(relation: RelationPlan, row: SourceRow) -> Iterator[str]:
-    for column, value in zip(relation.columns, row.values, strict=True):
-        if column.interned and value is not None:
-            yield value
-    yield row.origin
-    yield row.owner
-
-
-def _intern(store: Store, texts: Iterable[str]) -> None:
-    """Give ids to texts in one go; what is known already is not asked for again."""
-    fresh = [text for text in dict.fromkeys(texts) if text not in store.known_symbols]
-    store.connection.executemany(
-        'INSERT OR IGNORE INTO "nesyc.symbol" (text) VALUES (?)', ((text,) for text in fresh)
-    )
-
-
 def key_columns(relation: RelationPlan) -> list[str]:
     return [quote(column.column) for column in relation.columns if column.key]
 
 
-def _check_keys(store: Store, relation: RelationPlan) -> None:
+def _check_keys(store: Store, relation: RelationPlan, again: Again) -> None:
     key = ", ".join(key_columns(relation))
-    if not key:
+    if (
+        not key
+        or not store.execute(f"SELECT 1 FROM {NEW} GROUP BY {key} HAVING count(*) > 1 LIMIT 1").fetchone()
+    ):
         return
-    twice = store.execute(
-        f"SELECT min(number), {key} FROM {NEW} GROUP BY {key} HAVING count(*) > 1 ORDER BY 1 LIMIT 1"
-    ).fetchone()
-    if twice is None:
-        return
-    same = " AND ".join(f"{column} = ?" for column in key_columns(relation))
-    rows = store.execute(
-        f"SELECT owner, line FROM {NEW} WHERE {same} ORDER BY number LIMIT 2", twice[1:]
-    ).fetchall()
-    earlier, later = (place_of(store, owner, line) for owner, line in rows)
     names = ", ".join(column.name for column in relation.columns if column.key)
-    raise UserError(
-        f"{later}: E0503: a second row of `{relation.name}` with the key ({names}) of {earlier}",
-        "remove one of the two",
+    later = (
+        f"SELECT _row, owner, line, first FROM (SELECT _row, owner, line, min(_row) OVER (PARTITION BY {key}) AS first "
+        f"FROM {NEW}) WHERE _row > first ORDER BY _row"
     )
+    gone = []
+    for row, owner, line, first in store.execute(later):
+        earlier = place_of(
+            store, *store.execute(f"SELECT owner, line FROM {NEW} WHERE _row = ?", (first,)).fetchone()
+        )
+        reason = f"E0503: a second row of `{relation.name}` with the key ({names}) of {earlier}"
+        if not again(store.text(owner), line, reason, partial(_shown, store, relation, row)):
+            raise UserError(f"{place_of(store, owner, line)}: {reason}", "remove one of the two")
+        gone.append(row)
+    store.connection.executemany(f"DELETE FROM {NEW} WHERE _row = ?", ((row,) for row in gone))
+
+
+def _shown(store: Store, relation: RelationPlan, row: int) -> dict[str, Any]:
+    """The values of a staged row by column."""
+    found = store.execute(f"SELECT {column_list(relation)} FROM {NEW} WHERE _row = ?", (row,)).fetchone()
+    return {
+        column.name: store.text(value)
+        if column.interned and value is not None
+        else from_column(value, column.base)
+        for column, value in zip(relation.columns, found, strict=True)
+        if not column.computed
+    }
 
 
 def equal_keys(left: str, right: str, relation: RelationPlan) -> str:

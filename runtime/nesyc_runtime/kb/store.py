@@ -313,7 +313,9 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         if path is not None:
             connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA cache_size = -65536")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        # what outgrows its cache goes to a file, so that a load of any size needs the same memory
+        connection.execute("PRAGMA temp_store = FILE")
+        connection.execute("PRAGMA temp.cache_size = -32768")
     except (sqlite3.Error, OSError) as error:
         raise _not_a_store(path, error) from None
     return connection

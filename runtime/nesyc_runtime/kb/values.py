@@ -6,14 +6,14 @@ import json
 import math
 import re
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from nesyc_runtime.files import printable
 from nesyc_runtime.kb.program import ColumnPlan
 
-_INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
+_INTEGER = re.compile(r"[+-]?0*\d{1,19}", re.ASCII)
 _TRUTH = {"true": 1, "false": 0, "1": 1, "0": 0}
 _WHOLE = 2**63
 
@@ -48,6 +48,36 @@ def to_column(value: Any, column: ColumnPlan, enums: Mapping[str, tuple[str, ...
             return _vector(value, column.size)
         case _:
             return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def to_columns(
+    values: Sequence[Any], column: ColumnPlan, enums: Mapping[str, tuple[str, ...]]
+) -> Sequence[Any] | None:
+    """`to_column` of many values at once; None where they have to be looked at one by one."""
+    kinds = set(map(type, values))
+    if column.nullable or column.computed:
+        kinds.discard(type(None))
+    try:
+        match column.base:
+            case "text" if kinds <= {str}:
+                "".join(filter(None, values)).encode()  # a lone surrogate raises
+                return values
+            case "enum" if kinds <= {str} and set(values) <= {None, *enums.get(column.enum or "", ())}:
+                return values
+            case "int" if kinds == {str} and all(map(_INTEGER.fullmatch, values)):
+                return _whole(list(map(int, values)))
+            case "int" if kinds == {int}:
+                return _whole(values)
+            case "number" | "usd" if kinds <= {str, int, float}:
+                numbers = list(map(float, values))
+                return numbers if all(map(math.isfinite, numbers)) else None
+    except (TypeError, ValueError, OverflowError):
+        pass
+    return None
+
+
+def _whole(values: Sequence[int]) -> Sequence[int] | None:
+    return values if min(values) >= -_WHOLE and max(values) < _WHOLE else None
 
 
 def from_column(value: Any, base: str) -> Any:

@@ -18,6 +18,7 @@ from nesyc_runtime.kb.entries import write_entries
 from nesyc_runtime.kb.evaluate import engine_used
 from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
+from nesyc_runtime.kb.rejects import rejected
 from nesyc_runtime.kb.retrieval import Retriever
 from nesyc_runtime.kb.review import pending, proposals
 from nesyc_runtime.kb.said import revision
@@ -178,6 +179,10 @@ class StoredKnowledge:
     def measure(self, trial: RuleTrial, claims: Sequence[GoldClaim]) -> Evidence:
         """What the KB and the items' claims say about a rule; the KB is as before when this returns."""
         return measure(self._store(trial.kb["name"]), trial, claims)
+
+    def left_out(self) -> list[str]:
+        """A sentence for each relation whose files have rows that do not fit and may be left out."""
+        return [sentence for kb in self._build.spec.kbs for sentence in rejected(self._store(kb.name))]
 
     def engines(self) -> list[tuple[str, str, str]]:
         """For each KB: its name, the engine that derived its relations, and why that one."""

@@ -247,6 +247,9 @@ class Knowledge(Protocol):
     def measure(self, trial: RuleTrial, claims: Sequence[GoldClaim]) -> Evidence:
         """What the KB and the items' claims say about a rule; the KB is as before when this returns."""
 
+    def left_out(self) -> list[str]:
+        """A sentence for each relation whose files have rows that do not fit and may be left out."""
+
     def engines(self) -> list[tuple[str, str, str]]:
         """For each KB: its name, the engine that derived its relations, and why that one."""
 

@@ -101,6 +101,8 @@ def run(ctx: Context, options: Options) -> Outcome:
     for id_ in refreshed(ctx, nodes, selected, options.refresh):
         ctx.generations.refresh(id_)
     ctx.knowledge.prepare()
+    for sentence in ctx.knowledge.left_out():
+        ctx.reporter.warn(sentence)
     outcome = Outcome(nodes)
     for id_, node in nodes.items():
         if id_ in selected:
