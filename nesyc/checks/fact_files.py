@@ -7,7 +7,7 @@ import hashlib
 import json
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +33,7 @@ class BadValueError(Exception):
 class FactReader:
     """Reads one file; mistakes gather in `problems`, at the place where the spec names the file (`span`).
 
-    Not `strict`: rows that do not fit are the loader's business.
+    `called`: what the file calls a column, where it is not its own name. Not `strict`: rows that do not fit are the loader's business.
     """
 
     relation: RelationInfo
@@ -42,6 +42,7 @@ class FactReader:
     shown: str
     span: Span
     problems: list[Diagnostic]
+    called: Mapping[str, str] = field(default_factory=dict)
     strict: bool = True
     bad_rows: int = 0
 
@@ -115,15 +116,15 @@ class FactReader:
         missing = [
             column
             for column in self.relation.columns
-            if column.name not in names and not column.type.nullable and not column.computed
+            if self._called(column) not in names and not column.type.nullable and not column.computed
         ]
         for column in missing:
-            near = near_names(column.name, names)
+            near = near_names(self._called(column), names)
             related = (Related(column.span, "column declared here"),) if column.span else ()
             self.problems.append(
                 Diagnostic(
                     "E0505",
-                    f"`{_plain(self.shown)}` has no column `{column.name}`",
+                    f"`{_plain(self.shown)}` has no column `{_plain(self._called(column))}`",
                     self.span,
                     label=f"`{self.relation.name}` needs `{column.name}`",
                     related=related,
@@ -137,11 +138,14 @@ class FactReader:
             )
         return not missing
 
+    def _called(self, column: ColumnInfo) -> str:
+        return self.called.get(column.name, column.name)
+
     def _convert(self, line: int, record: Mapping[str, Any]) -> tuple[Any, ...] | None:
         values = []
         for column in self.relation.columns:
             try:
-                values.append(convert(record.get(column.name), column, self.enums))
+                values.append(convert(record.get(self._called(column)), column, self.enums))
             except BadValueError as error:
                 self._row_problem(error.code, line, f"column `{column.name}`: {error.message}")
                 return None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from nesyc.checks.annotations import tells_where_from
 from nesyc.checks.fact_files import FactReader, file_hash
+from nesyc.checks.fact_loaders import check_loader, fact_options
 from nesyc.checks.fact_values import fact_value
 from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.kinds import POISON, Bound, CallOf, Located
@@ -43,6 +44,8 @@ class FactFileInfo:
     confidence: float
     span: Span
     bad_rows: str
+    columns: Mapping[str, str]
+    options: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,10 @@ class _FactsReader:
             return
         assert isinstance(bound, Bound)
         located = bound["path"]
+        if misfits := list(check_loader(relation, bound)):
+            self.problems.extend(misfits)
+            keys.unread = True
+            return
         path, span = self.resolver.paths.file(located), source.span
         try:
             sha256 = file_hash(path)
@@ -152,6 +159,8 @@ class _FactsReader:
                 float(bound["confidence"]),
                 span,
                 bound["bad_rows"],
+                bound.values.get("columns", {}),
+                fact_options(bound, located.pattern),
             )
         )
         if bound.name not in ("csv", "jsonl"):
@@ -160,7 +169,14 @@ class _FactsReader:
         before = len(self.problems)
         strict = bound["bad_rows"] == "stop"
         reader = FactReader(
-            relation, self.scope.enums, path, shown, bound.span_of("path"), self.problems, strict
+            relation,
+            self.scope.enums,
+            path,
+            shown,
+            bound.span_of("path"),
+            self.problems,
+            bound["columns"],
+            strict,
         )
         # rows that may be bad, and those of a long file beyond its beginning, are looked at when they are loaded
         checked = CHECKED if strict else 0

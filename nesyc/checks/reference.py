@@ -39,7 +39,7 @@ GROUPS = {
     "Endpoints of teachers": ("openai_compatible", "vllm", "endpoint.hf", "recorded", "program", "usd_per_million", "limits", "env"),
     "Bases and adapters of students": ("hf", "local", "gguf", "scratch", "lora", "dora", "full"),
     "Sources of splits": ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate", "hash_split"),
-    "Fact files": ("facts.csv", "facts.jsonl", "facts.parquet", "facts.triples"),
+    "Fact files": ("facts.csv", "facts.jsonl", "facts.parquet", "facts.triples", "facts.sqlite", "facts.wikidata"),
     "Knowledge bases": ("sqlite", "top_proofs", "origin_cap", "embed"),
     "Answer parsers": ("last_match", "first_match", "after_last", "number", "choice", "boxed", "json_field", "rest"),
     "Metrics": ("mean", "sum", "min", "max"),

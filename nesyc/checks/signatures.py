@@ -32,7 +32,7 @@ USD = Scalar("usd", minimum=0)
 
 TRAINING_TASKS = ("direct", "answer", "rationale", "answer_given", "augmented", "augmented_answer", "explain")
 LOADERS = ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate")
-FACT_LOADERS = ("csv", "jsonl", "parquet", "triples")
+FACT_LOADERS = ("csv", "jsonl", "parquet", "triples", "sqlite", "wikidata")
 PARSERS = ("last_match", "first_match", "after_last", "number", "choice", "boxed", "json_field", "rest")
 TEXT_FUNCTIONS = ("concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches")
 STAGES = ("sample", "finetune", "mine_errors", "extract", "induce", "validate")
@@ -41,6 +41,7 @@ BUILT_IN_SCORES = ("cited_rate", "cost_usd", "abstained_rate", "unparsed_rate", 
 
 MODEL = Ref(("student", "model"))
 SPLIT = Ref(("split",))
+COLUMNS = P("columns", Options(), {})  # what the file calls a column, where it is not its own name
 REVIEW = P("review", Choice(("optional", "required")), "optional")
 LIMIT = P("limit", COUNT, None)
 
@@ -49,11 +50,12 @@ def _file(name: str, *more: Parameter) -> Signature:
     return Signature(name, (P("path", FilePath()), LIMIT, *more), positional=1)
 
 
-def _facts(name: str) -> Signature:
+def _facts(name: str, *more: Parameter) -> Signature:
     parameters = (
         P("path", FilePath(exists=True)),
         P("confidence", CONFIDENCE, 1.0),
         P("bad_rows", Choice(("stop", "reject")), "stop"),
+        *more,
     )
     return Signature(name, parameters, positional=1, place="facts")
 
@@ -140,7 +142,19 @@ _CALLS = (
     _file("jsonl"),
     _file("csv"),
     _file("parquet"),
-    *(_facts(name) for name in FACT_LOADERS),
+    _facts("csv", COLUMNS),
+    _facts("jsonl", COLUMNS),
+    _facts("parquet", COLUMNS),
+    _facts(
+        "triples",
+        P("syntax", Choice(("tsv", "ntriples", "turtle")), None),
+        P("predicate", TEXT, None),
+        P("base", TEXT, None),
+        P("prefixes", Options(), {}),
+        P("language", TEXT, None),
+    ),
+    _facts("sqlite", P("table", TEXT), COLUMNS),
+    _facts("wikidata", P("columns", Options()), P("language", TEXT, "en")),
     _file("json", P("at", TEXT, None), P("file_as", TEXT, None), P("index_as", TEXT, None)),
     Signature(
         "hf_dataset",

@@ -56,6 +56,8 @@ def lower_kb_with(
                 file.confidence,
                 to.at(file.span),
                 file.bad_rows,  # type: ignore[arg-type]
+                file.columns,
+                file.options,
             )
             for file in facts.files
         ),

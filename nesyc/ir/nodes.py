@@ -239,16 +239,19 @@ class Fact:
 class FactFile:
     """`facts R from csv(PATH)`: the compiler read and checked the file (`sha256` of its bytes); loading reads it again.
 
-    `bad_rows`: whether the load stops at rows that do not fit, or leaves them out.
+    `bad_rows`: whether the load stops at rows that do not fit, or leaves them out. `columns`: what the file calls a
+    column, where it is not its own name. `options` are the format's further settings, those that were given.
     """
 
     relation: str
-    format: OneOf["csv", "jsonl", "parquet", "triples"]
+    format: OneOf["csv", "jsonl", "parquet", "triples", "sqlite", "wikidata"]
     path: Path
     sha256: str
     confidence: float
     location: Location
     bad_rows: OneOf["stop", "reject"] = "stop"
+    columns: Mapping[str, str] = field(default_factory=dict)
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -236,16 +236,19 @@ class Fact(Model):
 class FactFile(Model):
     """`facts R from csv(PATH)`, checked when compiling (`sha256` of its bytes), read again when loaded.
 
-    `bad_rows`: whether the load stops at rows that do not fit, or leaves them out.
+    `bad_rows`: whether the load stops at rows that do not fit, or leaves them out. `columns`: what the file calls a
+    column, where it is not its own name. `options` are the format's further settings, those that were given.
     """
 
     relation: str
-    format: OneOf["csv", "jsonl", "parquet", "triples"]
+    format: OneOf["csv", "jsonl", "parquet", "triples", "sqlite", "wikidata"]
     path: Path
     sha256: str
     confidence: float
     location: Location
     bad_rows: OneOf["stop", "reject"] = "stop"
+    columns: Mapping[str, str] = {}
+    options: Mapping[str, str] = {}
 
 
 class Stratum(Model):

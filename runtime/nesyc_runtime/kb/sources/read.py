@@ -8,14 +8,19 @@ from pathlib import Path
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.program import RelationPlan
+from nesyc_runtime.kb.sources.database import read_sqlite
+from nesyc_runtime.kb.sources.rdf import read_triples
 from nesyc_runtime.kb.sources.source import Found, Source
-from nesyc_runtime.kb.sources.tables import read_csv, read_jsonl, read_parquet, read_tsv
+from nesyc_runtime.kb.sources.tables import read_csv, read_jsonl, read_parquet
+from nesyc_runtime.kb.sources.wikidata import read_wikidata
 
 READERS: Mapping[str, Callable[[Source], Found]] = {
     "csv": read_csv,
     "jsonl": read_jsonl,
     "parquet": read_parquet,
-    "triples": read_tsv,
+    "triples": read_triples,
+    "sqlite": read_sqlite,
+    "wikidata": read_wikidata,
 }
 
 
@@ -23,9 +28,11 @@ def source_of(file: config.FactFile, path: Path, relation: RelationPlan) -> Sour
     """The file as its readers take it; raises `UserError` (E0301) where triples do not fit the relation."""
     shown = f"@{file.path.root}/{file.path.pattern}" if file.path.root else file.path.pattern
     source = Source(file, path, shown, relation)
-    if file.format == "triples" and len(source.columns) != 3:
+    wanted = 2 if "predicate" in file.options else 3
+    if file.format == "triples" and len(source.columns) != wanted:
         raise UserError(
-            f"{shown}: E0301: triples need a relation of 3 columns, `{relation.name}` has {len(source.columns)}"
+            f"{shown}: E0301: these triples need a relation of {wanted} columns, "
+            f"`{relation.name}` has {len(source.columns)}"
         )
     return source
 

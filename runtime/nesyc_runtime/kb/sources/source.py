@@ -48,7 +48,7 @@ class Source:
     @cached_property
     def wanted(self) -> tuple[str, ...]:
         """What each column is called in the file."""
-        return tuple(column.name for column in self.columns)
+        return tuple(self.file.columns.get(column.name, column.name) for column in self.columns)
 
     def place(self, number: int) -> str:
         """Where a row stands, for messages."""

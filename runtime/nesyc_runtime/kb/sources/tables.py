@@ -1,10 +1,10 @@
-"""Fact files with named columns: CSV, JSON Lines, Parquet; and triples as tab-separated lines. All are read as streams."""
+"""Fact files with named columns: CSV, JSON Lines, Parquet. All are read as streams."""
 
 from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 from nesyc_runtime.errors import UserError
@@ -115,14 +115,3 @@ def read_parquet(source: Source) -> Found:
             number += batch.num_rows
     except pyarrow.ArrowException as error:
         raise UserError(f"{source.shown}: not a parquet file: {printable(str(error), 100)}") from None
-
-
-def read_tsv(source: Source) -> Found:
-    """`head<TAB>relation<TAB>tail` lines, put into the three columns in that order."""
-    with source.path.open(encoding="utf-8-sig") as lines:
-        for number, line in enumerate(lines, 1):
-            cells: Sequence[str] = line.rstrip("\r\n").split("\t")
-            if len(cells) == 3:
-                yield number, cells
-            elif cells != [""]:
-                yield Bad(number, f"found {len(cells)} cells, expected head, relation, tail", cells)
