@@ -11,6 +11,7 @@ from nesyc.cli.ask import ask
 from nesyc.cli.check import check
 from nesyc.cli.clean import clean
 from nesyc.cli.compile import compile
+from nesyc.cli.diff import diff
 from nesyc.cli.docs import docs
 from nesyc.cli.explain import explain
 from nesyc.cli.export import export
@@ -53,6 +54,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "profile": profile,
     "retrieve": retrieve,
     "review": review,
+    "diff": diff,
     "test": test,
     "explain": explain,
     "docs": docs,

@@ -105,6 +105,7 @@ def _run_and_write(
     """Results are written where a run stops too, saying so; what stopped it comes with them."""
     from nesyc_runtime.errors import Stopped
     from nesyc_runtime.stages.graph import build_graph
+    from nesyc_runtime.stages.last_run import remember_run
     from nesyc_runtime.stages.results import make_results, write_results
     from nesyc_runtime.stages.run import run as run_stages
 
@@ -116,5 +117,7 @@ def _run_and_write(
         stop = error
     results = make_results(ctx, nodes, "done" if stop is None else "stopped")
     folder = write_results(ctx, nodes, results)
+    stores = {kb.name: ctx.knowledge.store(kb.name) for kb in ctx.spec.kbs}
+    remember_run(ctx.build, ctx.project, ctx.run, stores)
     ctx.reporter.note(f"results in {ctx.project.shown(folder)}/")
     return results, stop

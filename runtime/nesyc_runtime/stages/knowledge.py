@@ -188,6 +188,10 @@ class StoredKnowledge:
         """For each KB: its name, the engine that derived its relations, and why that one."""
         return [(kb.name, *engine_used(self._store(kb.name))) for kb in self._build.spec.kbs]
 
+    def store(self, name: str) -> Store:
+        """The store of a KB, in step with the source."""
+        return self._store(name)
+
     def close(self) -> None:
         for store in self._stores.values():
             store.close()

@@ -250,6 +250,9 @@ class Knowledge(Protocol):
     def left_out(self) -> list[str]:
         """A sentence for each relation whose files have rows that do not fit and may be left out."""
 
+    def store(self, name: str) -> Any:
+        """The open store of a KB."""
+
     def engines(self) -> list[tuple[str, str, str]]:
         """For each KB: its name, the engine that derived its relations, and why that one."""
 
