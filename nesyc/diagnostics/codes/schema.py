@@ -28,8 +28,8 @@ CODES = (
     Code(
         "E0504",
         "fact breaks a `forbid`",
-        "The stored facts, or what rules derive from them, break an integrity constraint. It is found when the facts "
-        "are loaded: by `run`, `query` and `test`.",
+        "The stored facts, or what rules derive from them, break an integrity constraint. Rules have to be evaluated to "
+        "see it, so `check` does not: `test` reports it, and `run` before any stage.",
         'kb family {\n  relation parent(child: text, parent: text)\n  facts parent { ("ann", "ann") }\n'
         "  forbid own: parent(a, a);\n}",
         'kb family {\n  relation parent(child: text, parent: text)\n  facts parent { ("ann", "bob") }\n'
