@@ -42,6 +42,7 @@ def unknown_name(
         label="not declared",
         notes=notes or (() if known else (f"no {kind} is declared in this spec",)),
         help=did_you_mean(name, known, span),
+        names=frozenset((name,)),
     )
 
 

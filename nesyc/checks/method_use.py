@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from nesyc.checks.kinds import Kind, Raw, Ref, Scalar, United
 from nesyc.checks.methods import METHOD_KINDS, METHOD_SCALARS, Expanded
@@ -85,6 +86,4 @@ def _within(span: Span, whole: Span) -> bool:
 
 
 def _with_related(problem: Diagnostic, related: tuple[Related, ...]) -> Diagnostic:
-    return Diagnostic(
-        problem.code, problem.message, problem.span, problem.label, related, problem.notes, problem.help
-    )
+    return replace(problem, related=related)

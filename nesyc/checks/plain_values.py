@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
@@ -74,7 +74,7 @@ class PlainValues:
             problem = unknown_name("param", expr.text, expr.span, self.constants)
             if base == "text" and problem.help is None:
                 help_ = Help(f'quote it if it is text: `"{expr.text}"`', (Edit(expr.span, f'"{expr.text}"'),))
-                return Diagnostic(problem.code, problem.message, problem.span, problem.label, (), (), help_)
+                return replace(problem, notes=(), help=help_)
             return problem
         return type_mismatch(
             article(found.kind), base, expr.span, found.span, f"`{expr.text}` is declared here"

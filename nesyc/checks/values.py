@@ -69,6 +69,7 @@ class Resolver(PlainValues):
                         name.span,
                         label=f"`{parameter.name} = ...` is missing",
                         help=Help(f"add `{parameter.name} = {example(parameter.kind)}`"),
+                        names=frozenset((parameter.name,)),
                     )
                 )
         return Bound(signature.name, name.span, values, spans)

@@ -42,7 +42,8 @@ class Diagnostic:
     """One mistake of the user's.
 
     `message` says what was found, `label` stands under the place itself, `notes` say why it is wrong,
-    `help` what to do. `code` is a key of `nesyc.diagnostics.codes.CODES`.
+    `help` what to do. `code` is a key of `nesyc.diagnostics.codes.CODES`. `names` are what nobody can know because of
+    it: what a declaration that cannot be read would have declared; of an unknown name or a missing key, that name.
     """
 
     code: str
@@ -52,6 +53,7 @@ class Diagnostic:
     related: tuple[Related, ...] = ()
     notes: tuple[str, ...] = ()
     help: Help | None = None
+    names: frozenset[str] = frozenset()
 
     @property
     def severity(self) -> Literal["error", "warning"]:

@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from nesyc.diagnostics.diagnostic import Diagnostic
 from nesyc.diagnostics.span import Span
 
+_SYNTAX = frozenset(("E0101", "E0102"))
+
 
 def arrange(diagnostics: Iterable[Diagnostic], files: Sequence[str] = ()) -> tuple[Diagnostic, ...]:
     """Each diagnostic once, follow-ons left out, by file (in the order of `files`), place and code."""
@@ -31,14 +33,20 @@ def hide_follow_ons(diagnostics: Sequence[Diagnostic]) -> tuple[Diagnostic, ...]
     """Leave out what only follows from another mistake.
 
     Hidden is an error at the very span of one that comes from an earlier stage (syntax before names,
-    names before types, ...), a warning at the span of an error, and E0401 where E0402 says more.
+    names before types, ...), a warning at the span of an error, E0401 where E0402 says more, and a name that is
+    unknown, or a key that is missing, because what has it could not be read.
     """
+    unread = {name for found in diagnostics if found.code in _SYNTAX for name in found.names}
     first: dict[Span, str] = {}
     for found in diagnostics:
         known = first.get(found.span)
         if known is None or _rank(found.code) < _rank(known):
             first[found.span] = found.code
-    return tuple(found for found in diagnostics if not _follows(found.code, first[found.span]))
+    return tuple(
+        found
+        for found in diagnostics
+        if not _follows(found.code, first[found.span]) and (found.code in _SYNTAX or not found.names & unread)
+    )
 
 
 def _follows(code: str, first: str) -> bool:

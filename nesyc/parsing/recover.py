@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
@@ -68,6 +68,24 @@ def _nested_too_deep(path: str, tokens: Sequence[Token]) -> Diagnostic | None:
         elif depth and token.text in (")", "]", "}"):
             depth -= 1
     return None
+
+
+# What declares the name after it, and what declares a column by each word.
+_NAMING = frozenset(
+    "PARAM ENUM TEACHER STUDENT EMBEDDER DATASET TASK KB RETRIEVE METHOD PIPELINE EVALUATE"
+    " RELATION DERIVED RULE SPLIT METRIC STAGE".split()
+)
+_COLUMNS = frozenset(("ROW", "INPUT", "OUTPUT"))
+
+
+def _declared(tokens: Sequence[Token]) -> frozenset[str]:
+    if len(tokens) < 2:
+        return frozenset()
+    if tokens[0].kind in _NAMING:
+        return frozenset((tokens[1].text,))
+    if tokens[1].kind == "EQUAL":  # a setting
+        return frozenset((tokens[0].text,))
+    return frozenset(token.text for token in tokens[1:]) if tokens[0].kind in _COLUMNS else frozenset()
 
 
 @dataclass(slots=True)
@@ -178,14 +196,29 @@ class _Recovery:
             value = run(start, tokens, context)
         except (Stuck, TooDeep) as error:
             if self._is_explained(begin, end) or len(self.context.problems) >= LIMIT:
+                self._lose(tokens)
                 return None, ()
             problem = explain(error, start, tokens, self.path, self.text)
             self.context.problems.append(problem)
-            return self._mended(start, tokens, problem)
+            mended = self._mended(start, tokens, problem)
+            if mended[0] is None:
+                self._lose(tokens)
+            return mended
         if quiet_builders:
             context.problems.clear()
         self._take(context)
         return value, tokens
+
+    def _lose(self, tokens: Sequence[Token]) -> None:
+        """Let a problem of these tokens say which names they would have declared."""
+        names = _declared(tokens)
+        if not names:
+            return
+        first, last = tokens[0].start, tokens[-1].end
+        for place, problem in enumerate(self.context.problems):
+            if first <= problem.span.start <= last:
+                self.context.problems[place] = replace(problem, names=problem.names | names)
+                return
 
     def _mended(
         self, start: str, tokens: Sequence[Token], problem: Diagnostic
