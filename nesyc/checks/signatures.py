@@ -355,6 +355,7 @@ BLOCKS = {
             P("budget", CallOf(("tokens",)), None),
             P("cite", BOOL, False),
             P("own_entries", BOOL, False),
+            P("diversity", SHARE, 0.0),
         ),
     ),
     "answer": Signature(

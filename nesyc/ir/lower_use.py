@@ -47,6 +47,7 @@ def _retrieve(to: Lowering, name: str, node: ast.Retrieve) -> nodes.Retrieve:
         cite=bound["cite"],
         own_entries=bound["own_entries"],
         location=to.at(node.name.span),
+        diversity=bound["diversity"],
     )
 
 

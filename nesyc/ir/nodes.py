@@ -635,7 +635,10 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Retrieve:
-    """`budget`: tokens; None is unbounded. `own_entries`: a training item may see its own entry (off by default)."""
+    """`budget`: tokens; None is unbounded. `own_entries`: a training item may see its own entry (off by default).
+
+    `diversity`: how much it counts that a row says something else than those before it, 0 to 1.
+    """
 
     name: str
     task: str
@@ -649,6 +652,7 @@ class Retrieve:
     cite: bool
     own_entries: bool
     location: Location
+    diversity: float = 0.0
 
 
 # --- pipelines ---------------------------------------------------------------------------------

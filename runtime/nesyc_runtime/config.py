@@ -608,7 +608,10 @@ class Gate(Model):
 
 
 class Retrieve(Model):
-    """`budget` in tokens, None unbounded; `own_entries`: a training item may see its own entry."""
+    """`budget` in tokens, None unbounded; `own_entries`: a training item may see its own entry.
+
+    `diversity`: how much it counts that a row says something else than those before it, 0 to 1.
+    """
 
     name: str
     task: str
@@ -622,6 +625,7 @@ class Retrieve(Model):
     cite: bool
     own_entries: bool
     location: Location
+    diversity: float = 0.0
 
 
 # --- pipelines ---------------------------------------------------------------------------------

@@ -8,12 +8,13 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nesyc.emit.sql import emit_program
@@ -57,6 +58,12 @@ def store() -> Iterator[Store]:
         put(opened, "lesson", LESSON)
         put(opened, "weighs", [{"unit": "zorp", "grams": 4}, {"unit": "brank", "grams": 9}])
         yield opened
+
+
+@cache
+def compiled_kb() -> tuple[config.Kb, Any]:
+    compiled = declared()
+    return config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json()
 
 
 def put(store: Store, name: str, rows: Sequence[dict[str, Any]], **more: Any) -> None:
@@ -106,8 +113,7 @@ def test_nothing_found_is_no_text(store: Store) -> None:
 
 def searched(texts: Sequence[str]) -> Any:
     """A function from a question to (place, score) over `texts`, all of them, best first."""
-    compiled = declared()
-    opened = open_store(None, config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json())
+    opened = open_store(None, *compiled_kb())
     put(opened, "lesson", [{"id": n, "title": "", "body": text} for n, text in enumerate(texts)])
     retriever = Retriever(opened, block(take=len(texts)))
 
@@ -119,6 +125,7 @@ def searched(texts: Sequence[str]) -> Any:
 
 
 @given(st.text(max_size=60))
+@settings(deadline=None, max_examples=12)  # a store for each
 def test_no_question_is_syntax(question: str) -> None:
     found = searched(["one two", "two three", "NEAR AND OR NOT"])(question)
     assert all(score > 0 for _, score in found)
@@ -168,8 +175,7 @@ def integrity(store: Store) -> None:
 
 
 def test_the_index_lies_in_the_file_and_follows_whoever_writes(tmp_path: Path) -> None:
-    compiled = declared()
-    model, program = config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json()
+    model, program = compiled_kb()
     both = block(text("lesson", "body"), text("size"), take=9)
     with open_store(tmp_path / "k.db", model, program) as first:
         put(first, "lesson", LESSON)
@@ -187,9 +193,9 @@ def test_the_index_lies_in_the_file_and_follows_whoever_writes(tmp_path: Path) -
 
 
 @given(st.lists(st.sets(st.sampled_from("abcdef")), max_size=5))
+@settings(deadline=None, max_examples=12)  # a store for each
 def test_what_relations_say_is_kept_in_step(states: list[set[str]]) -> None:
-    compiled = declared()
-    model, program = config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json()
+    model, program = compiled_kb()
     with open_store(None, model, program) as store:
         retriever = Retriever(store, block(text("size"), take=9))
         for state in states:
@@ -227,6 +233,29 @@ def test_ties_go_by_key(store: Store) -> None:
 def test_equal_texts_stand_once(store: Store) -> None:
     put(store, "lesson", [{"id": 9, "title": "x", "body": "same"}, {"id": 8, "title": "y", "body": "same"}])
     assert keys(store, "same") == [[8]]
+
+
+def test_diversity_prefers_what_says_something_else(store: Store) -> None:
+    rows = {
+        11: "zebra stripes are black and white",
+        12: "zebra stripes are black and white indeed",
+        13: "a zebra eats grass on the plains of the south, far from any stable",
+    }
+    put(store, "lesson", [{"id": id_, "title": "t", "body": body} for id_, body in rows.items()])
+    assert keys(store, "zebra stripes", take=2) == [[11], [12]]
+    assert keys(store, "zebra stripes", take=2, diversity=0.8) == [[11], [13]]
+    assert keys(store, "zebra stripes", take=3, diversity=0.8) == [[11], [13], [12]]
+    assert keys(store, "zebra stripes", take=3, diversity=0.0) == [[11], [12], [13]]
+
+
+@given(st.lists(st.text(alphabet="abc ", min_size=1), max_size=6), st.floats(0, 1))
+@settings(deadline=None, max_examples=12)  # a store for each
+def test_diversity_loses_and_invents_nothing(texts: list[str], share: float) -> None:
+    with open_store(None, *compiled_kb()) as store:
+        put(store, "lesson", [{"id": n, "title": "", "body": f"zorp {text}"} for n, text in enumerate(texts)])
+        plain = keys(store, "zorp", take=9)
+        diverse = keys(store, "zorp", take=9, diversity=share)
+        assert sorted(diverse) == sorted(plain) and diverse[:1] == plain[:1]
 
 
 def test_a_row_found_by_two_columns_is_one_hit(store: Store) -> None:
@@ -363,6 +392,7 @@ TEXTS = st.lists(st.text(alphabet="abc ", max_size=12), min_size=1, max_size=12)
 
 
 @given(TEXTS, st.text(alphabet="abc ", max_size=8))
+@settings(deadline=None, max_examples=25)  # a store for each
 def test_scores_are_bm25(texts: list[str], question: str) -> None:
     """Found by the words that tell something, compared by all; equal texts stand once, and `a` is a stop word."""
     texts = list(dict.fromkeys(text for text in texts if text.split()))

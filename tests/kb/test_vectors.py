@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nesyc.emit.sql import emit_program
@@ -151,6 +151,7 @@ def test_vectors_of_another_size_are_refused() -> None:
 @given(
     st.lists(st.text(alphabet="abc", max_size=4), min_size=1, max_size=9), st.text(alphabet="abc", min_size=1)
 )
+@settings(deadline=None, max_examples=20)  # a store for each
 def test_search_is_by_cosine(texts: list[str], question: str) -> None:
     with opened() as store:
         put(store, texts)

@@ -16,6 +16,7 @@ from nesyc_runtime.expressions import is_true
 from nesyc_runtime.kb.bm25 import COMPARED, Hit, WordIndex
 from nesyc_runtime.kb.choice import Retrieved, approximate_tokens, choose
 from nesyc_runtime.kb.conditions import Conditions
+from nesyc_runtime.kb.diversity import diversified
 from nesyc_runtime.kb.fulltext import Words
 from nesyc_runtime.kb.merging import Document, Scored, merge, once, tie_order
 from nesyc_runtime.kb.retrieval_rows import KbRow, read_rows
@@ -82,6 +83,7 @@ class Retriever:
                 if hide is not None:
                     hidden = hide[number]
                     ranked = iter([one for one in islice(ranked, depth) if one[0].place not in hidden])
+                ranked = diversified(ranked, self._retrieve.diversity, depth)
                 results.append(choose(self._retrieve, ranked, self._count_tokens))
         return results
 
