@@ -145,7 +145,7 @@ def _decide(
         texts: dict[str, str] = {}
         for what, word, names in (("accepted", "accept", accept), ("rejected", "reject", reject)):
             entries = [name for name in names if not _is_rule(store, name)]
-            rules = [name.removeprefix(RULE) for name in names if _is_rule(store, name)]
+            rules = desk.named([name.removeprefix(RULE) for name in names if _is_rule(store, name)])
             done[what] = decide(store, entries, word, who=who, note=note)
             if rules:
                 texts |= desk.decide(rules, what, who=who, note=note)

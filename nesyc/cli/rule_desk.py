@@ -85,12 +85,15 @@ class RuleDesk:
         trees = [proof["proofs"][0]["tree"] for proof in proofs if proof["proofs"]]
         return {"problem": None, **changes, "proofs": trees}
 
+    def named(self, names: Sequence[str]) -> list[str]:
+        """The rules that names mean: `*` is all that wait."""
+        return [one.rule for one in self.waiting()] if "*" in names else list(dict.fromkeys(names))
+
     def decide(self, names: Sequence[str], word: str, *, who: str, note: str) -> dict[str, str]:
-        """The files with rules accepted or rejected by name (`*`: all that wait); nothing is written yet."""
+        """The files with these rules accepted or rejected; nothing is written yet."""
         waiting = {one.rule: one for one in self.waiting()}
-        chosen = list(waiting) if "*" in names else list(dict.fromkeys(names))
         texts: dict[str, str] = {}
-        for name in chosen:
+        for name in names:
             one = waiting.get(name) or self._any(name)
             text = texts.get(one.file) or self.book.text_of(one.file)
             texts[one.file] = self._decided(text, one, word, who, note)

@@ -107,7 +107,8 @@ def test_accepting_writes_who_when_and_what_into_the_source(project: Path) -> No
 
 
 def test_a_rejected_rule_stays_as_such(project: Path) -> None:
-    run("--reject", "rule:*", "--note", "no", "--by", "ada")
+    done = run("--reject", "rule:*", "--note", "no", "--by", "ada")
+    assert done["rejected"] == ["rule grand", "rule parents"]
     assert learned(project).count('@status(rejected, by = "ada"') == 2
     assert run("--list")["total"] == 0
     run("--accept", "rule:grand", "--by", "bo")

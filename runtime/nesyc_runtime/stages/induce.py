@@ -25,7 +25,7 @@ from nesyc_runtime.teachers.ask import Asked, ask_all
 from nesyc_runtime.teachers.base import Answer, Dropped, Request
 
 RULES, REJECTED, WRITTEN = "rules.jsonl", "rejected.jsonl", "written"
-SEEN = 20  # source items that a rule names
+SEEN = 6  # source items that a rule names
 
 
 def rulebook_of(ctx: Context) -> Rulebook:

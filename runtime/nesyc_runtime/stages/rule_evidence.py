@@ -19,7 +19,7 @@ from nesyc_runtime.stages.ports import Claim, Evidence, GoldClaim, RuleTrial
 
 MOST = 2_000  # facts of a rule that are looked at
 SHOWN = 3  # of each kind that are told
-SEEN = 20  # items that are named
+SEEN = 6  # items that are named
 
 
 class Verdict(NamedTuple):
