@@ -19,6 +19,7 @@ from nesyc.cli.rulebook import rulebook_of
 from nesyc.fragments.rules import own_text, rules_in
 from nesyc.pipeline import check_spec
 from nesyc_runtime.kb.review import Review, proposals
+from nesyc_runtime.stages.run import Options, run
 from tests.stages.induce_world import SAYS, SPEC, InduceWorld
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,8 +51,10 @@ def world_in(folder: Path) -> InduceWorld:
 def main(folder: Path, what: str) -> None:
     world = world_in(folder)
     if what == "run":
-        (folder / "ready").touch()
-        world.run()
+        with ExitStack() as stack:
+            ctx = world.open(stack)
+            (folder / "ready").touch()
+            run(ctx, Options())
     else:
         review(world)
 
