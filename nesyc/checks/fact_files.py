@@ -90,11 +90,12 @@ class FactReader:
                         "E0301", reader.line_num, f"{len(row)} fields, the header has {len(header)}"
                     )
                     continue
-                yield reader.line_num, dict(zip(header, row, strict=True))
+                cells = map(_exported, row) if header[0] == "_export" else row
+                yield reader.line_num, dict(zip(header, cells, strict=True))
 
     def _jsonl(self) -> Iterator[tuple[int, dict[str, Any]]]:
         with self.path.open(encoding="utf-8-sig") as stream:
-            checked = False
+            checked = exported = False
             for line, text in enumerate(stream, 1):
                 if not text.strip():
                     continue
@@ -106,6 +107,15 @@ class FactReader:
                 if not isinstance(record, dict):
                     self._row_problem("E0302", line, "this line is no JSON object")
                     continue
+                if "nesyc kb export" in record:
+                    exported = True
+                    continue
+                if exported:
+                    if record.get("relation") != self.relation.name or not isinstance(
+                        record.get("values"), dict
+                    ):
+                        continue
+                    record = record["values"]
                 if not checked and not self._check_columns(list(record)):
                     return
                 checked = True
@@ -165,6 +175,13 @@ class FactReader:
             else ()
         )
         self.problems.append(Diagnostic(code, message, self.span, label="in this file", related=related))
+
+
+def _exported(cell: str) -> str | None:
+    """What a cell stands for in a CSV file that `nesyc kb export` wrote."""
+    if cell == "\\N":
+        return None
+    return cell[1:] if cell.startswith("\\\\") else cell
 
 
 def convert(value: Any, column: ColumnInfo, enums: Mapping[str, EnumInfo]) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -43,12 +44,27 @@ class Format(StrEnum):
     CSV = "csv"
     JSONL = "jsonl"
     GRAPHML = "networkx-graphml"
+    PARQUET = "parquet"
+    TSV = "tsv"
+    NTRIPLES = "nt"
+    TURTLE = "ttl"
+    SQLITE = "sqlite"
+
+
+FACTS = (Format.PARQUET, Format.TSV, Format.NTRIPLES, Format.TURTLE, Format.SQLITE)
+"""Forms of other tools: facts as queries see them, derived ones too, to load and not to import again."""
 
 
 FormatOption = Annotated[Format, typer.Option("--format", help="How to write them.")]
 RelationsOption = Annotated[
     list[str] | None,
     typer.Option("--relation", metavar="NAME", help="Only rows of this relation; may be repeated."),
+]
+BaseOption = Annotated[
+    str | None,
+    typer.Option(
+        "--base", metavar="IRI", help="What IRIs begin with, in nt and ttl; urn:nesyc:KB: if not given."
+    ),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="The source's facts too, not only entries.")]
 FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILE...", help="Edited exports.")]
@@ -58,6 +74,7 @@ def export(
     format: FormatOption = Format.NESY,
     relation: RelationsOption = None,
     everything: AllOption = False,
+    base: BaseOption = None,
     kb: KbOption = None,
     spec: SpecOption = None,
     build: BuildOption = None,
@@ -66,15 +83,40 @@ def export(
     as_json: JsonOption = False,
     out: OutOption = None,
 ) -> None:
-    """Write the entries of stages and people, and the rules, to edit them and import them again."""
+    """Write the entries of stages and people, and the rules, to edit them and import them again.
+
+    As parquet, tsv, nt, ttl and sqlite: all facts that queries see, derived ones too, for other tools and to load again.
+    """
     from nesyc_runtime.kb.exchange import export_rows
 
+    if format in FACTS:
+        _facts(format, relation or (), base, opened(spec, build, profile, param, kb), as_json, out)
+        return
     with opened(spec, build, profile, param, kb) as (_, declared, store):
         found = export_rows(store, relation or (), everything=everything)
         text = _written(found, format, declared, store)
     result = {"v": 1, "kb": found.kb, "change": found.change, "format": format.value,
               "rows": [asdict(row) for row in found.rows]}  # fmt: skip
     print_result(result, text, as_json=as_json, out=out)
+
+
+def _facts(
+    format: Format,
+    relations: Sequence[str],
+    base: str | None,
+    opening: AbstractContextManager[tuple[Any, nodes.Kb, Store]],
+    as_json: bool,
+    out: Path | None,
+) -> None:
+    from nesyc_runtime.kb.export_files import write_facts
+
+    if out is None:
+        raise CliError(f"{format} is written into a file", "name it with `--out FILE`")
+    with opening as (_, declared, store):
+        counts = write_facts(store, format, relations, out, base or f"urn:nesyc:{declared.name}:")
+    result = {"v": 1, "kb": declared.name, "format": format.value, "rows": counts}
+    text = "\n".join(f"{count} fact{'s' * (count != 1)} of {name}" for name, count in counts.items())
+    print_result(result, text, as_json=as_json, out=None)
 
 
 def _written(found: Export, format: Format, declared: nodes.Kb, store: Store) -> str:
@@ -93,6 +135,8 @@ def _written(found: Export, format: Format, declared: nodes.Kb, store: Store) ->
             return tabular.to_jsonl(found)
         case Format.GRAPHML:
             return tabular.to_graphml(found)
+        case _:
+            raise AssertionError(f"{format} is written by `_facts`")
 
 
 def _nesy(found: Export, declared: nodes.Kb) -> str:

@@ -10,10 +10,9 @@ from typing import Any
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import has_control, printable
 from nesyc_runtime.kb.exchange import Edited, EditedRow, Export
+from nesyc_runtime.kb.exported import CSV_HEAD, HEAD, csv_value
 from nesyc_runtime.kb.values import shown
 
-HEAD = "nesyc kb export"
-CSV_HEAD = "_export"
 EXTRA = ("conf", "status", "owner")
 
 
@@ -123,17 +122,11 @@ def from_csv(text: str, file: str) -> Edited:
                 f"{file}:{number}: {len(cells)} cells, the header names {len(lines[0][1])} columns"
             )
         values: dict[str, Any] = {
-            name: _value(cell) for name, cell in zip(lines[0][1], cells, strict=True) if name != CSV_HEAD
+            name: csv_value(cell) for name, cell in zip(lines[0][1], cells, strict=True) if name != CSV_HEAD
         }
         conf, status, _ = (values.pop(name, None) for name in EXTRA)
         rows.append(EditedRow(about["relation"], values, _number(conf), status or None, f"{file}:{number}"))
     return Edited(about["kb"], int(about["change"]), (about["relation"],), bool(about["all"]), rows)
-
-
-def _value(cell: str) -> Any:
-    if cell == "\\N":
-        return None
-    return cell[1:] if cell.startswith("\\\\") else cell
 
 
 def _number(cell: Any) -> Any:

@@ -162,6 +162,11 @@ def _date(value: Any) -> str:
 
 
 def _vector(value: Any, size: int | None) -> bytes:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise _found(value, "a list of numbers") from None
     if not isinstance(value, (list, tuple)) or (size is not None and len(value) != size):
         raise _found(value, f"a list of {size} numbers" if size is not None else "a list of numbers")
     return array("f", [_number(item) for item in value]).tobytes()

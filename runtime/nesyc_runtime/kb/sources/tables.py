@@ -9,22 +9,28 @@ from typing import Any
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
+from nesyc_runtime.kb.exported import CSV_HEAD, HEAD, csv_value
 from nesyc_runtime.kb.sources.source import Bad, Found, Source
 
 
 def read_csv(source: Source) -> Found:
-    """Lines under a header; a line that is no CSV is a bad row, and so is one of another length."""
+    """Lines under a header; a line that is no CSV is a bad row, and so is one of another length.
+
+    A file that `nesyc kb export` wrote says so in its header, and what its cells stand for.
+    """
     with source.path.open(encoding="utf-8-sig", newline="") as text:
         lines = _Lines(text)
         reader = csv.reader(lines, strict=True)
         header = _header(source, reader)
         width = len(header)
+        exported = header[:1] == [CSV_HEAD]
         places = [header.index(name) if name in header else None for name in source.wanted]
         for cells in _lines(reader, lines):
             if isinstance(cells, Bad):
                 yield cells
             elif len(cells) == width:
-                yield reader.line_num, [None if at is None else cells[at] for at in places]
+                picked: list[Any] = [None if at is None else cells[at] for at in places]
+                yield reader.line_num, list(map(csv_value, picked)) if exported else picked
             elif cells:
                 reason = f"{len(cells)} cells, the header names {width} columns"
                 yield Bad(reader.line_num, reason, cells)
@@ -66,8 +72,8 @@ def _lines(reader: Any, lines: _Lines) -> Iterator[list[str] | Bad]:
 
 
 def read_jsonl(source: Source) -> Found:
-    """One object a line. The first one says whether a column is missing."""
-    first = True
+    """One object a line. The first one says whether a column is missing. Of an export, the rows of the relation."""
+    first, exported = True, False
     with source.path.open(encoding="utf-8-sig") as lines:
         for number, line in enumerate(lines, 1):
             if not line.strip():
@@ -76,6 +82,13 @@ def read_jsonl(source: Source) -> Found:
             if isinstance(value, Bad):
                 yield value
                 continue
+            if HEAD in value:
+                exported = True
+                continue
+            if exported:
+                if value.get("relation") != source.relation.name or not isinstance(value.get("values"), dict):
+                    continue
+                value = value["values"]
             if first:
                 source.require(list(value), number)
                 first = False
