@@ -69,7 +69,7 @@ AFTER = 'expect sibling_count("ann", 1);\n'
         (IN_KB, "facts ", ["compose", "lesson", "parent", "person"]),
         (IN_KB, "facts parent { (\"a\", \"b\", ", KIN),
         (IN_KB, "facts parent { (\"a\", \"b\", .", KIN),
-        (IN_KB, "facts person from ", ["csv", "jsonl", "parquet", "triples", "sqlite", "wikidata"]),
+        (IN_KB, "facts person from ", ["csv", "jsonl", "parquet", "sqlite", "triples", "wikidata"]),
         (IN_KB, "say ", ["compose", "lesson", "only_child", "parent", "person", "sibling", "sibling_count"]),
         (IN_KB, "allow(", ["W0401", "W0402", "W0403", "W0404", "W0405"]),
         # settings and calls by the signature tables
