@@ -7,6 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes says how busy the machine is: speed is measured in bench/.
+settings.register_profile("nesyc", deadline=None)
+settings.load_profile("nesyc")
 
 ROOT = Path(__file__).resolve().parent.parent
 

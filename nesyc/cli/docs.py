@@ -16,6 +16,7 @@ from nesyc.cli.options import (
     SpecOption,
     parse_params,
 )
+from nesyc.cli.pages import OpenOption, write_page
 
 PageOption = Annotated[
     Path | None,
@@ -23,7 +24,6 @@ PageOption = Annotated[
         "--out", metavar="FILE", help="The HTML file (default: NAME.docs.html in the build folder)."
     ),
 ]
-OpenOption = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
 
 
 def docs(
@@ -39,8 +39,6 @@ def docs(
     """Write a spec's declarations, diagrams and lineage as one HTML page that needs no network."""
     from nesyc.cli.current import choose
     from nesyc.cli.errors import CliError, SpecErrors
-    from nesyc.cli.output import print_result
-    from nesyc.emit.files import write_atomic
     from nesyc.pipeline import check_spec
 
     try:
@@ -54,10 +52,6 @@ def docs(
     if checked.spec is None:
         raise SpecErrors(checked.loaded, checked.diagnostics)
     file = out or choice.build / f"{checked.spec.name}.docs.html"
-    write_atomic(file, docs_page(checked))
-    result = {**docs_json(checked, sections_of(checked)), "file": file.as_posix()}
-    print_result(result, file.as_posix(), as_json=as_json, out=None)
-    if open_page:
-        import webbrowser
-
-        webbrowser.open(file.resolve().as_uri())
+    write_page(
+        file, docs_page(checked), docs_json(checked, sections_of(checked)), as_json=as_json, show=open_page
+    )

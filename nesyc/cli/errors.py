@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from nesyc.diagnostics import Diagnostic
+    from collections.abc import Sequence
+
+    from nesyc.diagnostics import Diagnostic, SourceMap
     from nesyc.parsing.project import Loaded
 
 OK, USER_ERROR, USAGE, FAILED, STOPPED, BUG, INTERRUPTED = 0, 1, 2, 3, 4, 70, 130
@@ -17,6 +19,14 @@ class CliError(Exception):
     def __init__(self, message: str, help: str = "", code: int = USER_ERROR) -> None:
         super().__init__(message)
         self.message, self.help, self.code = message, help, code
+
+
+class TextErrors(Exception):
+    """A query or a fact has mistakes; they are printed as those of a spec are, exit code 1."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic], sources: SourceMap) -> None:
+        super().__init__("; ".join(f"{found.code}: {found.message}" for found in diagnostics))
+        self.diagnostics, self.sources = diagnostics, sources
 
 
 class SpecErrors(Exception):

@@ -26,7 +26,8 @@ from nesyc.cli.options import (
     user_name,
 )
 from nesyc.cli.output import print_result
-from nesyc.cli.query import opened, refuse
+from nesyc.cli.query import opened
+from nesyc.cli.questions import refuse
 
 if TYPE_CHECKING:
     from nesyc.ir import nodes

@@ -19,6 +19,9 @@ def run(command: Callable[[], object]) -> NoReturn:
 
         print_diagnostics(error.loaded, error.diagnostics, as_json="--json" in sys.argv)
         sys.exit(errors.USER_ERROR)
+    except errors.TextErrors as error:
+        _refuse_text(error)
+        sys.exit(errors.USER_ERROR)
     except errors.CliError as error:
         _complain(error.message, error.help)
         sys.exit(error.code)
@@ -51,6 +54,15 @@ def _runtime_error(error: Exception) -> NoReturn:
         "run again with NESYC_TRACEBACK=1 and report what it prints",
     )
     sys.exit(errors.BUG)
+
+
+def _refuse_text(error: errors.TextErrors) -> None:
+    from nesyc.cli.output import print_result, stderr_console
+    from nesyc.diagnostics import render_text, to_json
+
+    stderr_console().print(render_text(error.diagnostics, error.sources), markup=False)
+    if "--json" in sys.argv:
+        print_result(to_json(error.diagnostics, error.sources), None, as_json=True, out=None)
 
 
 def _complain(message: str, help: str = "") -> None:

@@ -21,7 +21,8 @@ from nesyc.cli.options import (
     user_name,
 )
 from nesyc.cli.output import print_result
-from nesyc.cli.query import opened, refuse
+from nesyc.cli.query import opened
+from nesyc.cli.questions import compiled_query
 
 if TYPE_CHECKING:
     from nesyc_runtime.kb.store import Store
@@ -80,8 +81,6 @@ def at(
     """Show the stored rows as they were at the end of a date, or ask a query of them; rules are those of now."""
     from nesyc.cli.kb_text import counts_text
     from nesyc.cli.proofs import query_table
-    from nesyc.emit.sql import emit_query
-    from nesyc.ir.query import lower_query
     from nesyc_runtime.kb.past import change_at, store_at
     from nesyc_runtime.kb.query import query as run_query
 
@@ -92,9 +91,7 @@ def at(
                 result = {"v": 1, "kb": declared.name, "change": change, "relations": _counts(past)}
             print_result(result, counts_text(result), as_json=as_json, out=out)
             return
-        lowered = lower_query(checked, query, declared.name)
-        refuse(query, "<query>", lowered.diagnostics)
-        compiled = emit_query(declared, lowered.literals, lowered.columns).to_json()
+        compiled = compiled_query(checked, declared, query)
         with store_at(store, change) as past:
             result = {**run_query(past, compiled, limit=limit), "change": change}
     print_result(result, query_table(result), as_json=as_json, out=out)

@@ -23,11 +23,11 @@ from nesyc.cli.options import (
     parse_params,
 )
 from nesyc.cli.output import print_result, stderr_console
+from nesyc.cli.questions import compiled_query, ground
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from nesyc.diagnostics import Diagnostic
     from nesyc.ir import nodes
     from nesyc_runtime.kb.store import Store
 
@@ -59,15 +59,11 @@ def query(
     """Answer a conjunction of literals from stored and derived facts."""
     from nesyc.cli.plans import plan_text
     from nesyc.cli.proofs import query_table
-    from nesyc.emit.sql import emit_query
-    from nesyc.ir.query import lower_query
     from nesyc_runtime.kb.plans import explain_plan as explain
     from nesyc_runtime.kb.query import query as run_query
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
-        lowered = lower_query(checked, text, declared.name)
-        refuse(text, "<query>", lowered.diagnostics)
-        compiled = emit_query(declared, lowered.literals, lowered.columns).to_json()
+        compiled = compiled_query(checked, declared, text)
         if explain_plan:
             result = explain(store, compiled)
             shown: RenderableType = plan_text(result)
@@ -157,29 +153,3 @@ def deep(result: dict[str, Any]) -> Iterator[None]:
         yield
     finally:
         sys.setrecursionlimit(before)
-
-
-def ground(checked: nodes.Spec, declared: nodes.Kb, text: str) -> tuple[str, tuple[Any, ...]]:
-    """The relation and values of a fact typed on the command line; raises `CliError` where it is none."""
-    from nesyc.ir.query import AnyValue, lower_fact
-
-    lowered = lower_fact(checked, text, declared.name)
-    refuse(text, "<fact>", lowered.diagnostics)
-    if any(isinstance(value, AnyValue) for value in lowered.values):
-        raise CliError(
-            f"`{text}` stands for many facts: `_` is any value", f"ask which hold:  nesyc query '{text}'"
-        )
-    return lowered.relation, lowered.values
-
-
-def refuse(text: str, name: str, diagnostics: tuple[Diagnostic, ...]) -> None:
-    """Show what is wrong with a text of the command line and end with exit code 1; with `--json` as `check` does."""
-    if not diagnostics:
-        return
-    from nesyc.diagnostics import SourceMap, render_text, to_json
-
-    sources = SourceMap({name: text})
-    stderr_console().print(render_text(diagnostics, sources), markup=False)
-    if "--json" in sys.argv:
-        print_result(to_json(diagnostics, sources), None, as_json=True, out=None)
-    raise typer.Exit(1)

@@ -15,6 +15,7 @@ from nesyc.cli.options import (
     SpecOption,
     parse_params,
 )
+from nesyc.cli.pages import OpenOption, write_page
 
 RunArgument = Annotated[
     str | None,
@@ -26,7 +27,6 @@ PageOption = Annotated[
 ItemsOption = Annotated[
     int, typer.Option("--items", metavar="N", min=0, help="At most N items of each evaluation; 0 means all.")
 ]
-OpenOption = Annotated[bool, typer.Option("--open", help="Show the page in the browser.")]
 
 
 def report(
@@ -43,9 +43,7 @@ def report(
     """Write a run's scores, differences, losses, costs and items as one HTML page that needs no network."""
     from nesyc.cli.current import choose
     from nesyc.cli.errors import CliError
-    from nesyc.cli.output import print_result
     from nesyc.cli.session import runtime_project
-    from nesyc_runtime.files import write_atomic
     from nesyc_runtime.report.found import find_run
 
     try:
@@ -57,9 +55,4 @@ def report(
     choice, _ = choose(spec, build, profile, parse_params(param))
     found = find_run(runtime_project(choice.spec).runs_dir, run)
     file = out or found.folder / "report.html"
-    write_atomic(file, report_page(found, items=items))
-    print_result({**report_json(found), "file": file.as_posix()}, file.as_posix(), as_json=as_json, out=None)
-    if open_page:
-        import webbrowser
-
-        webbrowser.open(file.resolve().as_uri())
+    write_page(file, report_page(found, items=items), report_json(found), as_json=as_json, show=open_page)

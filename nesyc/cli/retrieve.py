@@ -20,12 +20,8 @@ from nesyc.cli.options import (
 from nesyc.cli.output import print_result, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from nesyc_runtime import config
-    from nesyc_runtime.artifact import Build
-    from nesyc_runtime.kb.retrieval import Retrieved
-    from nesyc_runtime.project import Project
+    from nesyc_runtime.stages.ports import Found
 
 NameArgument = Annotated[
     str, typer.Argument(metavar="NAME", help="The `retrieve` block.", show_default=False)
@@ -52,35 +48,20 @@ def retrieve(
     out: OutOption = None,
 ) -> None:
     """Show the entries and facts a question is given."""
-    from nesyc.cli.session import open_build
+    from nesyc.cli.session import open_build, open_knowledge
 
     if (text is None) == (from_file is None):
         raise typer.BadParameter("give TEXT, or --from FILE")
     questions = [text] if text is not None else _questions(from_file)
     compiled, project = open_build(spec, build, profile, parse_params(param))
-    found = search(compiled, project, name, questions)
+    block = block_named(compiled.spec, name)
+    with open_knowledge(compiled, project) as knowledge:
+        found = knowledge.search(block, questions)
     if from_file is not None:
         lines = "".join(to_json(contract(one)) + "\n" for one in found)
         print_result({}, lines, as_json=False, out=out)
         return
     print_result(contract(found[0]), _shown(found[0]), as_json=as_json, out=out)
-
-
-def search(build: Build, project: Project, name: str, questions: Sequence[str]) -> Sequence[Retrieved]:
-    """What the `retrieve` block `name` gives each question; raises `CliError` where the spec has none of that name."""
-    from nesyc_runtime.kb.open import choose_kb, open_kb
-    from nesyc_runtime.kb.retrieval import Retriever
-    from nesyc_runtime.stages.budgets import token_counts
-    from nesyc_runtime.stages.embedders import embedders
-
-    block = _block(build.spec, name)
-    with open_kb(build, project, choose_kb(build.spec, block.kb)) as store:
-        return Retriever(
-            store,
-            block,
-            embedder=embedders(build.spec.embedders, project),
-            count_tokens=token_counts(build.spec, project)(block),
-        ).retrieve_many(questions)
 
 
 def _questions(file: Path | None) -> list[str]:
@@ -94,7 +75,8 @@ def _questions(file: Path | None) -> list[str]:
         ) from None
 
 
-def _block(spec: config.Spec, name: str) -> config.Retrieve:
+def block_named(spec: config.Spec, name: str) -> config.Retrieve:
+    """The `retrieve` block of a name; raises `CliError` where the spec has none."""
     found = next((block for block in spec.retrieves if block.name == name), None)
     if found is None:
         known = ", ".join(block.name for block in spec.retrieves)
@@ -105,12 +87,12 @@ def _block(spec: config.Spec, name: str) -> config.Retrieve:
     return found
 
 
-def contract(found: Retrieved) -> dict[str, Any]:
+def contract(found: Found) -> dict[str, Any]:
     """The `retrieve` object; the gate asks a student, so there is none here."""
     return {"v": 1, "gate": None, "hits": list(found.hits), "facts": list(found.facts)}
 
 
-def _shown(found: Retrieved) -> str:
+def _shown(found: Found) -> str:
     from nesyc_runtime.files import printable
     from nesyc_runtime.kb.values import shown
 

@@ -92,7 +92,7 @@ def application(service: Service) -> Starlette:
 
 def _answer(service: Service, what: str, body: bytes) -> tuple[dict[str, Any], int]:
     """The object and the HTTP status of one request; whatever it holds, no exception leaves this."""
-    from nesyc.cli.errors import CliError, SpecErrors
+    from nesyc.cli.errors import CliError, SpecErrors, TextErrors
     from nesyc.cli.service import BadRequest
     from nesyc.diagnostics import to_json
 
@@ -106,6 +106,8 @@ def _answer(service: Service, what: str, body: bytes) -> tuple[dict[str, Any], i
         return service.answer(what, given), 200
     except BadRequest as error:
         return error.value, 400
+    except TextErrors as error:
+        return to_json(error.diagnostics, error.sources), 400
     except SpecErrors as error:
         return to_json(error.diagnostics, error.loaded.sources), 500
     except CliError as error:

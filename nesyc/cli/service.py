@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nesyc.cli.errors import CliError
+from nesyc.cli.questions import compiled_query, ground
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable
 
-    from nesyc.diagnostics import Diagnostic
     from nesyc.ir import nodes
     from nesyc_runtime.kb.store import Store
     from nesyc_runtime.stages.context import Context
@@ -71,26 +70,20 @@ class Service:
 
     def _context(self) -> Context:
         """The open session, opened again where the sources changed."""
-        from nesyc.cli.current import resolve_build, spec_of
+        from nesyc.cli.current import choose, resolve_build, spec_of
         from nesyc.cli.output import stderr_console
         from nesyc.cli.session import open_session, runtime_project
         from nesyc_runtime.report.progress import ConsoleReporter
 
-        asked = self._asked
-        build, compiled = resolve_build(asked.spec, asked.build, asked.profile, asked.params, quiet=True)
+        given = (self._asked.spec, self._asked.build, self._asked.profile, self._asked.params)
+        build, compiled = resolve_build(*given, quiet=True)
         if self._ctx is None or self._ctx.build.manifest != build.manifest:
             self.close()
             reporter = self._stack.enter_context(ConsoleReporter(stderr_console()))
-            project = runtime_project(self._spec_file())
+            project = runtime_project(choose(*given)[0].spec)
             self._ctx = self._stack.enter_context(open_session(build, project, reporter))
             self._spec = spec_of(compiled)
         return self._ctx
-
-    def _spec_file(self) -> Path:
-        from nesyc.cli.current import choose
-
-        asked = self._asked
-        return choose(asked.spec, asked.build, asked.profile, asked.params)[0].spec
 
     def _ask(self, given: dict[str, Any]) -> dict[str, Any]:
         import json
@@ -103,71 +96,52 @@ class Service:
         return ask(ctx, policy, read_inputs(ctx.spec, ctx.task(policy.task), given.get("text"), inputs))
 
     def _query(self, given: dict[str, Any]) -> dict[str, Any]:
-        from nesyc.emit.sql import emit_query
-        from nesyc.ir.query import lower_query
         from nesyc_runtime.kb.query import query
 
-        checked, declared, text = self._kb(given, "query")
-        lowered = lower_query(checked, text, declared.name)
-        _refuse(text, "<query>", lowered.diagnostics)
-        compiled = emit_query(declared, lowered.literals, lowered.columns).to_json()
-        with self._store(declared.name) as store:
-            return query(store, compiled, limit=_limit(given))
+        checked, declared, store = self._kb(given)
+        compiled = compiled_query(checked, declared, _given(given, "query"))
+        return query(store, compiled, limit=_limit(given))
 
     def _why(self, given: dict[str, Any]) -> dict[str, Any]:
         from nesyc_runtime.kb.why import why
 
-        checked, declared, text = self._kb(given, "fact")
-        relation, values = _fact(checked, declared, text)
-        with self._store(declared.name) as store:
-            return why(store, relation, values, limit=_limit(given))
+        checked, declared, store = self._kb(given)
+        return why(store, *ground(checked, declared, _given(given, "fact")), limit=_limit(given))
 
     def _whynot(self, given: dict[str, Any]) -> dict[str, Any]:
         from nesyc_runtime.kb.whynot import whynot
 
-        checked, declared, text = self._kb(given, "fact")
-        relation, values = _fact(checked, declared, text)
-        with self._store(declared.name) as store:
-            return whynot(store, relation, values)
+        checked, declared, store = self._kb(given)
+        return whynot(store, *ground(checked, declared, _given(given, "fact")))
 
     def _retrieve(self, given: dict[str, Any]) -> dict[str, Any]:
-        from nesyc.cli.retrieve import contract, search
+        from nesyc.cli.retrieve import block_named, contract
 
         ctx = self._context()
-        return contract(search(ctx.build, ctx.project, _given(given, "name"), [_given(given, "text")])[0])
+        block = block_named(ctx.spec, _given(given, "name"))
+        text = _given(given, "text")
+        self._store(ctx, block.kb)
+        return contract(ctx.knowledge.search(block, [text])[0])
 
-    def _kb(self, given: dict[str, Any], field: str) -> tuple[nodes.Spec, nodes.Kb, str]:
+    def _kb(self, given: dict[str, Any]) -> tuple[nodes.Spec, nodes.Kb, Store]:
         from nesyc.ir.query import find_kb
 
-        self._context()
+        ctx = self._context()
         assert self._spec is not None
         try:
-            return self._spec, find_kb(self._spec, given.get("kb")), _given(given, field)
+            declared = find_kb(self._spec, given.get("kb"))
         except KeyError as error:
             raise _bad(str(error.args[0]), 'name it:  "kb": "NAME"') from None
+        return self._spec, declared, self._store(ctx, declared.name)
 
-    def _store(self, kb: str) -> Store:
-        from nesyc_runtime.kb.open import choose_kb, open_kb
+    @staticmethod
+    def _store(ctx: Context, kb: str) -> Store:
+        """The open store; what another process wrote since is derived from first."""
+        from nesyc_runtime.kb.open import bring_in_step
 
-        ctx = self._context()
-        return open_kb(ctx.build, ctx.project, choose_kb(ctx.spec, kb))
-
-
-def _fact(checked: nodes.Spec, declared: nodes.Kb, text: str) -> tuple[str, tuple[Any, ...]]:
-    from nesyc.ir.query import AnyValue, lower_fact
-
-    lowered = lower_fact(checked, text, declared.name)
-    _refuse(text, "<fact>", lowered.diagnostics)
-    if any(isinstance(value, AnyValue) for value in lowered.values):
-        raise CliError(f"`{text}` stands for many facts: `_` is any value", "ask which hold with a query")
-    return lowered.relation, lowered.values
-
-
-def _refuse(text: str, name: str, diagnostics: Sequence[Diagnostic]) -> None:
-    from nesyc.diagnostics import SourceMap, to_json
-
-    if diagnostics:
-        raise BadRequest(to_json(diagnostics, SourceMap({name: text})))
+        store: Store = ctx.knowledge.store(kb)
+        bring_in_step(store, ctx.project)
+        return store
 
 
 def _limit(given: dict[str, Any]) -> int:

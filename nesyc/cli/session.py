@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from nesyc_runtime.artifact import Build
     from nesyc_runtime.project import Project
     from nesyc_runtime.stages.context import Context
+    from nesyc_runtime.stages.knowledge import StoredKnowledge
     from nesyc_runtime.stages.ports import Reporter
 
 
@@ -20,21 +21,11 @@ def open_session(
 ) -> Iterator[Context]:
     """The stages' context; the answer store and the KBs are closed at the end. Torch is not loaded yet."""
     from nesyc.cli.rulebook import rulebook_of
-    from nesyc_runtime.stages.budgets import token_counts
-    from nesyc_runtime.stages.embedders import embedders
-    from nesyc_runtime.stages.knowledge import StoredKnowledge
     from nesyc_runtime.stages.learner import TorchLearner
     from nesyc_runtime.stages.run import open_context
 
     with ExitStack() as stack:
-        knowledge = stack.enter_context(
-            StoredKnowledge(
-                build,
-                project,
-                embedder=embedders(build.spec.embedders, project),
-                tokens=token_counts(build.spec, project),
-            )
-        )
+        knowledge = stack.enter_context(open_knowledge(build, project))
         learner = TorchLearner(build, project)
         yield open_context(
             build,
@@ -46,6 +37,20 @@ def open_session(
             rules=rulebook_of(build, project),
             limit=limit or None,
         )
+
+
+def open_knowledge(build: Build, project: Project) -> StoredKnowledge:
+    """The KBs of a compiled spec, with the embedders and tokenizers it declares; a context manager."""
+    from nesyc_runtime.stages.budgets import token_counts
+    from nesyc_runtime.stages.embedders import embedders
+    from nesyc_runtime.stages.knowledge import StoredKnowledge
+
+    return StoredKnowledge(
+        build,
+        project,
+        embedder=embedders(build.spec.embedders, project),
+        tokens=token_counts(build.spec, project),
+    )
 
 
 def open_build(

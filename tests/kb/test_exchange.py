@@ -209,7 +209,7 @@ def test_a_file_that_cannot_be_read_changes_nothing(
     file = exported(project, name, "--relation", "lesson")
     file.write_text(file.read_text().replace("third", "changed").replace(old, new, 1))
     result = CliRunner().invoke(app, ["kb", "import", str(file)])
-    told = result.output + str(getattr(result.exception, "message", ""))
+    told = result.output + str(result.exception)
     assert result.exit_code == 1 and message in told, told
     assert lessons(project) == before
 

@@ -14,6 +14,10 @@ from typer.testing import CliRunner
 from nesyc.cli.app import app
 from nesyc.cli.serve import LARGEST, application
 from nesyc.cli.service import Asked, Service
+from nesyc_runtime.artifact import load_build
+from nesyc_runtime.kb.open import open_kb
+from nesyc_runtime.kb.rows import Claim, hold, interned
+from nesyc_runtime.project import Project
 
 SPEC = """nesy 1
 kb family {
@@ -24,6 +28,15 @@ kb family {
   rule step: ancestor(a, c) :- ancestor(a, b), parent(b, c);
   say ancestor = "{b} is an ancestor of {a}."
 }
+dataset d { row (id: text key, q: text, label: text) split train = jsonl("train.jsonl") }
+task t on d {
+  input (q: text)
+  output (answer: text)
+  prompt = "{retrieved} {q}"
+  parse answer = rest()
+  metric accuracy = mean(answer == label)
+}
+retrieve hints for t from family { query = q, search = fulltext(ancestor), take = 1 }
 """
 
 
@@ -58,6 +71,23 @@ def test_the_objects_are_the_commands(client: TestClient) -> None:
     assert client.post("/whynot", json={"fact": fact}).json() == command("whynot", fact)
 
 
+def test_what_another_process_wrote_counts(client: TestClient, spec: Path) -> None:
+    ask = {"query": 'ancestor("ann", x)'}
+    assert client.post("/query", json=ask).json()["total"] == 2
+    found = client.post("/retrieve", json={"name": "hints", "text": "who is carl"})
+    assert found.json() == command("retrieve", "hints", "who is carl") and found.json()["hits"]
+    build = load_build(spec.parent / "build" / "family")
+    with open_kb(build, Project(spec.parent), build.spec.kbs[0]) as store, store.writing():
+        plan = store.relation("parent")
+        hold(store, plan, interned(store, plan, ("carl", "dora")), Claim("person", 1.0, "human"))
+        store.facts_changed()
+    assert client.post("/query", json=ask).json()["total"] == 3
+    dora = client.post("/retrieve", json={"name": "hints", "text": "who is dora"}).json()["hits"]
+    assert [hit["text"] for hit in dora] == [
+        "dora is an ancestor of ann."
+    ]  # of three that tie, the first by key
+
+
 def test_a_changed_source_counts_at_once_and_a_broken_one_says_where(client: TestClient, spec: Path) -> None:
     ask = {"query": 'ancestor("ann", x)'}
     assert client.post("/query", json=ask).json()["total"] == 2
@@ -86,7 +116,7 @@ def test_a_changed_source_counts_at_once_and_a_broken_one_says_where(client: Tes
         ("/query", b'{"sql": "DROP TABLE parent"}', 400, "takes no `sql`"),
         ("/why", b'{"fact": "ancestor(_, _)"}', 400, "many facts"),
         ("/ask", b'{"text": "who?"}', 400, "no `answer` block"),
-        ("/retrieve", b'{"name": "hints", "text": "x"}', 400, "no `retrieve hints`"),
+        ("/retrieve", b'{"name": "hnts", "text": "x"}', 400, "no `retrieve hnts`"),
         ("/run", b"{}", 404, "no such path"),
         ("/query", b" " * (LARGEST + 1), 413, "too long"),
     ],

@@ -29,11 +29,12 @@ def leftovers(project: Project, build: Path) -> list[Leftover]:
 def _folders(project: Project, build: Path) -> Iterator[tuple[Path, str]]:
     for manifest in sorted(build.glob("*/manifest.json")):
         yield manifest.parent, "compiled"
-    kept = Shelf(project.stages_dir).kept()
+    shelf = Shelf(project.stages_dir)
+    kept = shelf.kept()
     for folder in sorted(project.stages_dir.glob("*/")):
         broken_off = folder.name.endswith(PARTIAL)
         if not broken_off and folder.name not in kept:
-            info = Shelf(project.stages_dir).find(folder.name)
+            info = shelf.find(folder.name)
             kind = printable(str(info.info.get("kind")), 60) if info is not None else "unreadable"
             yield folder, f"a stage in an earlier state, {kind}"
     for folder in sorted((project.state_dir / "bases").glob("*/")):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
@@ -16,6 +16,10 @@ from nesyc_runtime.stages.context import Context, item_of
 from nesyc_runtime.stages.graph import Respond, task_of
 from nesyc_runtime.stages.ports import Found
 from nesyc_runtime.stages.prompts import format_of, prompt_for
+
+if TYPE_CHECKING:
+    from nesyc_runtime.learning.export import Form
+    from nesyc_runtime.learning.gguf_weights import Precision
 
 CARD, LINEAGE = "README.md", "nesyc.json"
 
@@ -36,7 +40,9 @@ def exportable(spec: config.Spec, name: str | None) -> str:
     return wanted
 
 
-def export(ctx: Context, name: str, form: Any, out: Path, *, precision: Any, sample: int) -> dict[str, Any]:
+def export(
+    ctx: Context, name: str, form: Form, out: Path, *, precision: Precision, sample: int
+) -> dict[str, Any]:
     """Write the model into `out`, which appears whole or not at all; gives what nesyc.json in it says.
 
     Raises `UserError` where `out` holds something, the model is not trained, or the form does not suit it.

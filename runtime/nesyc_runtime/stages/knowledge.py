@@ -111,9 +111,18 @@ class StoredKnowledge:
 
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; in training its own entries are held out, unless `own_entries` says not to."""
-        questions = _questions(retrieve, items)
         own = training and not retrieve.own_entries
         held_out = [[input_key(item.inputs)] if own else [] for item in items]
+        return self._found(retrieve, _questions(retrieve, items), held_out)
+
+    def search(self, retrieve: config.Retrieve, questions: Sequence[str]) -> list[Found]:
+        """What the KB gives each text, searched for as it is; nothing is held out."""
+        return self._found(retrieve, questions, [[] for _ in questions])
+
+    def _found(
+        self, retrieve: config.Retrieve, questions: Sequence[str], held_out: Sequence[Sequence[str]]
+    ) -> list[Found]:
+        """What is remembered of each question, else what is found now; `held_out[i]` are keys of inputs."""
         common = [RANKING, self._revision(retrieve), self._settings(retrieve)]
         keys = [digest([*common, *asked]) for asked in zip(questions, held_out, strict=True)]
         found = self._remembered.get(keys)

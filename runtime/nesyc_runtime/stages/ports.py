@@ -228,6 +228,9 @@ class Knowledge(Protocol):
     def retrieve(self, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool) -> list[Found]:
         """What the KB gives each item; with `training` an item's own entries are held out."""
 
+    def search(self, retrieve: config.Retrieve, questions: Sequence[str]) -> list[Found]:
+        """What the KB gives each text, searched for as it is."""
+
     def retrieve_without(
         self, retrieve: config.Retrieve, items: Sequence[Item], hide: Sequence[Collection[Place]]
     ) -> list[Found]:

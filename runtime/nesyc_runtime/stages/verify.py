@@ -42,7 +42,8 @@ def verify(build: Build, project: Project) -> list[Check]:
     if project.answers_file.is_file():
         checks.append(Check("answers", tuple(_database(project.answers_file))))
     stages = [folder for folder in sorted(project.stages_dir.glob("*/")) if not folder.name.endswith(PARTIAL)]
-    problems = [problem for folder in stages for problem in _stage(Shelf(project.stages_dir), folder)]
+    shelf = Shelf(project.stages_dir)
+    problems = [problem for folder in stages for problem in _stage(shelf, folder)]
     if stages:
         checks.append(Check(f"stages, {len(stages)} finished", tuple(problems)))
     latest = project.runs_dir / "latest"
