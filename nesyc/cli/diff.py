@@ -87,7 +87,7 @@ def compare(ctx: Context, base: Base, *, limit: int) -> dict[str, Any]:
             try:
                 then = stores[kb.name] = stack.enter_context(base_store(now, base))
             except UserError as error:
-                kbs.append({"kb": kb.name, "problem": error.message, "gained": None, "lost": None})
+                kbs.append({"kb": kb.name, "problem": str(error), "gained": None, "lost": None})
                 continue
             found = difference(derived(then), derived(now), now.declared, limit=limit)
             kbs.append({"kb": kb.name, "problem": None, **found})

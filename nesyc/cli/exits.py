@@ -25,6 +25,10 @@ def run(command: Callable[[], object]) -> NoReturn:
     except errors.CliError as error:
         _complain(error.message, error.help)
         sys.exit(error.code)
+    except SystemExit as error:
+        if error.code == errors.USAGE and "--json" in sys.argv:  # typer has said on stderr what it wants
+            _print_error("wrong usage", "see standard error, or add `--help`")
+        raise
     except KeyboardInterrupt:
         _complain("interrupted", "the same command continues where it stopped")
         sys.exit(errors.INTERRUPTED)
@@ -40,7 +44,7 @@ def _runtime_error(error: Exception) -> NoReturn:
     """The runtime's own errors carry a message, a way out and an exit code; anything else is a bug of nesyc."""
     message, code = getattr(error, "message", None), getattr(error, "exit_code", None)
     if isinstance(message, str) and isinstance(code, int):
-        _complain(message, getattr(error, "help", ""))
+        _show(error)
         sys.exit(code)
     if os.environ.get("NESYC_TRACEBACK"):
         raise error
@@ -56,6 +60,23 @@ def _runtime_error(error: Exception) -> NoReturn:
     sys.exit(errors.BUG)
 
 
+def _show(error: Exception) -> None:
+    """An error of the runtime: with its place in the source where it has one, on stdout as JSON where that is asked for."""
+    from nesyc.cli.output import stderr_console, to_json
+    from nesyc.cli.placed import diagnostic_of, error_json
+    from nesyc.diagnostics import render_one
+    from nesyc.diagnostics import to_json as check_json
+
+    found = diagnostic_of(error)
+    if "--json" in sys.argv:
+        problems = check_json([found[0]], found[1]) if found is not None else {}
+        sys.stdout.write(to_json({**problems, **error_json(error)}) + "\n")
+    if found is not None:
+        stderr_console().print(render_one(*found), markup=False, end="")
+        return
+    _complain_in_text(str(error), getattr(error, "help", ""))
+
+
 def _refuse_text(error: errors.TextErrors) -> None:
     from nesyc.cli.output import print_result, stderr_console
     from nesyc.diagnostics import render_text, to_json
@@ -66,10 +87,19 @@ def _refuse_text(error: errors.TextErrors) -> None:
 
 
 def _complain(message: str, help: str = "") -> None:
-    from nesyc.cli.output import stderr_console, to_json
-
     if "--json" in sys.argv:
-        sys.stdout.write(to_json({"v": 1, "ok": False, "error": {"message": message, "help": help}}) + "\n")
+        _print_error(message, help)
+    _complain_in_text(message, help)
+
+
+def _print_error(message: str, help: str) -> None:
+    from nesyc.cli.output import to_json
+
+    sys.stdout.write(to_json({"v": 1, "ok": False, "error": {"message": message, "help": help}}) + "\n")
+
+
+def _complain_in_text(message: str, help: str) -> None:
+    from nesyc.cli.output import stderr_console
 
     console = stderr_console()
     console.print("[bold red]error[/bold red]:", end=" ")

@@ -115,7 +115,7 @@ def _answer(service: Service, what: str, body: bytes) -> tuple[dict[str, Any], i
     except Exception as error:
         message = getattr(error, "message", None)
         if isinstance(message, str):  # an error of the runtime says itself what to do
-            return _error(message, getattr(error, "help", "")), 400
+            return _error(str(error), getattr(error, "help", "")), 400
         logging.getLogger("uvicorn.error").exception("/%s", what)
         return _error(f"a bug in nesyc: {type(error).__name__}", "see the server's log"), 500
 

@@ -41,6 +41,11 @@ class SourceMap:
         end = starts[number] - 1 if number < len(starts) else len(text)
         return text[starts[number - 1] : end].removesuffix("\r")
 
+    def offset(self, file: str, line: int, col: int) -> int:
+        """The offset of a place by line and column (1-based); one past the text is its end."""
+        starts, text = self._lines(file), self.texts.get(file, "")
+        return min(starts[line - 1] + col - 1, len(text)) if line <= len(starts) else len(text)
+
     def has(self, file: str) -> bool:
         return file in self.texts
 

@@ -5,18 +5,33 @@ Anything else that escapes the runtime is a bug of nesyc.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+
+def placed(message: str, code: str = "", span: Mapping[str, Any] | None = None) -> str:
+    """`message` in one line, after its place and code: `kin.nesy:12: E0504: ...`."""
+    place = f"{span['file']}:{span['line']}" if span is not None else ""
+    return ": ".join(part for part in (place, code, message) if part)
 
 
 class RuntimeProblem(Exception):
-    """`message` says what was found, `help` what to do about it."""
+    """`message` says what was found, `help` what to do about it.
+
+    `code` is one that `nesyc explain` knows, `span` the place in a source that it is about (a SPAN of the contracts):
+    with both, the command line shows it as it shows what `nesyc check` finds.
+    """
 
     exit_code: ClassVar[int]
 
-    def __init__(self, message: str, help: str = "") -> None:
-        super().__init__(message)
+    def __init__(
+        self, message: str, help: str = "", *, code: str = "", span: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__(placed(message, code, span))
         self.message = message
         self.help = help
+        self.code = code
+        self.span = span
 
 
 class UserError(RuntimeProblem):

@@ -50,19 +50,21 @@ class Project:
         pattern = PurePosixPath(path.pattern)
         if pattern.is_absolute() or ".." in pattern.parts:
             raise UserError(
-                f"E0206: path `{show(path)}` leaves its root", "name a file inside the project folder"
+                f"path `{show(path)}` leaves its root", "name a file inside the project folder", code="E0206"
             )
         found = _expand(root, path.pattern)
         if not found:
             raise UserError(
-                f"E0205: no file matches `{show(path)}`",
+                f"no file matches `{show(path)}`",
                 f"looked in {root}; check the path, or put the file there",
+                code="E0205",
             )
         for file in found:
             if not file.resolve().is_relative_to(root):
                 raise UserError(
-                    f"E0206: `{show(path)}` leads outside its root through {file.name}",
+                    f"`{show(path)}` leads outside its root through {file.name}",
                     "declare the folder it points at as a root in nesyc.yaml",
+                    code="E0206",
                 )
         return found
 
@@ -79,13 +81,15 @@ class Project:
         root = self.roots.get(path.root)
         if root is None:
             raise UserError(
-                f"E0206: `@{path.root}` is no root of this project",
+                f"`@{path.root}` is no root of this project",
                 f"declare it in nesyc.yaml:  roots: {{{path.root}: FOLDER}}",
+                code="E0206",
             )
         if not root.is_dir():
             raise UserError(
-                f"E0205: the root `@{path.root}` is not there: {root}",
+                f"the root `@{path.root}` is not there: {root}",
                 "set its environment variable, or change `roots` in nesyc.yaml",
+                code="E0205",
             )
         return root.resolve()
 

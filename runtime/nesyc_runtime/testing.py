@@ -123,7 +123,7 @@ def _outcome(
             return Outcome(expected.code in expected.found, found)
         case config.ExpectFact():
             if isinstance(store, UserError):
-                return Outcome(False, store.message)
+                return Outcome(False, str(store))
             assert store is not None
             return _absent(store, expected) if expected.negated else _present(store, expected)
         case config.ExpectParse():

@@ -59,6 +59,10 @@ class Datasets:
             self._loaded[name] = self._load(name)
         return self._loaded[name]
 
+    def declared(self, name: str) -> config.Split:
+        """The declaration of a split by its full name (`d.train`)."""
+        return self._find(name)[1]
+
     def _load(self, name: str) -> LoadedSplit:
         dataset, split = self._find(name)
         rows = self._all_rows(dataset, split)

@@ -118,7 +118,9 @@ def add(
             )
             (made,) = write_entries(store, relation, [values], **options)
         if made.outcome == "conflict":
-            raise UserError(f"E0503: `{relation}` already has a row with this key", "give it another key")
+            raise UserError(
+                f"`{relation}` already has a row with this key", "give it another key", code="E0503"
+            )
     return made.key
 
 
@@ -200,8 +202,9 @@ def _refuse_taken(store: Store, plan: RelationPlan, row: int, stored: Sequence[A
         other = find_row(store, plan, stored)
     if other not in (None, row):
         raise UserError(
-            f"E0503: `{plan.name}` already has a row with this key",
+            f"`{plan.name}` already has a row with this key",
             "give it another key, or reject one of the two",
+            code="E0503",
         )
 
 

@@ -66,7 +66,7 @@ def write_entries(
     statuses = [status] * len(rows) if isinstance(status, str) else status
     each = provenance if isinstance(provenance, Sequence) else [provenance] * len(rows)
     if store.declared[relation].provenance_required and not all(each):
-        raise UserError(f"E0802: rows of `{relation}` need their provenance")
+        raise UserError(f"rows of `{relation}` need their provenance", code="E0802")
     written: list[Written] = []
     with store.changing(owner, why or f"write {relation}"):
         changed = False
@@ -138,7 +138,9 @@ def _stored(store: Store, relation: str) -> RelationPlan:
     """The plan of a relation that may be written; raises `UserError` (E0407) for a derived one."""
     plan = store.relation(relation)
     if plan.derived:
-        raise UserError(f"E0407: `{relation}` is derived: only rules fill it", "write into a `relation`")
+        raise UserError(
+            f"`{relation}` is derived: only rules fill it", "write into a `relation`", code="E0407"
+        )
     return plan
 
 

@@ -33,7 +33,9 @@ def source_facts(facts: Iterable[config.Fact], relation: RelationPlan, enums: En
         columns = [c for c in relation.columns if not c.computed or len(given) == len(relation.columns)]
         if len(given) != len(columns):
             raise UserError(
-                f"{place}: E0301: `{relation.name}` has {len(columns)} columns, found {len(given)} values"
+                f"`{relation.name}` has {len(columns)} columns, found {len(given)} values",
+                code="E0301",
+                span=fact.location.model_dump(),
             )
         by_name = {column.name: value for column, value in zip(columns, given, strict=True)}
         values = typed(by_name, relation.columns, enums, place)

@@ -181,8 +181,9 @@ def bring_back(connection: sqlite3.Connection, change: TableChange) -> None:
         )
     except sqlite3.IntegrityError as error:
         raise UserError(
-            f"E0506: written rows of `{change.relation}` do not fit its new columns or key: {error}",
+            f"written rows of `{change.relation}` do not fit its new columns or key: {error}",
             "reject or edit those rows under the old schema first",
+            code="E0506",
         ) from None
     connection.execute(f"DROP TABLE {_aside(change)}")
 

@@ -47,7 +47,7 @@ def store_file(project: Project, kb: config.Kb) -> Path:
 def _outside(kb: config.Kb) -> UserError:
     shown = printable(kb.store, 80)
     return UserError(
-        f"E0206: the store `{shown}` of kb `{kb.name}` is outside the project", "name a file inside it"
+        f"the store `{shown}` of kb `{kb.name}` is outside the project", "name a file inside it", code="E0206"
     )
 
 
@@ -95,11 +95,12 @@ def refuse_violations(store: Store) -> None:
     if not broken:
         return
     first = broken[0]
-    place = f"{first['span']['file']}:{first['span']['line']}"
     facts = ", ".join(
         f"{fact['relation']}({', '.join(shown(value) for value in fact['args'])})" for fact in first["facts"]
     )
     raise UserError(
-        f"{place}: E0504: the facts of kb `{store.kb.name}` break `forbid {first['name']}`: {printable(facts)}",
+        f"the facts of kb `{store.kb.name}` break `forbid {first['name']}`: {printable(facts)}",
         "mend the facts, or the constraint",
+        code="E0504",
+        span=first["span"],
     )

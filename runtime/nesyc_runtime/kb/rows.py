@@ -195,5 +195,7 @@ def _insert(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: 
             f"{name} = {printable(str(value), 60)}" for name, value in zip(key, given, strict=True)
         )
         raise UserError(
-            f"E0503: `{relation.name}` already has a row with {shown}", "change one of the two, or remove it"
+            f"`{relation.name}` already has a row with {shown}",
+            "change one of the two, or remove it",
+            code="E0503",
         ) from None

@@ -6,6 +6,7 @@ import hashlib
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb import history
@@ -23,13 +24,18 @@ DROP_ORDER = ("trigger", "view", "index", "table")
 
 
 def apply_schema(
-    connection: sqlite3.Connection, program: Program, at: str, *, allow_loss: bool = False
+    connection: sqlite3.Connection,
+    program: Program,
+    at: str,
+    places: Mapping[str, Mapping[str, Any]],
+    *,
+    allow_loss: bool = False,
 ) -> list[TableChange]:
     """Create what is missing and rebuild what can be computed again, in one transaction; gives what changed.
 
-    A table of facts whose columns changed is rebuilt with its rows. `at` is the time as the history writes it. Raises
-    `UserError` (E0506) where rows that stages or people wrote would lose something, unless `allow_loss`; what is lost
-    then stands in the history.
+    A table of facts whose columns changed is rebuilt with its rows. `at` is the time as the history writes it, `places` the
+    SPAN that declares a relation, by its name. Raises `UserError` (E0506) where rows that stages or people wrote would
+    lose something, unless `allow_loss`; what is lost then stands in the history.
     """
     wanted = _digest(program.tables)
     if _state(connection, "schema") == wanted:
@@ -40,7 +46,7 @@ def apply_schema(
         if _state(connection, "schema") != wanted:
             changes = plan_changes(connection, program)
             if not allow_loss:
-                _refuse_loss(changes)
+                _refuse_loss(changes, places)
             _forget_derived(connection, program, _record_and_migrate(connection, program, changes, at))
             _set_state(connection, "schema", wanted)
             _set_state(connection, "objects", json.dumps([[o.kind, o.name] for o in program.tables]))
@@ -63,13 +69,15 @@ def planned_changes(connection: sqlite3.Connection, program: Program) -> list[Ta
         connection.rollback()
 
 
-def _refuse_loss(changes: Iterable[TableChange]) -> None:
+def _refuse_loss(changes: Iterable[TableChange], places: Mapping[str, Mapping[str, Any]]) -> None:
     for change in changes:
         if change.loses is not None:
             raise UserError(
-                f"E0506: {change.loses}",
+                change.loses,
                 "keep the old columns, or give the new ones a nullable type (`T?`); "
                 "`nesyc kb migrate --allow-loss` goes on all the same",
+                code="E0506",
+                span=places.get(change.relation),
             )
 
 
@@ -165,8 +173,9 @@ def _create_index(connection: sqlite3.Connection, item: SchemaObject, program: P
         connection.execute(item.sql)
     except sqlite3.IntegrityError as error:
         raise UserError(
-            f"E0506: written rows of `{relation.name}` have the same key under the new schema: {error}",
+            f"written rows of `{relation.name}` have the same key under the new schema: {error}",
             "reject or edit one of them under the old schema first",
+            code="E0506",
         ) from None
     return {relation.name}
 

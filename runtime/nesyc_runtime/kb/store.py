@@ -289,7 +289,8 @@ def open_store(
     connection = _connect(path)
     store = Store(connection, kb, plan, path, clock)
     try:
-        apply_schema(connection, plan, history.moment(clock()), allow_loss=allow_loss)
+        places = {relation.name: relation.location.model_dump() for relation in kb.relations}
+        apply_schema(connection, plan, history.moment(clock()), places, allow_loss=allow_loss)
     except sqlite3.DatabaseError as error:
         connection.close()
         raise _not_a_store(path, error) from None

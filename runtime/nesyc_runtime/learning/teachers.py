@@ -44,7 +44,8 @@ def load_teacher(
         if stage.distil.fallback is not None:
             return None
         raise UserError(
-            f"E0705: stage {stage.id}: {teacher.name} and the student cut text into different tokens",
+            f"stage {stage.id}: {teacher.name} and the student cut text into different tokens",
             "take a teacher of the student's family, or add  fallback = .cross_entropy",
+            code="E0705",
         )
     return FrozenTeacher(model.to(device).requires_grad_(False))

@@ -137,7 +137,7 @@ def _ordered(nodes: Mapping[str, Node]) -> list[str]:
         if state.get(id_):
             return
         if id_ in state:
-            raise UserError(f"E0701: stage `{id_}` waits for itself")
+            raise UserError(f"stage `{id_}` waits for itself", code="E0701")
         if id_ not in nodes:
             raise UserError(f"there is no stage `{id_}`", "compile the spec again")
         state[id_] = False

@@ -10,7 +10,7 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
 from nesyc_runtime.data.splits import Datasets
-from nesyc_runtime.errors import Stopped, UserError
+from nesyc_runtime.errors import Stopped, UserError, placed
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.context import Context
@@ -142,7 +142,8 @@ def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -
             ctx.data.split(stage.evaluate.split)
     for name in sorted(_training_splits(nodes, selected)):
         if shared := ctx.data.split(name).shared:
-            ctx.reporter.warn(f"E0605: {shared} rows of {name} also stand in a held-out split: left out")
+            left_out = f"{shared} rows of {name} also stand in a held-out split: left out"
+            ctx.reporter.warn(placed(left_out, "E0605", ctx.data.declared(name).location.model_dump()))
     for substitution in ctx.teachers.substitutions.values():
         ctx.reporter.warn(str(substitution))
 
@@ -254,10 +255,17 @@ def _check_reviews(ctx: Context, node: Node, nodes: Mapping[str, Node]) -> None:
     for before in node.after:
         if waits_for_review(ctx, nodes[before]):
             raise Stopped(
-                f"E0801: stage `{shown_name(ctx, nodes[before])}` asks for a review before `{shown_name(ctx, node)}` uses "
+                f"stage `{shown_name(ctx, nodes[before])}` asks for a review before `{shown_name(ctx, node)}` uses "
                 "what it made",
                 f"{review_command(nodes[before])}  and then run again: nothing is done twice",
+                code="E0801",
+                span=_declared(nodes[before]),
             )
+
+
+def _declared(node: Node) -> dict[str, Any]:
+    stage = node.stage.evaluate if isinstance(node.stage, Respond) else node.stage
+    return stage.location.model_dump()
 
 
 def shown_name(ctx: Context, node: Node) -> str:

@@ -1,0 +1,51 @@
+"""Errors of the runtime that have a code and a place, shown as those that the compiler finds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from nesyc.diagnostics import Diagnostic, SourceMap
+
+
+def diagnostic_of(error: Exception) -> tuple[Diagnostic, SourceMap] | None:
+    """The error as a diagnostic with the source it points into; None where it has no code or place, or the source
+    is not below the project of the working folder."""
+    from nesyc.diagnostics import Diagnostic, Help, SourceMap, Span
+    from nesyc.parsing.project import find_project
+
+    code, span, help = (getattr(error, name, None) for name in ("code", "span", "help"))
+    if not code or span is None:
+        return None
+    text = _source(find_project(None), span["file"])
+    if text is None:
+        return None
+    sources = SourceMap({span["file"]: text})
+    start = sources.offset(span["file"], span["line"], span["col"])
+    end = sources.offset(span["file"], span["end_line"], span["end_col"])
+    place = Span(span["file"], start, max(start, end))
+    message = str(getattr(error, "message", error))
+    return Diagnostic(code, message, place, help=Help(help) if help else None), sources
+
+
+def error_json(error: Exception) -> dict[str, Any]:
+    """The object that a command prints for an error under `--json`."""
+    said = {name: getattr(error, name, None) for name in ("message", "help", "code", "span")}
+    span = said["span"]
+    kept = {name: value for name, value in said.items() if value or name in ("message", "help")}
+    return {
+        "v": 1,
+        "ok": False,
+        "error": {**kept, **({"span": dict(span)} if isinstance(span, Mapping) else {})},
+    }
+
+
+def _source(root: Path, file: str) -> str | None:
+    if file.startswith("@"):
+        return None
+    try:
+        return (root / file).read_text(encoding="utf-8")
+    except (OSError, ValueError):
+        return None
