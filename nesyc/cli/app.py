@@ -28,6 +28,7 @@ from nesyc.cli.retrieve import retrieve
 from nesyc.cli.review import review
 from nesyc.cli.run import run as run_command
 from nesyc.cli.serve import serve
+from nesyc.cli.show import app as show
 from nesyc.cli.test import test
 from nesyc.cli.verify import verify
 
@@ -68,6 +69,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
 for _name, _command in COMMANDS.items():
     app.command(_name)(_command)
 app.add_typer(fit, name="fit")
+app.add_typer(show, name="show")
 app.add_typer(kb_app)
 
 

@@ -54,7 +54,7 @@ OTHERS = {
 OF_A_KB = {"query", "why", "whynot", "profile", "review", "fit weights"} | {
     f"kb {name}" for name in ("log", "at", "undo", "migrate", "export", "import")
 }
-ROWS = {"query", "why", "profile", "kb log", "kb at"}
+ROWS = {"query", "why", "profile", "kb log", "kb at", "show batch"}
 
 # How each is called in the project below; `{out}` is what `kb export` wrote.
 CALLS = {
@@ -66,7 +66,7 @@ CALLS = {
 }  # fmt: skip
 # What these write into `--out` is no JSON: `tests/docs_page`, `tests/report` and `tests/stages` hold them.
 PAGES = {"docs", "report", "export"}
-ELSEWHERE = {"ask", "kb import", "lsp", "serve", "verify", *PAGES}
+ELSEWHERE = {"ask", "kb import", "lsp", "serve", "show batch", "verify", *PAGES}
 # `plan --out` keeps the plan and shows it too.
 SAYS_IT_TOO = {"plan"}
 

@@ -23,16 +23,19 @@ class MicroBatch:
 
     `labels[r, t]` is the id that position t must predict, -100 on the prompt and padding; `weights[r, t]` is
     its share of the step's loss. No attention mask: padding stands right of every label, where a causal
-    model does not look, and its own positions have no label.
+    model does not look, and its own positions have no label. `rows` are what the tensors were made of.
     """
 
     ids: Tensor
     labels: Tensor
     weights: Tensor
+    rows: tuple[EncodedRow, ...] = ()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MicroBatch:
-        parts = (self.ids, self.labels, self.weights)
-        return MicroBatch(*(part.to(device, non_blocking=non_blocking) for part in parts))
+        ids, labels, weights = (
+            part.to(device, non_blocking=non_blocking) for part in (self.ids, self.labels, self.weights)
+        )
+        return MicroBatch(ids, labels, weights, self.rows)
 
 
 @dataclass(slots=True)
@@ -136,4 +139,4 @@ def _micro_batch(rows: Sequence[EncodedRow], shares: Mapping[str, float], pad_id
         ids[r, :end] = torch.tensor(row.ids)
         labels[r, start - 1 : end - 1] = ids[r, start:end]
         weights[r, start - 1 : end - 1] = shares[row.training_task]
-    return MicroBatch(ids, labels, weights)
+    return MicroBatch(ids, labels, weights, tuple(rows))

@@ -15,11 +15,16 @@ from nesyc_runtime.learning.rows import Pair, TrainingRow, training_pair, traini
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
-    """Ids of prompt and response; the first `prompt_length` carry no loss."""
+    """Ids of prompt and response; the first `prompt_length` carry no loss.
+
+    `item` is the example's id, `cut` names what was cut from it: `knowledge`, `prompt`, `response`.
+    """
 
     training_task: TrainingTask
     ids: tuple[int, ...]
     prompt_length: int
+    item: str = ""
+    cut: tuple[str, ...] = ()
 
     @property
     def label_tokens(self) -> int:
@@ -50,18 +55,14 @@ def encode_items(
     What is too long is cut in this order: the end of the retrieved knowledge, the beginning of the prompt,
     the end of the response. Raises UserError where a response is empty: its row would teach nothing.
     """
-    cut: Counter[str] = Counter()
-    items = []
-    for row in rows:
-        pairs = training_pairs(task, row, tasks)
-        encoded = tuple(_encode(task, row, pair, template, max_tokens, cut) for pair in pairs)
-        items.append(encoded)
-    return EncodedItems(tuple(items), cut)
+    items = tuple(
+        tuple(_encode(task, row, pair, template, max_tokens) for pair in training_pairs(task, row, tasks))
+        for row in rows
+    )
+    return EncodedItems(items, Counter(part for item in items for row in item for part in row.cut))
 
 
-def _encode(
-    task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, max_tokens: int, cut: Counter[str]
-) -> EncodedRow:
+def _encode(task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, max_tokens: int) -> EncodedRow:
     response = template.response_ids(pair.response)
     if len(response) <= len(template.end):
         raise UserError(
@@ -69,18 +70,19 @@ def _encode(
             "keep only examples with a rationale and an answer, or leave this training task out",
         )
     prompt = template.prompt_ids(pair.prompt)
+    cut = []
     excess = len(prompt) + len(response) - max_tokens
     if excess > 0 and pair.training_task in READ_KNOWLEDGE and row.retrieved:
-        cut["knowledge"] += 1
+        cut.append("knowledge")
         pair = _shorter_knowledge(task, row, pair, template, excess)
         prompt = template.prompt_ids(pair.prompt)
     if len(prompt) + len(response) > max_tokens:
-        cut["prompt"] += 1
+        cut.append("prompt")
         prompt = template.prompt_ids(pair.prompt, max(max_tokens - len(response), max_tokens // 4))
     if len(prompt) + len(response) > max_tokens:
-        cut["response"] += 1
+        cut.append("response")
         response = response[: max(1, max_tokens - len(prompt))]
-    return EncodedRow(pair.training_task, (*prompt, *response), len(prompt))
+    return EncodedRow(pair.training_task, (*prompt, *response), len(prompt), row.id, tuple(cut))
 
 
 def _shorter_knowledge(task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, excess: int) -> Pair:

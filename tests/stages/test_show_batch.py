@@ -1,0 +1,140 @@
+"""`nesyc show batch`: the text a student reads and the text it learns, from the tensors of its training."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nesyc.cli.app import app
+from nesyc.cli.exits import run
+
+SPEC = """nesy 1
+param epochs: int = 2
+dataset d { row (id: text key, q: text, label: text)  split train = jsonl("train.jsonl") }
+teacher big { endpoint = program("teach:answer") }
+student small { base = scratch(layers = 1, width = 16, heads = 2)  max_tokens = 48 }
+task t on d {
+  input (q: text)
+  output (reasoning: text, answer: text)
+  prompt = "Ask: {q}"
+  parse answer = after_last("=") as text
+  metric accuracy = mean(answer == label)
+}
+pipeline p for t {
+  stage cot = sample(teacher = big, data = d.train, keep = .all)
+  stage final = finetune(student = small, data = cot, tasks = [.direct, .answer], weights = [1.0, 0.5], epochs = epochs, batch = 4)
+  stage gold = finetune(student = small, data = d.train, tasks = [.answer], batch = 4)
+}
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    (tmp_path / "nesyc.yaml").write_text("")
+    (tmp_path / "s.nesy").write_text(SPEC)
+    rows = [{"id": f"r{n}", "q": "x" * 12 * n, "label": str(n)} for n in range(1, 6)]
+    rows[0]["q"] = "\x1b[2Jé"
+    (tmp_path / "train.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "teach.py").write_text(
+        'def answer(request):\n    return "so = " + request["row"]["label"] + " = " + request["row"]["label"]\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def nesyc(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["nesyc", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        run(app)
+    return int(ended.value.code or 0)
+
+
+def test_what_is_read_and_what_is_learned(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nesyc(monkeypatch, "run", "--select", "cot") == 0
+    capsys.readouterr()
+    assert nesyc(monkeypatch, "show", "batch", "final", "--steps", "2", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["v"], shown["stage"], shown["items"], shown["batch"]) == (1, "p.final", 5, 4)
+    assert shown["steps"] == {"shown": 2, "total": 4} and shown["total"] == 10 and not shown["truncated"]
+    assert sorted((row["item"], row["task"]) for row in shown["rows"]) == [
+        (f"r{n}", task) for n in range(1, 6) for task in ("answer", "direct")
+    ]
+    for row in shown["rows"]:
+        n = row["item"][1:]
+        learned = "".join(part["text"] for part in row["parts"] if part["learned"])
+        read = "".join(part["text"] for part in row["parts"] if not part["learned"])
+        assert learned == (f"so = {n} = {n}.<eos>" if row["task"] == "direct" else f"= {n}.<eos>")
+        assert read.startswith("<bos>") and read.endswith("\n")
+        # a byte a token, `<bos>` and `<eos>` one each
+        assert row["tokens"]["learned"] == len(learned) - 4
+        assert row["tokens"]["read"] == len(read.encode()) - 4
+    too_long = {("r2", "answer"), *((f"r{n}", task) for n in (3, 4, 5) for task in ("answer", "direct"))}
+    assert {(row["item"], row["task"]) for row in shown["rows"] if row["cut"] == ["prompt"]} == too_long
+    assert shown["cut"] == {"prompt": 7}
+    shares: dict[tuple[int, str], float] = {}
+    for row in shown["rows"]:
+        place = (row["step"], row["task"])
+        shares[place] = shares.get(place, 0.0) + row["weight"] * row["tokens"]["learned"]
+    assert shares == {
+        (step, task): pytest.approx(weight, rel=1e-5)
+        for step in (1, 2)
+        for task, weight in (("direct", 1.0), ("answer", 0.5))
+    }
+    assert not list(project.rglob("*.safetensors"))
+
+
+def test_the_text_escapes_what_steers_a_terminal(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nesyc(monkeypatch, "show", "batch", "p.gold", "--steps", "2") == 0
+    text = capsys.readouterr().out
+    assert "  │ <bos>Ask: \\x1b[2J" in text
+    assert "\x1b" not in text
+    assert "  ┃ = 1.<eos>\n" in text
+    assert "p.gold: steps 1 to 2 of 6, 5 rows; 5 items in batches of 4" in text
+
+
+def test_limit_and_out(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nesyc(monkeypatch, "show", "batch", "gold", "--limit", "1", "--json", "--out", "kept.json") == 0
+    assert capsys.readouterr().out == ""
+    kept: dict[str, Any] = json.loads(Path("kept.json").read_text())
+    assert len(kept["rows"]) == 1 and kept["total"] == 4 and kept["truncated"]
+    assert nesyc(monkeypatch, "show", "batch", "gold", "--limit", "1") == 0
+    assert "3 more rows: --limit 0 shows all" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("fnal", "did you mean final"),
+        ("cot", "`cot` is no finetune stage, but sample"),
+        ("\x1b[2J", "there is no stage"),
+        ("final", "nesyc run --select p.cot"),
+    ],
+)
+def test_what_cannot_be_shown(
+    name: str, told: str, project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nesyc(monkeypatch, "show", "batch", name) == 1
+    error = capsys.readouterr().err
+    assert told in error and "\x1b" not in error
+    assert nesyc(monkeypatch, "show", "batch", name, "--json") == 1
+    assert json.loads(capsys.readouterr().out)["ok"] is False
+
+
+def test_a_changed_input_is_told(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert nesyc(monkeypatch, "run", "--select", "cot") == 0
+    with (project / "train.jsonl").open("a") as file:
+        file.write('{"id": "r6", "q": "y", "label": "9"}\n')
+    assert nesyc(monkeypatch, "show", "batch", "final") == 1
+    assert "`cot` gives, which has changed since it was run" in capsys.readouterr().err
