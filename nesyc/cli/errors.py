@@ -21,6 +21,14 @@ class CliError(Exception):
         self.message, self.help, self.code = message, help, code
 
 
+class Stop(Exception):
+    """A command ends for `cause` after it has printed its result: stdout gets no second object."""
+
+    def __init__(self, cause: BaseException) -> None:
+        super().__init__(str(cause))
+        self.cause = cause
+
+
 class TextErrors(Exception):
     """A query or a fact has mistakes; they are printed as those of a spec are, exit code 1."""
 

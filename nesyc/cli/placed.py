@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ if TYPE_CHECKING:
     from nesyc.diagnostics import Diagnostic, SourceMap
 
 
-def diagnostic_of(error: Exception) -> tuple[Diagnostic, SourceMap] | None:
+def diagnostic_of(error: BaseException) -> tuple[Diagnostic, SourceMap] | None:
     """The error as a diagnostic with the source it points into; None where it has no code or place, or the source
     is not below the project of the working folder."""
     from nesyc.diagnostics import Diagnostic, Help, SourceMap, Span
@@ -30,16 +29,26 @@ def diagnostic_of(error: Exception) -> tuple[Diagnostic, SourceMap] | None:
     return Diagnostic(code, message, place, help=Help(help) if help else None), sources
 
 
-def error_json(error: Exception) -> dict[str, Any]:
+def error_json(error: BaseException) -> dict[str, Any]:
     """The object that a command prints for an error under `--json`."""
-    said = {name: getattr(error, name, None) for name in ("message", "help", "code", "span")}
-    span = said["span"]
-    kept = {name: value for name, value in said.items() if value or name in ("message", "help")}
-    return {
-        "v": 1,
-        "ok": False,
-        "error": {**kept, **({"span": dict(span)} if isinstance(span, Mapping) else {})},
-    }
+    return {"v": 1, "ok": False, "error": _fields(error)}
+
+
+def why_stopped(error: BaseException) -> dict[str, Any]:
+    """What the results of a run that stopped say more: why, and as a diagnostic where it has a place."""
+    from nesyc.diagnostics import to_json
+
+    found = diagnostic_of(error)
+    problems = to_json([found[0]], found[1])["diagnostics"] if found is not None else []
+    return {"error": _fields(error), "diagnostics": problems}
+
+
+def _fields(error: BaseException) -> dict[str, Any]:
+    said = {name: getattr(error, name, "") for name in ("message", "help")}
+    if isinstance(error, KeyboardInterrupt):
+        said = {"message": "interrupted", "help": "the same command continues where it stopped"}
+    more = {name: value for name in ("code", "span") if (value := getattr(error, name, None))}
+    return {**said, **more}
 
 
 def _source(root: Path, file: str) -> str | None:

@@ -58,6 +58,7 @@ def run(
     out: OutOption = None,
 ) -> None:
     """Run the stages that are not done yet; stopped at any moment, the same command goes on."""
+    from nesyc.cli.placed import why_stopped
     from nesyc.cli.plan import read_plan, show_plan
     from nesyc.cli.session import open_build
     from nesyc_runtime.report.tables import results_tables
@@ -74,9 +75,10 @@ def run(
     planned = read_plan(plan_file) if plan_file is not None else None
     options = Options(select or (), refresh or (), limit or None)
     results, stop = _run(compiled, project, options, planned)
-    print_result(results, results_tables(results), as_json=as_json, out=out)
+    shown = results if stop is None else {**results, **why_stopped(stop)}
+    print_result(shown, results_tables(results), as_json=as_json, out=out)
     if stop is not None:
-        raise stop
+        raise errors.Stop(stop)
     if not all(require["ok"] for require in results["require"]):
         raise typer.Exit(errors.FAILED)
 

@@ -416,6 +416,6 @@ def test_rows_of_the_test_split_are_left_out_of_training_and_counted(world: Worl
         file.write("".join(json.dumps(row) + "\n" for row in rows))
     run_once(world)
     assert [text for text in world.reporter.notes if "E0605" in text] == [
-        "warning: E0605: 2 rows of d.train also stand in a held-out split: left out"
+        "warning: s.nesy:1: E0605: d.train: 2 rows also stand in a held-out split: left out"
     ]
     assert world.learner.trainings[0][1] == 16

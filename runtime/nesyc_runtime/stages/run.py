@@ -142,7 +142,8 @@ def _check_before(ctx: Context, nodes: Mapping[str, Node], selected: set[str]) -
             ctx.data.split(stage.evaluate.split)
     for name in sorted(_training_splits(nodes, selected)):
         if shared := ctx.data.split(name).shared:
-            left_out = f"{shared} rows of {name} also stand in a held-out split: left out"
+            rows = "1 row also stands" if shared == 1 else f"{shared} rows also stand"
+            left_out = f"{name}: {rows} in a held-out split: left out"
             ctx.reporter.warn(placed(left_out, "E0605", ctx.data.declared(name).location.model_dump()))
     for substitution in ctx.teachers.substitutions.values():
         ctx.reporter.warn(str(substitution))
