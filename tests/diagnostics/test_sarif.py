@@ -13,6 +13,7 @@ from nesyc.cli.app import app
 from nesyc.diagnostics.sarif import to_sarif
 from nesyc.pipeline import check_spec
 
+FIXTURES = sorted((Path(__file__).resolve().parents[1] / "checks" / "fixtures").glob("*.nesy"))
 SPEC = """nesy 1
 kb family {
   relation parent(child: text, parent: text)
@@ -28,6 +29,57 @@ def log_of(folder: Path, text: str) -> dict[str, Any]:
     log = to_sarif(checked.diagnostics, checked.loaded.sources, "1.2.3")
     loaded: dict[str, Any] = json.loads(json.dumps(log))
     return loaded
+
+
+# The properties of SARIF 2.1.0 (sections 3.13 to 3.57) that logs of nesyc may have, by object; the schema takes no others.
+LOG = {"$schema": str, "version": str, "runs": [
+    {"tool": {"driver": {"name": str, "version": str, "rules": [
+        {"id": str, "shortDescription": {"text": str}, "fullDescription": {"text": str}, "help": {"text": str},
+         "defaultConfiguration": {"level": str}}]}},
+     "columnKind": str, "originalUriBaseIds": {"PROJECT": {"description": {"text": str}}}, "results": []}]}  # fmt: skip
+REGION = {"startLine": int, "startColumn": int, "endLine": int, "endColumn": int}
+ARTIFACT = {"uri": str, "uriBaseId": str}
+LOCATION = {
+    "id": int,
+    "message": {"text": str},
+    "physicalLocation": {"artifactLocation": ARTIFACT, "region": REGION},
+}
+RESULT = {"ruleId": str, "ruleIndex": int, "level": str, "message": {"text": str}, "locations": [LOCATION],
+          "relatedLocations": [LOCATION], "fixes": [{"description": {"text": str}, "artifactChanges": [
+              {"artifactLocation": ARTIFACT, "replacements": [
+                  {"deletedRegion": REGION, "insertedContent": {"text": str}}]}]}]}  # fmt: skip
+LOG["runs"][0]["results"] = [RESULT]  # type: ignore[index]
+
+
+def hold(value: Any, form: Any) -> None:
+    """Every property is one of `form`'s, and of its type."""
+    if isinstance(form, dict):
+        assert isinstance(value, dict) and value.keys() <= form.keys(), set(value) - set(form)
+        for name, part in value.items():
+            hold(part, form[name])
+    elif isinstance(form, list):
+        assert isinstance(value, list)
+        for part in value:
+            hold(part, form[0])
+    else:
+        assert type(value) is form
+
+
+@pytest.mark.parametrize("fixture", FIXTURES, ids=[path.stem for path in FIXTURES])
+def test_every_fixture_gives_a_log_of_that_form(fixture: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(fixture.parent)
+    checked = check_spec(fixture)
+    log = json.loads(json.dumps(to_sarif(checked.diagnostics, checked.loaded.sources, "1.2.3")))
+    hold(log, LOG)
+    for result in log["runs"][0]["results"]:
+        places = [*result["locations"], *result.get("relatedLocations", ())]
+        for region in (place["physicalLocation"]["region"] for place in places):
+            start, end = (
+                (region["startLine"], region["startColumn"]),
+                (region["endLine"], region["endColumn"]),
+            )
+            assert (1, 1) <= start <= end
+    assert len(log["runs"][0]["results"]) == len(checked.diagnostics)
 
 
 @pytest.fixture
