@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nesyc.checks.items import ItemName, ItemTypes
 from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.kinds import POISON, Bound
-from nesyc.checks.messages import unknown_name
+from nesyc.checks.messages import counted, unknown_name
 from nesyc.checks.references import dotted
 from nesyc.checks.scope import RelationInfo
 from nesyc.checks.tables import Tables
@@ -137,7 +137,7 @@ def _check_search(search: Bound, count: int) -> Iterator[Diagnostic]:
         )
     weights = search.values.get("weights")
     if isinstance(weights, tuple) and len(weights) != count:
-        message = f"{len(weights)} weights for {count} searches"
+        message = f"{counted(len(weights), 'weight')} for {counted(count, 'search', 'searches')}"
         yield Diagnostic("E0308", message, search.span_of("weights"), "one weight for each search")
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from nesyc.checks.check_fit import rows_fit
 from nesyc.checks.items import ItemTypes
 from nesyc.checks.kinds import Bound, Located, Symbol
-from nesyc.checks.messages import unknown_name
+from nesyc.checks.messages import counted, unknown_name
 from nesyc.checks.pipelines import StageInfo
 from nesyc.checks.stage_order import check_stage_cycles, target_kb, united, validated_model
 from nesyc.checks.tables import Tables
@@ -48,7 +48,7 @@ def _check_finetune(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[
     if isinstance(tasks, tuple) and not tasks:
         yield Diagnostic("E0308", "no training task is named", bound.span_of("tasks"), "nothing to learn")
     if isinstance(tasks, tuple) and isinstance(weights, tuple) and len(tasks) != len(weights):
-        message = f"{len(weights)} weights for {len(tasks)} tasks"
+        message = f"{counted(len(weights), 'weight')} for {counted(len(tasks), 'task')}"
         related = (Related(bound.span_of("tasks"), "the tasks"),)
         yield Diagnostic("E0308", message, bound.span_of("weights"), "one weight for each task", related)
     if isinstance(weights, tuple) and weights and not any(weights):

@@ -113,7 +113,8 @@ def _unparsed(task: TaskInfo, parsed: dict[str, Span]) -> Iterator[Diagnostic]:
         if name not in parsed and name != "reasoning":
             help_ = Help(f'add `parse {name} = last_match("...") as {column.type.name.text}`')
             message = f"output `{name}` has no parser"
-            yield Diagnostic("E0105", message, column.name.span, "never parsed", help=help_)
+            names = frozenset((f"parse {name}",))
+            yield Diagnostic("E0105", message, column.name.span, "never parsed", help=help_, names=names)
 
 
 def _can_produce(bound: Bound, type_: Type, name: str) -> Iterator[Diagnostic]:

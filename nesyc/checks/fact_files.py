@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nesyc.checks.messages import one_of
+from nesyc.checks.messages import counted, one_of
 from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
 from nesyc.checks.types import fits_integer, is_date
 from nesyc.diagnostics import Diagnostic, Help, Related, near_names
@@ -87,7 +87,9 @@ class FactReader:
                     continue
                 if len(row) != len(header):
                     self._row_problem(
-                        "E0301", reader.line_num, f"{len(row)} fields, the header has {len(header)}"
+                        "E0301",
+                        reader.line_num,
+                        f"{counted(len(row), 'field')}, the header has {len(header)}",
                     )
                     continue
                 cells = map(_exported, row) if header[0] == "_export" else row
@@ -248,7 +250,7 @@ def _vector(value: Any, size: int | None) -> str:
         raise BadValueError("E0302", "not a list of numbers")
     numbers = [_number(item) for item in items]
     if size is not None and len(numbers) != size:
-        raise BadValueError("E0306", f"a vector of {len(numbers)} numbers, the column has {size}")
+        raise BadValueError("E0306", f"a vector of {counted(len(numbers), 'number')}, the column has {size}")
     return json.dumps(numbers)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
-from nesyc.checks.messages import type_mismatch
+from nesyc.checks.messages import counted, type_mismatch
 from nesyc.checks.rule_types import RuleTypes
 from nesyc.checks.scope import ColumnInfo, RuleScope
 from nesyc.checks.types import NULL, Type, assignable, fits_integer, is_date
@@ -106,7 +106,7 @@ def _vector_problems(expr: ast.Expr, column: ColumnInfo) -> Iterator[Diagnostic]
     size = column.type.size
     if size is not None and len(expr.items) != size:
         related = (Related(column.span, f"column `{column.name}` is {column.type}"),) if column.span else ()
-        message = f"a vector of {len(expr.items)} numbers, `{column.name}` has {size}"
+        message = f"a vector of {counted(len(expr.items), 'number')}, `{column.name}` has {size}"
         yield Diagnostic("E0306", message, expr.span, "another size", related)
     for item in expr.items:
         if not isinstance(item, (ast.Number, ast.Unary)):

@@ -68,7 +68,7 @@ def analyse_rule(scope: RuleScope, rule: ast.Rule | ast.Forbid, text_of: TextOf)
     if head is not None:
         more.extend(_check_head(scope, rule, head))
     reported = {text_of(problem.span) for problem in info.problems}
-    more.extend(check_used_once(head, rule.body, reported))
+    more.extend(check_used_once(scope, head, rule.body, info.types, reported))
     return replace(info, problems=(*info.problems, *more))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nesyc.checks.fact_values import fact_value
+from nesyc.checks.messages import counted
 from nesyc.checks.scope import RuleScope
 from nesyc.diagnostics import Diagnostic, SourceMap
 from nesyc.ir import nodes
@@ -71,7 +72,7 @@ def _facts(
     found = []
     for row in item.rows:
         if len(row.values) != len(columns):
-            message = f"`{relation.name}` has {len(columns)} columns, found {len(row.values)} values"
+            message = f"`{relation.name}` has {counted(len(columns), 'column')}, found {counted(len(row.values), 'value')}"
             problems.append(Diagnostic("E0301", message, row.span, "this row"))
             continue
         values = {

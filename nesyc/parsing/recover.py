@@ -83,6 +83,10 @@ def _declared(tokens: Sequence[Token]) -> frozenset[str]:
         return frozenset()
     if tokens[0].kind in _NAMING:
         return frozenset((tokens[1].text,))
+    if tokens[0].kind == "PARSE":
+        return frozenset((f"parse {tokens[1].text}",))
+    if tokens[0].kind == "CLAIM":
+        return frozenset(("claim",))
     if tokens[1].kind == "EQUAL":  # a setting
         return frozenset((tokens[0].text,))
     return frozenset(token.text for token in tokens[1:]) if tokens[0].kind in _COLUMNS else frozenset()
