@@ -233,9 +233,10 @@ class PlainValues:
         )
         return {} if written_outside else self.stages
 
-    def _wrong(self, expr: ast.Expr, wanted: str, code: str = "E0308") -> Any:
+    def _wrong(self, expr: ast.Expr, wanted: str, code: str = "E0308", help: Help | None = None) -> Any:
         message = f"expected {wanted}, found {describe(expr)}"
-        self.problems.append(Diagnostic(code, message, expr.span, label=f"this is {describe(expr)}"))
+        label = f"this is {describe(expr)}"
+        self.problems.append(Diagnostic(code, message, expr.span, label=label, help=help))
         return POISON
 
 

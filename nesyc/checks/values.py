@@ -36,7 +36,7 @@ from nesyc.checks.methods import METHOD_KINDS, METHOD_SCALARS
 from nesyc.checks.plain_values import PlainValues
 from nesyc.checks.signatures import CALLS, FUNCTIONS
 from nesyc.checks.value_words import accepts, example, has_form, wanted_kind
-from nesyc.diagnostics import Diagnostic, Help, Related
+from nesyc.diagnostics import Diagnostic, Edit, Help, Related
 from nesyc.diagnostics.span import Span
 from nesyc.syntax import nodes as ast
 
@@ -251,7 +251,7 @@ class Resolver(PlainValues):
                     Diagnostic("E0308", message, expr.span, label="no arguments", help=help_)
                 )
                 return POISON
-            return self._wrong(expr, f"{wanted} for {what}")
+            return self._wrong(expr, f"{wanted} for {what}", help=_as_call(tuple(by_name), expr))
         name = expr.function.text
         if name in by_name:
             return self.call(CALLS[by_name[name]], expr)
@@ -271,3 +271,12 @@ class Resolver(PlainValues):
             if has_form(option, expr, self.constants):
                 return self.value(option, expr, what, in_stage)
         return self._wrong(expr, f"{one_of(wanted_kind(option) for option in kind.kinds)} for {what}")
+
+
+def _as_call(names: tuple[str, ...], expr: ast.Expr) -> Help | None:
+    """`{ rpm = 1 }` where `limits(rpm = 1)` is meant."""
+    if not isinstance(expr, ast.MapOf) or len(names) != 1:
+        return None
+    file, start, end = expr.span.file, expr.span.start, expr.span.end
+    edits = (Edit(Span(file, start, start + 1), f"{names[0]}("), Edit(Span(file, end - 1, end), ")"))
+    return Help(f"write `{names[0]}(key = value)` instead of `{{ key = value }}`", edits)
