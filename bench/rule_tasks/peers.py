@@ -21,6 +21,7 @@ class Sqlite:
         self.task = task
         self.file = folder / "peer.db"
         self._open()
+        self.connection.execute("BEGIN")  # without it every row would be a transaction, flushed to the disk
         for name, rows in facts.items():
             columns = task.columns[name]
             listed = ", ".join(f"{column} INTEGER" for column in columns)
@@ -28,7 +29,7 @@ class Sqlite:
                 f"CREATE TABLE {name} ({listed}, PRIMARY KEY ({', '.join(columns)})) WITHOUT ROWID"
             )
             self.connection.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(columns))})", rows)
-
+        self.connection.execute("COMMIT")
         self.close()
 
     def _open(self) -> None:
