@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 
-from nesyc.checks.annotations import argument_of, find_annotation, status_of
+from nesyc.checks.annotations import argument_of, find_annotation, was_accepted
 from nesyc.checks.tables import Tables
 from nesyc.diagnostics import Diagnostic, Help, Related
 from nesyc.diagnostics.span import Span
@@ -32,7 +32,7 @@ def check_accepted_rules(tables: Tables) -> Iterator[Diagnostic]:
     """E0803 for each accepted rule whose stamp is that of another text."""
     for kb in tables.symbols.kbs.values():
         for rule in kb.rules:
-            if rule.annotations and status_of(rule.annotations) == "accepted":
+            if was_accepted(rule.annotations):
                 yield from _changed(rule, tables.text_of)
 
 

@@ -11,8 +11,8 @@ from nesyc.syntax import nodes as ast
 COUNTS = ("support", "against", "tried")
 # What each annotation is given; None where anything may stand.
 ANNOTATIONS: dict[str, tuple[str, ...] | None] = {
-    "learned": ("by", "run", "prompt", "seen", *COUNTS, "lift", "data", "usd"),
-    "status": ("by", "on", "note", "rule"),
+    "learned": ("by", "run", "prompt", "answer", "seen", "as_of", *COUNTS, "lift", "data", "usd"),
+    "status": ("by", "on", "note", "rule", "because"),
     "source": None,
     "note": None,
 }
@@ -42,6 +42,15 @@ def status_of(annotations: tuple[ast.Annotation, ...]) -> str | None:
     return ""
 
 
+def was_accepted(annotations: tuple[ast.Annotation, ...]) -> bool:
+    """Whether a person accepted it: a source that changed since makes it stale, with the hash of what was accepted."""
+    status = find_annotation(annotations, "status")
+    if status is None:
+        return False
+    word = status_of(annotations)
+    return word == "accepted" or (word == "stale" and argument_of(status, "rule") is not None)
+
+
 def tells_where_from(annotations: tuple[ast.Annotation, ...]) -> bool:
     """Whether `@source(...)` or `@learned(...)` stands there with something in it."""
     return any(item.name.text in ("source", "learned") and item.arguments for item in annotations)
@@ -53,7 +62,7 @@ def is_active(annotations: tuple[ast.Annotation, ...]) -> bool:
         return True
     status = status_of(annotations)
     if find_annotation(annotations, "learned") is not None:
-        return status == "accepted"
+        return was_accepted(annotations)
     return status not in ("proposed", "rejected")
 
 

@@ -225,6 +225,7 @@ def _contract(
             "place": f"{one.file}:{one.line}",
             "learned": dict(one.learned),
             "evidence": list(one.evidence),
+            "stale": one.stale,
             "effect": effects[one.name],
         }
         for one in waiting

@@ -28,6 +28,9 @@ def details(proposal: Proposal) -> list[str]:
     if proposal.text:
         lines.append(f"says: {printable(proposal.text, LONGEST)}")
     lines.append(f"confidence {proposal.conf:.3g}, by {printable(proposal.owner, 80)}")
+    if proposal.stale:
+        told = ["its teacher's answer" if one.startswith("sha256:") else one for one in proposal.stale]
+        lines.append(f"stale, accepted before; changed since: {printable(', '.join(told), 300)}")
     lines += _provenance(proposal)
     return lines
 
@@ -40,11 +43,14 @@ def rule_details(proposal: RuleProposal, effect: Mapping[str, Any]) -> list[str]
     lines.append(f"stands in {printable(proposal.file, 80)}:{proposal.line}")
     lines += [f"{name}: {printable(value, 300)}" for name, value in proposal.learned.items()]
     lines += [f"evidence: {printable(line, 300)}" for line in proposal.evidence]
+    if proposal.stale:
+        lines.append(f"stale, accepted before and in force; {printable(proposal.stale, 300)}")
     if effect.get("problem"):
         return [*lines, str(effect["problem"])]
     for side, sign in (("gained", "+"), ("lost", "-")):
         found = effect[side]
-        lines.append(f"accepting it: {found['total']} derived facts {side}")
+        word = "rejecting" if proposal.stale else "accepting"
+        lines.append(f"{word} it: {found['total']} derived facts {side}")
         lines += [f"  {sign} {fact_text(fact)}" for fact in found["facts"][:SHOWN]]
     for tree in effect["proofs"]:
         lines += ["derivation:", *_tree(tree, 1)]

@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from nesyc.checks.accepted_rules import own_span, rule_stamp
-from nesyc.checks.annotations import argument_of, find_annotation, status_of
+from nesyc.checks.annotations import argument_of, find_annotation, was_accepted
 from nesyc.diagnostics.shown import shown
 from nesyc.fragments.rules import kb_items
 from nesyc.syntax import nodes as ast
@@ -35,7 +35,7 @@ class SourceRule:
 def source_rules(loaded: Loaded, kb: str) -> tuple[SourceRule, ...]:
     """The rules of a KB in the project's own files, in order."""
     return tuple(
-        SourceRule(file.path, item, item.confidence is not None, status_of(item.annotations) == "accepted")
+        SourceRule(file.path, item, item.confidence is not None, was_accepted(item.annotations))
         for file in loaded.files
         if not file.path.startswith("@")
         for item in kb_items(file, kb)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from nesyc.checks.accepted_rules import own_span, rule_stamp
-from nesyc.checks.annotations import find_annotation
+from nesyc.checks.annotations import argument_of, find_annotation, status_of, was_accepted
 from nesyc.cli.errors import CliError
 from nesyc.cli.rulebook import SourceRulebook, is_waiting
 from nesyc.diagnostics import SourceMap, render_text
@@ -62,19 +62,25 @@ class RuleDesk:
                             own_text(text, item),
                             _arguments(text, item),
                             _comments(text, item),
+                            _stale(item),
                         )
                     )
         return found
 
     def effect(self, one: RuleProposal) -> dict[str, Any]:
-        """What the KB derives more and less with the rule in force, and how it derives some of that."""
+        """What the KB derives more and less with the rule in force, and how it derives some of that.
+
+        Of a rule in force that is stale, what it derives less without.
+        """
         from nesyc_runtime.kb.difference import derived, difference, with_rules
         from nesyc_runtime.kb.why import why
 
-        text = self._decided(self.book.text_of(one.file), one, "accepted", "", "")
+        word = "rejected" if one.stale else "accepted"
+        text = self._decided(self.book.text_of(one.file), one, word, "", "")
         checked = self.book.check({one.file: text})
         if checked.spec is None:
-            return {"problem": "the spec has errors with this rule", "gained": None, "lost": None}
+            problem = f"the spec has errors {'without' if one.stale else 'with'} this rule"
+            return {"problem": problem, "gained": None, "lost": None}
         declared = next(kb for kb in checked.spec.kbs if kb.name == self.kb)
         if self._before is None:
             self._before = derived(self.store)
@@ -191,6 +197,15 @@ def _arguments(text: str, rule: ast.Rule) -> dict[str, str]:
         for argument in learned.arguments
         if argument.name is not None
     }
+
+
+def _stale(rule: ast.Rule) -> str:
+    """What changed since a person accepted it."""
+    status = find_annotation(rule.annotations, "status")
+    if status is None or not (status_of(rule.annotations) == "stale" and was_accepted(rule.annotations)):
+        return ""
+    because = argument_of(status, "because")
+    return because.value if isinstance(because, ast.Text) else "a source changed"
 
 
 def _comments(text: str, rule: ast.Rule) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nesyc.checks.annotations import find_annotation, status_of
+from nesyc.checks.annotations import find_annotation, status_of, was_accepted
 from nesyc.cli.errors import CliError
 from nesyc.diagnostics import Diagnostic, SourceMap, render_text
 from nesyc.diagnostics.span import Span
@@ -17,6 +17,7 @@ from nesyc.emit.sql import emit_program, emit_query
 from nesyc.fragments.answers import rules_said
 from nesyc.fragments.proposals import Judgement, Proposal, judged, merge_proposals
 from nesyc.fragments.rules import kb_items, meaning, own_text, rules_in
+from nesyc.fragments.stale import marked_stale
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 from nesyc.parsing.project import Loaded, read_project
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from nesyc_runtime import config
     from nesyc_runtime.artifact import Build
     from nesyc_runtime.project import Project
+    from nesyc_runtime.stages.drawn_from import Sources
     from nesyc_runtime.stages.ports import InducedRule, RuleTrial, Verdict
 
 RULE = "<rule>"
@@ -81,10 +83,18 @@ class SourceRulebook:
             stage.into, lambda text: (judged(stage.into, text or "", stage.kb, found, by, drop=drop), None)
         )
 
+    def mark_stale(self, stage: config.InduceStage, sources: Sources) -> tuple[str, ...]:
+        names: tuple[str, ...] = self.change(
+            stage.into, lambda text: marked_stale(stage.into, text or "", stage.kb, sources.changed)
+        )
+        return names
+
     def waiting(self, stage: config.InduceStage) -> tuple[str, ...]:
         text = self._read(stage.into)
         rules = rules_in(stage.into, text, stage.kb) if text is not None else {}
-        return tuple(name for name, rule in rules.items() if is_waiting(rule))
+        return tuple(
+            name for name, rule in rules.items() if is_waiting(rule) and not was_accepted(rule.annotations)
+        )
 
     def _names_elsewhere(self, stage: config.InduceStage) -> set[str]:
         """The names of the KB's rules and constraints in other files than the stage's."""
@@ -219,7 +229,7 @@ def rulebook_of(build: Build, project: Project) -> SourceRulebook:
 
 
 def is_waiting(rule: ast.Rule) -> bool:
-    """Whether a teacher's rule is one that nobody has decided on."""
+    """Whether a teacher's rule is one that nobody has decided on, or whose sources changed since."""
     learned = find_annotation(rule.annotations, "learned") is not None
     return status_of(rule.annotations) in (("proposed", "stale", None) if learned else ("proposed",))
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from nesyc.checks.annotations import find_annotation, status_of
+from nesyc.checks.accepted_rules import own_span
+from nesyc.checks.annotations import find_annotation, status_of, was_accepted
 from nesyc.diagnostics.shown import shown
 from nesyc.format.format import format_text
 from nesyc.fragments.annotate import Edit, edited, with_arguments, with_status, written
@@ -14,6 +16,10 @@ from nesyc.fragments.rules import meaning, own_text, rules_in
 from nesyc.syntax import nodes as ast
 
 EVIDENCE = "# new evidence"
+MEASURED = re.compile(
+    r"# (against: )?(derives |and \d+ more (of these|against it)$)"
+)  # as `induce` writes evidence
+SOURCES = ("seen", "as_of", "answer")  # where a rule is from; what became of that is `stale`
 Outcome = Literal["added", "updated", "noted", "there", "rejected"]
 
 
@@ -92,12 +98,29 @@ def _again(text: str, rule: ast.Rule, proposal: Proposal) -> tuple[Outcome, list
         return "rejected", []
     if learned is None:
         return "there", []
-    edits = with_arguments(text, learned, proposal.learned)
-    if not edits:
-        return "there", []
-    if status in ("proposed", "stale", None):
-        return "updated", edits
-    return _noted(text, rule, proposal)
+    if was_accepted(rule.annotations):
+        measured = {name: value for name, value in proposal.learned.items() if name not in SOURCES}
+        return _noted(text, rule, proposal) if with_arguments(text, learned, measured) else ("there", [])
+    edits = [*with_arguments(text, learned, proposal.learned), *_evidence(text, rule, proposal.comments)]
+    return ("updated" if edits else "there"), edits
+
+
+def _evidence(text: str, rule: ast.Rule, comments: Sequence[str]) -> list[Edit]:
+    """The comments that say what was measured, as they are now; those that a person wrote between stay."""
+    new = "".join(f"# {shown(' '.join(line.split()))}\n" for line in comments)
+    start = text.find("\n", own_span(rule).start) + 1
+    lines = text[start : rule.span.end].splitlines(keepends=True)
+    spans: list[tuple[int, int]] = []
+    for line in lines:
+        if line.strip() and not line.lstrip().startswith("#"):
+            break
+        if MEASURED.match(line.strip()):
+            spans.append((start, start + len(line)))
+        start += len(line)
+    if "".join(text[a:b].strip() + "\n" for a, b in spans) == new or not new:
+        return []
+    first = spans[0][0] if spans else start
+    return [(first, first, new), *((a, b, "") for a, b in spans)]
 
 
 def _noted(text: str, rule: ast.Rule, proposal: Proposal) -> tuple[Outcome, list[Edit]]:
@@ -142,7 +165,7 @@ def judged(path: str, text: str, kb: str, judgements: Sequence[Judgement], by: s
         if rule is None or learned is None:
             continue
         status = status_of(rule.annotations)
-        if status == "accepted":
+        if was_accepted(rule.annotations):
             edits += _comment(text, rule, one.told)
         elif status in ("proposed", "stale", None):
             edits += with_arguments(text, learned, one.learned)

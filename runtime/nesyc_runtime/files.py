@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import contextlib
+import csv
 import json
 import os
 import re
 import shutil
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+class SupportsWrite(Protocol):
+    """A file that is open for text."""
+
+    def write(self, text: str, /) -> Any: ...
 
 
 def write_atomic(path: Path, text: str) -> None:
@@ -43,6 +50,13 @@ def write_jsonl(path: Path, values: Iterable[object]) -> None:
     """One JSON value a line, written atomically."""
     lines = (json.dumps(value, ensure_ascii=False, allow_nan=False) + "\n" for value in values)
     write_atomic(path, "".join(lines))
+
+
+def write_csv_line(out: SupportsWrite, cells: Sequence[Any]) -> None:
+    """One line of CSV. All its cells are quoted where one has a carriage return, which Python up to 3.12 writes bare."""
+    bare = any(isinstance(cell, str) and "\r" in cell for cell in cells)
+    quoted = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL if bare else csv.QUOTE_MINIMAL)
+    quoted.writerow(cells)
 
 
 def read_jsonl(path: Path) -> Iterator[Any]:

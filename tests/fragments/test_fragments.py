@@ -85,6 +85,24 @@ def test_a_new_rule_comes_last_under_a_free_name(learned: str) -> None:
     assert merge_proposals(NAME, merged.text, "family", rules, {"aunt_7_2"}).outcomes == (("aunt_7_3", "there"),)  # fmt: skip
 
 
+def test_the_evidence_of_an_open_proposal_is_told_anew_and_a_persons_comment_stays() -> None:
+    first = merge_proposals(
+        NAME, None, "family", [proposal(AUNT, 3, "derives a, as x says", "against: derives b")]
+    ).text
+    mine = first.replace("# against: derives b\n", "# against: derives b\n# derivable? I doubt it\n")
+    lines = ("derives a, as x says", "derives c", "and 4 more of these")
+    merged = merge_proposals(NAME, mine, "family", [proposal(AUNT, 4, *lines)])
+    told = merged.text.split("@status(proposed)\n")[1].split("rule ")[0].splitlines()
+    assert told == [*(f"# {line}" for line in lines), "# derivable? I doubt it"]
+    assert merged.outcomes == (("aunt", "updated"),)
+    assert merge_proposals(NAME, merged.text, "family", [proposal(AUNT, 4, *lines)]).text == merged.text
+    less = merge_proposals(NAME, merged.text, "family", [proposal(AUNT, 4, "derives c")])
+    assert less.outcomes == (("aunt", "updated"),) and "as x says" not in less.text, "the counts may be equal"
+    accepted = mine.replace("@status(proposed)", '@status(accepted, by = "mk")')
+    noted = merge_proposals(NAME, accepted, "family", [proposal(AUNT, 4, *lines)]).text
+    assert "derives c" not in noted and EVIDENCE in noted, "of what a person accepted not a word is changed"
+
+
 def test_what_a_person_wrote_or_rejected_stays(learned: str) -> None:
     text = HEAD + "# mine\nrule own 0.9:kin(a,c,.aunt):-kin(a,b,.mother),sibling(b,c);\n"
     assert merge_proposals(NAME, text, "family", [proposal(AUNT)]).text == text

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from samples import BOOL, INT, KIN, KIN_NAMES, NUMBER, PLACE, TEXT, at, atom, fact, kb, relation, rule, var
 from typer.testing import CliRunner
@@ -95,6 +95,7 @@ def quiet(function: Any) -> Any:
 
 
 @quiet
+@example(facts=[("", None, None, None, None, None, None, "a\rb")], form="csv")
 @given(facts=cells(MANY).filter(len), form=st.sampled_from(["csv", "jsonl", "parquet", "sqlite"]))
 def test_any_relation_comes_back_from_tables(tmp_path: Path, facts: list[Any], form: str) -> None:
     round_trip(tmp_path, form, MANY, facts)

@@ -367,6 +367,9 @@ class FileKnowledge:
         self._file.write_text(json.dumps(stored))
         return {"written": len(entries)}
 
+    def mark_stale(self, stage: config.ExtractStage, run: str, sources: Any) -> int:
+        return 0
+
     def pending(self, stage: config.ExtractStage) -> int:
         return len(self._read().get(stage.id, [])) if stage.id not in self.reviewed else 0
 

@@ -63,6 +63,10 @@ class Datasets:
         """The declaration of a split by its full name (`d.train`)."""
         return self._find(name)[1]
 
+    def whole(self, name: str) -> tuple[Row, ...]:
+        """All rows of `dataset.split`, those that no stage reads too. Raises `UserError` as `split` does."""
+        return self._all_rows(*self._find(name))
+
     def _load(self, name: str) -> LoadedSplit:
         dataset, split = self._find(name)
         rows = self._all_rows(dataset, split)

@@ -23,6 +23,7 @@ from nesyc_runtime.kb.rows import (
     quote,
     row_values,
 )
+from nesyc_runtime.kb.stale import looked_at_again
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import BadValue, shown, to_column
 
@@ -47,7 +48,7 @@ def accept(store: Store, relation: str, key: Sequence[Any], *, who: str = PERSON
 
 def _accepted(claim: Claim) -> Claim:
     origin = "teacher" if claim.origin == "unreviewed" else claim.origin
-    return replace(claim, status=ACCEPTED, origin=origin)
+    return looked_at_again(replace(claim, origin=origin))
 
 
 def edit(
@@ -79,7 +80,8 @@ def edit(
         _refuse_taken(store, plan, row, stored)
         provenance = next((claim.provenance for claim in claims.values() if claim.provenance), None)
         _set_values(store, plan, row, stored)
-        elect(store, plan, row, {PERSON: Claim(PERSON, written, "human", ACCEPTED, None, provenance)})
+        claim = looked_at_again(Claim(PERSON, written, "human", ACCEPTED, None, provenance))
+        elect(store, plan, row, {PERSON: claim})
         if content_of(plan, values) != content_of(plan, before):
             _reject_content(store, plan, before, who, note)
         store.execute(

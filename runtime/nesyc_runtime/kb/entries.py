@@ -13,7 +13,6 @@ from nesyc_runtime.hashing import canonical_json
 from nesyc_runtime.kb.facts import typed
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import (
-    ACCEPTED,
     Claim,
     claims_of,
     find_key,
@@ -104,7 +103,7 @@ def _make_room(
     if row is None or row == find_row(store, plan, stored):
         return True
     claims = claims_of(store, plan, row)
-    if held is None or row in held or set(claims) != {owner} or claims[owner].status == ACCEPTED:
+    if held is None or row in held or set(claims) != {owner} or claims[owner].decided:
         return False
     release(store, plan, row, owner)
     return True
@@ -115,7 +114,7 @@ def _release_others(store: Store, plan: RelationPlan, owner: str, held: set[int]
     gone = [
         row
         for row in owned_rows(store, plan, owner)
-        if row not in held and claims_of(store, plan, row)[owner].status != ACCEPTED
+        if row not in held and not claims_of(store, plan, row)[owner].decided
     ]
     for row in gone:
         release(store, plan, row, owner)

@@ -15,7 +15,7 @@ from nesyc_runtime.kb import decisions
 from nesyc_runtime.kb.exchange import Edited, EditedRow, ExportedRow, export_rows, key_names
 from nesyc_runtime.kb.facts import typed
 from nesyc_runtime.kb.past import store_at
-from nesyc_runtime.kb.rows import ACCEPTED
+from nesyc_runtime.kb.rows import ACCEPTED, PROPOSED, STALE
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column
 
@@ -119,7 +119,7 @@ def _one(store: Store, key: Key, base: ExportedRow | None, mine: EditedRow | Non
         _decide(
             merged, "removed", key, base, mine, kb, lambda: decisions.reject(store, relation, values, who=who)
         )
-    elif mine.status == ACCEPTED and kb.status != ACCEPTED:
+    elif mine.status == ACCEPTED and kb.status != ACCEPTED and (base is None or base.status != ACCEPTED):
         _decide(
             merged,
             "accepted",
@@ -184,8 +184,8 @@ def _file_rows(store: Store, edited: Edited) -> dict[Key, EditedRow]:
             raise UserError(
                 f"{row.place}: this file holds no rows of `{row.relation}`", "export that relation too"
             )
-        if row.status not in (None, "proposed", ACCEPTED, "rejected"):
-            raise UserError(f"{row.place}: status is proposed, accepted or rejected")
+        if row.status not in (None, PROPOSED, ACCEPTED, STALE, "rejected"):
+            raise UserError(f"{row.place}: status is proposed, accepted, stale or rejected")
         key = _key(store, row)
         if key is None:
             _typed(store, row, numbered=True)

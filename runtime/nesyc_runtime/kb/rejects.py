@@ -6,7 +6,6 @@ has been read, so that the reject file shows all of them.
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import tempfile
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import write_csv_line
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.sources.source import Bad, Source
 from nesyc_runtime.kb.store import Store
@@ -120,8 +120,8 @@ class Rejects:
                 errors="replace",
                 newline="",
             )
-            csv.writer(self._written, lineterminator="\n").writerow(HEADER)
-        csv.writer(self._written, lineterminator="\n").writerow(cells)
+            write_csv_line(self._written, HEADER)
+        write_csv_line(self._written, cells)
 
 
 def _cells(raw: Any) -> str:

@@ -15,16 +15,17 @@ from nesyc_runtime.kb.graph import sentence
 from nesyc_runtime.kb.past import undo
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import PROPOSED, STALE, quote, row_values
+from nesyc_runtime.kb.stale import CHANGED, provenance_of
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """A stored row nobody has decided on. `conf` is capped; `text` what `say` makes of it.
+    """A stored row that waits for a person. `conf` is capped; `text` what `say` makes of it.
 
     `provenance` holds what its stage wrote: teacher, prompt hash, run, `sources` (ids of the items it was drawn from),
-    `inputs` (what was asked there).
+    `inputs` (what was asked there). `stale`: a person accepted it, and these of its sources changed since.
     """
 
     relation: str
@@ -34,6 +35,7 @@ class Proposal:
     owner: str
     text: str | None
     provenance: Mapping[str, Any]
+    stale: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -45,7 +47,10 @@ class Proposal:
 
 @dataclass(frozen=True, slots=True)
 class RuleProposal:
-    """A rule in the source that nobody has decided on: its text, what `@learned` says, and its comments."""
+    """A rule in the source that nobody has decided on: its text, what `@learned` says, and its comments.
+
+    `stale`: a person accepted it, it is in force, and this changed since.
+    """
 
     rule: str
     file: str
@@ -53,6 +58,7 @@ class RuleProposal:
     text: str
     learned: Mapping[str, str] = field(default_factory=dict)
     evidence: tuple[str, ...] = ()
+    stale: str = ""
 
     @property
     def name(self) -> str:
@@ -120,10 +126,8 @@ def _proposal(
         if not column.computed
     }
     keyed = [c.name for c in plan.columns if c.key] or list(values)
-    try:
-        about = json.loads(provenance or "{}")
-    except (ValueError, RecursionError):
-        about = {}
+    about = provenance_of(provenance)
+    changed = about.get(CHANGED, ())
     return Proposal(
         plan.name,
         tuple(values[name] for name in keyed),
@@ -131,7 +135,8 @@ def _proposal(
         conf,
         store.text(owner),
         sentence(store.declared[plan.name], raw),
-        about if isinstance(about, dict) else {},
+        about,
+        tuple(map(str, changed)) if isinstance(changed, list) else (),
     )
 
 

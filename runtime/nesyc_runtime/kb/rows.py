@@ -44,6 +44,11 @@ class Claim:
     line: int | None = None
     provenance: str | None = None
 
+    @property
+    def decided(self) -> bool:
+        """Whether a person accepted it: a source that changed since makes it stale, and takes nothing back."""
+        return self.status == ACCEPTED or (self.status == STALE and self.origin != "unreviewed")
+
 
 def column_list(relation: RelationPlan) -> str:
     return ", ".join(quote(column.column) for column in relation.columns)
@@ -105,7 +110,7 @@ def hold(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: Cla
         return True
     claims = claims_of(store, relation, row)
     before = claims.get(claim.owner)
-    if before == claim or (before is not None and before.status == ACCEPTED and claim.status != ACCEPTED):
+    if before == claim or (before is not None and before.decided and claim.status != ACCEPTED):
         return False
     claims[claim.owner] = claim
     elect(store, relation, row, claims)

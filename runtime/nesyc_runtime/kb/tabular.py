@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.files import has_control, printable
+from nesyc_runtime.files import has_control, printable, write_csv_line
 from nesyc_runtime.kb.exchange import Edited, EditedRow, Export
 from nesyc_runtime.kb.exported import CSV_HEAD, HEAD, csv_value
 from nesyc_runtime.kb.values import shown
@@ -86,11 +86,10 @@ def to_csv(export: Export) -> str:
     }
     names = list(export.rows[0].values) if export.rows else []
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow([CSV_HEAD, *names, *EXTRA])
+    write_csv_line(out, [CSV_HEAD, *names, *EXTRA])
     for row in export.rows:
         cells = [_cell(row.values[name]) for name in names]
-        writer.writerow([json.dumps(head), *cells, repr(row.conf), row.status, row.owner])
+        write_csv_line(out, [json.dumps(head), *cells, repr(row.conf), row.status, row.owner])
     return out.getvalue()
 
 

@@ -11,12 +11,13 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import BadValue
 from nesyc_runtime.files import read_jsonl, write_jsonl
-from nesyc_runtime.hashing import canonical_json, digest
+from nesyc_runtime.hashing import canonical_json
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, gold_of, task_inputs
+from nesyc_runtime.stages.drawn_from import Sources, prompt_hash, sources_now, text_hash, write_answers
 from nesyc_runtime.stages.duplicates import near_duplicates
 from nesyc_runtime.stages.entries import again, asked_columns, entry_schema, extract_prompt, read_entry
-from nesyc_runtime.stages.examples import Counts, Example
+from nesyc_runtime.stages.examples import Counts, Example, union
 from nesyc_runtime.stages.finetune import united_examples
 from nesyc_runtime.stages.ports import Entry
 from nesyc_runtime.teachers.ask import Asked, ask_all
@@ -30,17 +31,24 @@ def extract_requests(ctx: Context, stage: config.ExtractStage) -> list[Request]:
 
 def read_errors(ctx: Context, data: Sequence[str], limit: int | None) -> list[Example]:
     """The first errors that finished stages gave, each item once."""
-    examples = united_examples(ctx, data)
-    return [example for example in examples if example.wrong is not None][:limit]
+    return _wrong(united_examples(ctx, data), limit)
 
 
-def sources_of(ctx: Context, data: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """By item: where it was found wrong, `STAGE/ITEM` for each of the stages united."""
+def errors_of(
+    ctx: Context, data: Sequence[str], limit: int | None
+) -> tuple[list[Example], dict[str, tuple[str, ...]]]:
+    """The first errors, as `read_errors`; and by item where it was found wrong, `STAGE/ITEM` for each stage."""
+    each = {name: united_examples(ctx, (name,)) for name in data}
     found: dict[str, tuple[str, ...]] = {}
-    for name in data:
-        for error in read_errors(ctx, (name,), None):
-            found[error.id] = (*found.get(error.id, ()), f"{name}/{error.id}")
-    return found
+    for name, examples in each.items():
+        for one in examples:
+            if one.wrong is not None:
+                found[one.id] = (*found.get(one.id, ()), f"{name}/{one.id}")
+    return _wrong(union(each.values()), limit), found
+
+
+def _wrong(examples: Sequence[Example], limit: int | None) -> list[Example]:
+    return [example for example in examples if example.wrong is not None][:limit]
 
 
 def _request(ctx: Context, stage: config.ExtractStage, error: Example) -> Request:
@@ -103,7 +111,7 @@ def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
 
     Entries that say the same, or almost, are one with the sources of all.
     """
-    errors, sources = read_errors(ctx, stage.data, stage.limit), sources_of(ctx, stage.data)
+    errors, sources = errors_of(ctx, stage.data, stage.limit)
     read = [Read(error, sources[error.id], _request(ctx, stage, error)) for error in errors]
     asked = [_ask(ctx, stage, read)]
     malformed = [one for one in read if one.reason == "malformed"]
@@ -113,7 +121,8 @@ def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
     if malformed:
         asked.append(_ask(ctx, stage, malformed))
     write_jsonl(out / "rejected.jsonl", (_rejected(one) for one in read if one.values is None))
-    entries, dropped = _merged(ctx, stage, read)
+    write_answers(out, ((prompt_hash(one.request.prompt), one.answer) for one in read if one.answer))
+    entries, dropped = _merged(ctx, stage, read, sources_now(ctx, stage, out))
     write_jsonl(out / "entries.jsonl", entries)
     counts = dict(sorted((dropped + Counter(one.reason for one in read if one.values is None)).items()))
     usd = round(sum(one.usd for one in asked), 9)
@@ -150,7 +159,7 @@ def _rejected(one: Read) -> dict[str, Any]:
 
 
 def _merged(
-    ctx: Context, stage: config.ExtractStage, read: Sequence[Read]
+    ctx: Context, stage: config.ExtractStage, read: Sequence[Read], now: Sources
 ) -> tuple[list[dict[str, Any]], Counter[str]]:
     """The entries as they are written, each once, and how many were like another."""
     kept = [one for one in read if one.values is not None]
@@ -169,13 +178,15 @@ def _merged(
                 "sources": [],
                 "inputs": [],
                 "teacher": teacher,
-                "prompt": f"sha256:{digest(one.request.prompt)}",
+                "prompt": prompt_hash(one.request.prompt),
                 "usd": 0.0,
+                "seen": {prompt_hash(one.request.prompt): text_hash(one.answer)},
             },
         )
         entry["sources"] += one.sources
         entry["inputs"].append(dict(one.request.inputs))
         entry["usd"] = round(entry["usd"] + one.usd, 9)
+        entry["seen"] |= {name: now.items[name] for name in one.sources if name in now.items}
     return list(entries.values()), dropped
 
 
@@ -204,6 +215,7 @@ def read_entries(file: Path) -> list[Entry]:
             value["teacher"],
             value["prompt"],
             value.get("usd", 0.0),
+            seen=value.get("seen", {}),
         )
         for value in read_jsonl(file)
     ]

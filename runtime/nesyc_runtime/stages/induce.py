@@ -11,10 +11,17 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import read_jsonl, write_jsonl
-from nesyc_runtime.hashing import digest
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.claims import gold_claims, item_name
 from nesyc_runtime.stages.context import Context
+from nesyc_runtime.stages.drawn_from import (
+    DIGITS,
+    Sources,
+    prompt_hash,
+    sources_now,
+    text_hash,
+    write_answers,
+)
 from nesyc_runtime.stages.entries import again
 from nesyc_runtime.stages.examples import Counts
 from nesyc_runtime.stages.extract import about_error, read_errors
@@ -59,21 +66,25 @@ def induce_requests(ctx: Context, stage: config.InduceStage) -> list[Request]:
 
 @dataclass
 class Draft:
-    """A rule as an answer has it, with all items whose answers had the same; `usd` is its share of their cost."""
+    """A rule as `answer` has it, with all items whose answers had the same; `usd` is its share of their cost."""
 
     trial: RuleTrial
     request: Request
+    answer: str
     sources: list[str]
     usd: float
 
 
 @dataclass
 class Drafts:
-    """What came of the answers: rules that compile, by what they say; texts that do not, with their request."""
+    """What came of the answers, which stand with their prompt's hash: rules that compile, by what they say; texts that
+    do not, with their request.
+    """
 
     good: dict[str, Draft] = field(default_factory=dict)
     bad: list[Draft] = field(default_factory=list)
     rejected: list[dict[str, Any]] = field(default_factory=list)
+    answers: list[tuple[str, str]] = field(default_factory=list)
 
 
 def run_induce(ctx: Context, stage: config.InduceStage, out: Path) -> Counts:
@@ -84,15 +95,16 @@ def run_induce(ctx: Context, stage: config.InduceStage, out: Path) -> Counts:
     requests = induce_requests(ctx, stage)
     sources = _sources(ctx, stage)
     drafts = Drafts()
-    first = _ask(ctx, stage, requests)
+    first = _ask(ctx, stage, requests, drafts)
     _read(ctx, stage, drafts, requests, first, sources)
     asked, drafts.bad = [first], _once(drafts.bad)
     mended = [_again(draft) for draft in drafts.bad]
     if mended:
-        second = _ask(ctx, stage, mended)
+        second = _ask(ctx, stage, mended, drafts)
         _read_mended(ctx, stage, drafts, mended, second)
         asked.append(second)
-    kept, weak = _measured(ctx, stage, drafts)
+    write_answers(out, drafts.answers)
+    kept, weak = _measured(ctx, stage, drafts, sources_now(ctx, stage, out))
     write_jsonl(out / REJECTED, [*drafts.rejected, *weak])
     write_jsonl(out / RULES, kept)
     dropped = Counter(str(one["reason"]) for one in (*drafts.rejected, *weak))
@@ -115,8 +127,8 @@ def mined_splits(ctx: Context, stage: config.InduceStage) -> list[str]:
     return list(dict.fromkeys(one.data for one in mined))
 
 
-def _ask(ctx: Context, stage: config.InduceStage, requests: Sequence[Request]) -> Asked:
-    return ask_all(
+def _ask(ctx: Context, stage: config.InduceStage, requests: Sequence[Request], drafts: Drafts) -> Asked:
+    asked = ask_all(
         ctx.teachers.get(stage.teacher),
         requests,
         ctx.answers,
@@ -124,6 +136,10 @@ def _ask(ctx: Context, stage: config.InduceStage, requests: Sequence[Request]) -
         generation=ctx.generations.of(stage.id),
         progress=ctx.reporter.advance,
     )
+    for request, answer in zip(requests, asked.answers, strict=True):
+        if isinstance(answer, Answer):
+            drafts.answers.append((prompt_hash(request.prompt, DIGITS), answer.text))
+    return asked
 
 
 def _read(
@@ -142,7 +158,7 @@ def _read(
         for text in said:
             assert isinstance(answer, Answer)
             trial = rulebook_of(ctx).tried(stage.kb, text)
-            _keep(drafts, Draft(trial, request, [source], answer.usd / len(said)))
+            _keep(drafts, Draft(trial, request, answer.text, [source], answer.usd / len(said)))
 
 
 def _keep(drafts: Drafts, draft: Draft) -> None:
@@ -183,7 +199,8 @@ def _read_mended(
         trials = [rulebook_of(ctx).tried(stage.kb, text) for text in said]
         good = [trial for trial in trials if not trial.problems]
         for trial in good:
-            _keep(drafts, Draft(trial, request, list(draft.sources), usd / len(good)))
+            assert isinstance(answer, Answer)
+            _keep(drafts, Draft(trial, request, answer.text, list(draft.sources), usd / len(good)))
         if not good:
             last = trials[0] if trials else draft.trial
             drafts.rejected.append(
@@ -203,7 +220,7 @@ def _rejected(reason: str, sources: Sequence[str], answer: Answer | Dropped) -> 
 
 
 def _measured(
-    ctx: Context, stage: config.InduceStage, drafts: Drafts
+    ctx: Context, stage: config.InduceStage, drafts: Drafts, now: Sources
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rules to propose, and those whose evidence is too weak."""
     claims = list(_claims(ctx, stage))
@@ -216,7 +233,7 @@ def _measured(
         elif evidence.support < stage.min_support:
             reason = "little support"
         else:
-            kept.append(_proposal(ctx, stage, draft, evidence))
+            kept.append(_proposal(ctx, stage, draft, evidence, now))
             continue
         problem = f"{evidence.support} for it, {evidence.against} against, of {evidence.tried}"
         weak.append(
@@ -231,10 +248,14 @@ def _claims(ctx: Context, stage: config.InduceStage) -> Iterator[GoldClaim]:
         yield from gold_claims(ctx.task(stage.task), ctx.data.split(split).rows, split, stage.kb)
 
 
-def _proposal(ctx: Context, stage: config.InduceStage, draft: Draft, evidence: Evidence) -> dict[str, Any]:
+def _proposal(
+    ctx: Context, stage: config.InduceStage, draft: Draft, evidence: Evidence, now: Sources
+) -> dict[str, Any]:
+    prompt = prompt_hash(draft.request.prompt, DIGITS)
     learned: dict[str, Any] = {
         "run": ctx.run,
-        "prompt": f"sha256:{digest(draft.request.prompt)[:16]}",
+        "prompt": prompt,
+        "answer": text_hash(draft.answer),
         "support": evidence.support,
         "against": evidence.against,
         "tried": evidence.tried,
@@ -244,6 +265,7 @@ def _proposal(ctx: Context, stage: config.InduceStage, draft: Draft, evidence: E
     if draft.usd:
         learned["usd"] = round(draft.usd, 6)
     learned["seen"] = list(dict.fromkeys((*draft.sources, *evidence.seen)))[:SEEN]
+    learned["as_of"] = [now.items.get(name, "") for name in learned["seen"]]
     teacher = ctx.teachers.declaration(stage.teacher).name
     confidence = None
     if draft.trial.kb["semantics"]["kind"] != "boolean":
@@ -276,10 +298,14 @@ def read_rules(file: Path) -> list[InducedRule]:
 
 
 def write_rules(ctx: Context, stage: config.InduceStage, folder: Path) -> Mapping[str, int]:
-    """Let the stage's proposals stand in its file, once: what a person takes out of the text stays out."""
+    """Let the stage's proposals stand in its file, once: what a person takes out of the text stays out.
+
+    Accepted rules whose sources changed are marked there.
+    """
     mark = folder / WRITTEN
-    if mark.exists():
-        return {}
-    counts = rulebook_of(ctx).write(stage, read_rules(folder / RULES))
-    mark.touch()
-    return counts
+    counts: dict[str, int] = {}
+    if not mark.exists():
+        counts = dict(rulebook_of(ctx).write(stage, read_rules(folder / RULES)))
+        mark.touch()
+    stale = rulebook_of(ctx).mark_stale(stage, sources_now(ctx, stage, folder))
+    return {**counts, "stale": len(stale)} if stale else counts

@@ -22,12 +22,14 @@ from nesyc_runtime.kb.rejects import rejected
 from nesyc_runtime.kb.retrieval import Retriever
 from nesyc_runtime.kb.review import pending, proposals
 from nesyc_runtime.kb.said import revision
+from nesyc_runtime.kb.stale import SEEN, mark_stale
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import shown
 from nesyc_runtime.kb.vectors import embedded_by
 from nesyc_runtime.kb.words import input_key
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.budgets import readers
+from nesyc_runtime.stages.drawn_from import Sources
 from nesyc_runtime.stages.entries import asked_columns
 from nesyc_runtime.stages.ports import (
     Contradiction,
@@ -104,6 +106,14 @@ class StoredKnowledge:
         evaluate_rules(store)
         return {"written": 0, **Counter(row.outcome for row in rows)}
 
+    def mark_stale(self, stage: config.ExtractStage, run: str, sources: Sources) -> int:
+        """Mark the stage's accepted entries, and those people made of them, where what they were drawn from changed."""
+        kb, _, relation = stage.into.partition(".")
+        return mark_stale(
+            self._store(kb), relation, stage.id, sources.changed,
+            who=f"stage:{stage.id}", why=f"run {run}: sources changed",
+        )  # fmt: skip
+
     def pending(self, stage: config.ExtractStage) -> int:
         """How many of the stage's entries nobody has decided on."""
         kb, _, relation = stage.into.partition(".")
@@ -179,6 +189,7 @@ class StoredKnowledge:
         return {
             (relation, one.key): {name: value for name, value in one.values.items() if name in asked}
             for one in proposals(self._store(kb), stage=stage.id, relation=relation)
+            if not one.stale
         }
 
     def contradictions(self, kb: str, claims: Sequence[tuple[str, tuple[Any, ...]]]) -> list[Contradiction]:
@@ -252,5 +263,6 @@ def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str,
         "usd": entry.usd,
         "sources": list(entry.sources),
         "inputs": sorted({input_key(inputs) for inputs in entry.inputs}),
+        **({SEEN: dict(entry.seen)} if entry.seen else {}),
         **({"validated": asdict(entry.verdict)} if entry.verdict is not None else {}),
     }

@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from nesyc_runtime import config
+
+if TYPE_CHECKING:
+    from nesyc_runtime.stages.drawn_from import Sources
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,7 @@ class Entry:
     """A KB row a stage wrote: `values` by column, `sources` the ids of the items it was drawn from.
 
     By `inputs`, those items' inputs, retrieval holds an item's own entries out. `usd` is what its answers cost, `verdict`
-    what a validation found of it.
+    what a validation found of it, `seen` hashes of its items and of its teacher's answer, by name.
     """
 
     values: Mapping[str, Any]
@@ -96,6 +99,7 @@ class Entry:
     prompt: str
     usd: float = 0.0
     verdict: Verdict | None = None
+    seen: Mapping[str, str] = field(default_factory=dict)
 
 
 Claim = tuple[str, tuple[Any, ...]]  # a relation and its values in column order
@@ -176,6 +180,9 @@ class Rulebook(Protocol):
     def judge(self, stage: config.InduceStage, verdicts: Sequence[Verdict], *, by: str, drop: bool) -> None:
         """Write what a validation found beside the stage's rules; harmful proposals are rejected, or marked stale."""
 
+    def mark_stale(self, stage: config.InduceStage, sources: Sources) -> tuple[str, ...]:
+        """Mark rules that people accepted where their sources are others now; they stay in force. Gives their names."""
+
     def waiting(self, stage: config.InduceStage) -> tuple[str, ...]:
         """The names of the rules in the stage's file that nobody has decided on."""
 
@@ -221,6 +228,9 @@ class Knowledge(Protocol):
 
     def write(self, stage: config.ExtractStage, run: str, entries: Sequence[Entry]) -> Mapping[str, int]:
         """Make these the stage's entries, idempotently; other owners' rows stay. Gives counts by outcome."""
+
+    def mark_stale(self, stage: config.ExtractStage, run: str, sources: Sources) -> int:
+        """Mark entries that people accepted where their sources are others now; they stay in use. Gives how many."""
 
     def pending(self, stage: config.ExtractStage) -> int:
         """How many of the stage's entries nobody has accepted, edited or rejected yet."""

@@ -29,7 +29,7 @@ from nesyc_runtime.stages.sample import run_sample
 from nesyc_runtime.stages.seen import parts_of, remember_parts, seen_of
 from nesyc_runtime.stages.shelf import Done, Generations, Shelf
 from nesyc_runtime.stages.sizes import size_of
-from nesyc_runtime.stages.validate import put_entries, put_verdicts, retrieve_of, run_validate
+from nesyc_runtime.stages.validate import mark_entries, put_entries, put_verdicts, retrieve_of, run_validate
 from nesyc_runtime.stages.work import ASKING, work_of
 from nesyc_runtime.teachers.open import Teachers
 from nesyc_runtime.teachers.store import AnswerStore
@@ -181,6 +181,12 @@ def put_in_place(ctx: Context, node: Node, done: Done, *, source: bool = True) -
     match node.stage:
         case config.ExtractStage() as stage:
             put_entries(ctx, stage, done)
+            stale = mark_entries(ctx, stage, done)
+            if stale:
+                ctx.reporter.warn(
+                    f"{shown_name(ctx, node)}: {stale} accepted entries of {stage.into} are stale, their sources changed: "
+                    "nesyc review"
+                )
         case config.ValidateStage() as stage:
             put_verdicts(ctx, stage, done, source=source)
         case config.InduceStage() as stage if source:

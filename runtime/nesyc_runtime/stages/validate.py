@@ -15,6 +15,7 @@ from nesyc_runtime.hashing import canonical_json, digest
 from nesyc_runtime.inference.answers import item_correct
 from nesyc_runtime.inference.prompts import READ_KNOWLEDGE
 from nesyc_runtime.stages.context import Context, item_of
+from nesyc_runtime.stages.drawn_from import sources_now
 from nesyc_runtime.stages.examples import Counts
 from nesyc_runtime.stages.extract import read_entries
 from nesyc_runtime.stages.finetune import weights_of
@@ -208,6 +209,11 @@ def put_entries(ctx: Context, stage: config.ExtractStage, done: Done) -> None:
 
 def _write(ctx: Context, stage: config.ExtractStage, entries: Sequence[Entry]) -> None:
     ctx.knowledge.write(stage, str(ctx.done[stage.id].info["run"]), entries)
+
+
+def mark_entries(ctx: Context, stage: config.ExtractStage, done: Done) -> int:
+    """Mark what people accepted of a stage's entries where its sources changed since; gives how many are new among these."""
+    return ctx.knowledge.mark_stale(stage, str(done.info["run"]), sources_now(ctx, stage, done.folder))
 
 
 def _judged(
