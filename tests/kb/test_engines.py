@@ -215,3 +215,23 @@ def test_the_file_is_no_use_without_the_store_that_names_it(tmp_path: Path) -> N
     target.close()
     with open_kb(by("duckdb", ring(9)), tmp_path / "copy/kb.db") as store:
         assert len(derived(store, ring(9))) == 9 + 81
+
+
+def test_a_view_says_where_its_rows_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(elsewhere, "SMALL", 100)
+    path = tmp_path / "kb.db"
+    open_kb(by("duckdb", ring(12)), path).close()
+    with sqlite3.connect(path) as plain:
+        (row,) = plain.execute("SELECT rows, place FROM tc").fetchall()
+        assert row == (144, f"in {files(tmp_path)[0]} beside this file")
+        with pytest.raises(sqlite3.OperationalError, match="no such column"):
+            plain.execute("SELECT a FROM tc")
+    open_kb(by("duckdb", ring(9)), path).close()
+    with sqlite3.connect(path) as plain:
+        assert plain.execute("SELECT count(DISTINCT a || b) FROM tc").fetchone() == (81,), (
+            "and is shown as it was"
+        )
+    open_kb(by("duckdb", ring(12)), path).close()
+    open_kb(by("sqlite", ring(12)), path).close()
+    with sqlite3.connect(path) as plain:
+        assert plain.execute("SELECT count(a) FROM tc").fetchone() == (144,)

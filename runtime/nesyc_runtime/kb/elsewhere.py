@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from nesyc_runtime.kb.program import Program
 from nesyc_runtime.kb.store import Elsewhere, Store, quote
+from nesyc_runtime.kb.views import show_derived
 
 if TYPE_CHECKING:
     from nesyc_runtime.kb.duck import Duck
@@ -53,6 +54,7 @@ def derive_elsewhere(store: Store) -> int:
     store.elsewhere = Elsewhere(tuple(large), file.name if file and large else None, None if file else duck)
     store.set_state("elsewhere", json.dumps({"relations": large, "file": store.elsewhere.file}))
     store.set_state("derived rows", str(sum(sizes.values())))
+    show_derived(store, {name: sizes[name] for name in large}, store.elsewhere.file)
     return rounds
 
 
@@ -60,6 +62,7 @@ def nothing_elsewhere(store: Store) -> None:
     """Take all derived relations to lie in the store, within `store.writing()`."""
     store.elsewhere = Elsewhere()
     store.set_state("elsewhere", "{}")
+    show_derived(store, {}, None)
 
 
 def find_elsewhere(store: Store) -> None:

@@ -141,16 +141,34 @@ def _trigger(program: Program, table: str, event: str) -> str:
 
 def begin(connection: sqlite3.Connection, at: str, who: str, why: str, undoes: int | None = None) -> int:
     """Open a change; what other programs did since the last one is written down first, as a change of its own."""
-    last = connection.execute('SELECT max(at) FROM "nesyc.change"').fetchone()[0]
-    at = max(at, last or at)  # a clock set back does not reorder what happened
-    if connection.execute('SELECT 1 FROM "nesyc.version" WHERE change IS NULL LIMIT 1').fetchone():
-        other = _new_change(connection, at, OUTSIDE, "edited by another program", None)
-        connection.execute('UPDATE "nesyc.version" SET change = ? WHERE change IS NULL', (other,))
+    claim_edits(connection, at)
+    at = _after_all(connection, at)
     change = _new_change(connection, at, who, why, undoes)
     connection.execute(
         "INSERT OR REPLACE INTO \"nesyc.state\" (key, value) VALUES ('change', ?)", (str(change),)
     )
     return change
+
+
+def edited_outside(connection: sqlite3.Connection) -> bool:
+    """Whether another program changed rows since the last change."""
+    found = connection.execute('SELECT 1 FROM "nesyc.version" WHERE change IS NULL LIMIT 1').fetchone()
+    return found is not None
+
+
+def claim_edits(connection: sqlite3.Connection, at: str) -> None:
+    """Write down what other programs did as a change of its own; the source's rows are to be compared with the text again."""
+    if not edited_outside(connection):
+        return
+    change = _new_change(connection, _after_all(connection, at), OUTSIDE, "edited by another program", None)
+    connection.execute('UPDATE "nesyc.version" SET change = ? WHERE change IS NULL', (change,))
+    connection.execute("DELETE FROM \"nesyc.state\" WHERE key = 'source'")
+
+
+def _after_all(connection: sqlite3.Connection, at: str) -> str:
+    """A clock set back does not reorder what happened."""
+    last = connection.execute('SELECT max(at) FROM "nesyc.change"').fetchone()[0]
+    return max(at, last or at)
 
 
 def finish(connection: sqlite3.Connection, change: int) -> None:

@@ -84,7 +84,11 @@ def migrate(build: Build, project: Project, kb: config.Kb, *, allow_loss: bool) 
 
 
 def bring_in_step(store: Store, project: Project) -> None:
-    """Make the source's rows those of the text and derive what follows; nothing runs where nothing changed."""
+    """Make the source's rows those of the text and derive what follows; nothing runs where nothing changed.
+
+    What other programs wrote meanwhile counts, but for the source's rows: these are the text's.
+    """
+    store.take_in_edits()
     sync_source(store, source_paths(store, project.file), project.state_dir / "rejects" / store.kb.name)
     evaluate(store)
 

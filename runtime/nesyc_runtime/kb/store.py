@@ -219,6 +219,14 @@ class Store:
         """Count a change of stored rows: what was evaluated before it is out of date."""
         self.set_state("facts", str(int(self.state("facts") or 0) + 1))
 
+    def take_in_edits(self) -> None:
+        """Let what other programs wrote count as a change: written into the history, what follows from it derived anew."""
+        if not history.edited_outside(self.connection):
+            return
+        with self.writing():
+            history.claim_edits(self.connection, history.moment(self.clock()))
+            self.facts_changed()
+
     def symbol(self, text: str) -> int:
         """The id of a text, given one now where it has none; call inside `writing`."""
         found = self.find_symbol(text)
