@@ -109,7 +109,7 @@ class _Hashed:
 
     identity = "hashed"
 
-    def __call__(self, texts: Sequence[str]) -> Any:
+    def __call__(self, texts: Sequence[str], *, question: bool = False) -> Any:
         made = np.zeros((len(texts), DIM), dtype=np.float32)
         for number, text in enumerate(texts):
             for word in words(text):

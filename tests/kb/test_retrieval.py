@@ -342,7 +342,7 @@ class Toy:
         self.other = self.identity = other
         self.made: list[str] = []
 
-    def __call__(self, texts: Sequence[str]) -> Any:
+    def __call__(self, texts: Sequence[str], *, question: bool = False) -> Any:
         self.made += texts
         return np.array(
             [[t.lower().count(w) for w in ("water", self.other)] for t in texts], dtype=np.float32

@@ -37,7 +37,7 @@ class Letters:
         self.identity = letters
         self.made: list[str] = []
 
-    def __call__(self, texts: Sequence[str]) -> Any:
+    def __call__(self, texts: Sequence[str], *, question: bool = False) -> Any:
         self.made += texts
         return np.array(
             [[text.count(letter) for letter in self.identity] for text in texts], dtype=np.float32
@@ -98,7 +98,7 @@ def test_batches_that_were_done_survive_a_crash(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(vectors, "EMBEDDED", 2)
 
     class Dies(Letters):
-        def __call__(self, texts: Sequence[str]) -> Any:
+        def __call__(self, texts: Sequence[str], *, question: bool = False) -> Any:
             if len(self.made) >= 4:
                 raise KeyboardInterrupt
             return super().__call__(texts)
@@ -119,7 +119,7 @@ def test_a_text_that_changes_while_it_is_embedded_gets_no_stale_vector(tmp_path:
             other.execute("UPDATE \"lesson.rows\" SET body = 'c' WHERE id = 1")
 
     class Meanwhile(Letters):
-        def __call__(self, texts: Sequence[str]) -> Any:
+        def __call__(self, texts: Sequence[str], *, question: bool = False) -> Any:
             edit()
             return super().__call__(texts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -47,17 +48,56 @@ def test_texts_are_the_mean_of_their_tokens(project: Project) -> None:
         np.testing.assert_allclose(vector, mean / np.linalg.norm(mean), atol=1e-5)
 
 
+def saved(folder: Path, prompts: dict[str, str] | None = None, **pooling: Any) -> None:
+    """The tiny encoder with what sentence-transformers writes beside it."""
+    from sentence_transformers import SentenceTransformer
+    from sentence_transformers.sentence_transformer.modules import Pooling, Transformer
+
+    encoder = Transformer(str(folder / "model"), max_seq_length=4)
+    pooled = Pooling(encoder.get_embedding_dimension(), **pooling)
+    SentenceTransformer(modules=[encoder, pooled], prompts=prompts or {}, device="cpu").save(
+        str(folder / "own")
+    )
+    shutil.rmtree(folder / "model")
+    (folder / "own").rename(folder / "model")
+
+
 def test_a_model_may_speak_by_its_first_token_and_be_short(project: Project) -> None:
     mean = SentenceEmbedder(declared(), project)
     before, one = mean.identity, mean(TEXTS[2:])
-    folder = project.root / "model"
-    (folder / "1_Pooling").mkdir()
-    (folder / "1_Pooling" / "config.json").write_text(json.dumps({"pooling_mode_cls_token": True}))
-    (folder / "sentence_bert_config.json").write_text(json.dumps({"max_seq_length": 4}))
+    saved(project.root, pooling_mode="cls")
     first = SentenceEmbedder(declared(), project)
     assert first.identity != before
     assert not np.allclose(first(TEXTS[2:]), one)
     np.testing.assert_array_equal(first(["a clock on rails"]), first(["a clock on rails and water"]))
+
+
+def test_a_model_may_read_a_question_otherwise(project: Project) -> None:
+    plain = SentenceEmbedder(declared(), project)
+    np.testing.assert_array_equal(plain(TEXTS, question=True), plain(TEXTS))
+    saved(project.root, {"query": "noon ", "document": ""}, pooling_mode="mean")
+    embed = SentenceEmbedder(declared(), project)
+    np.testing.assert_allclose(embed(["a"], question=True), embed(["noon a"]), atol=1e-6)
+    assert not np.allclose(embed(["a"], question=True), embed(["a"]))
+
+
+def test_without_the_library_it_says_what_to_install(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(UserError, match="which is not installed") as caught:
+        SentenceEmbedder(declared(), project)(["a"])
+    assert "nesyc[embed]" in caught.value.help
+
+
+def test_no_code_that_a_model_names_is_run(project: Project) -> None:
+    saved(project.root, pooling_mode="mean")
+    modules = project.root / "model" / "modules.json"
+    listed = json.loads(modules.read_text())
+    listed[1]["type"] = "joblib.numpy_pickle"  # has a `load` that would run what stands in a file
+    modules.write_text(json.dumps(listed))
+    with pytest.raises(UserError, match="could not be loaded"):
+        SentenceEmbedder(declared(), project)(["a"])
 
 
 def test_what_cannot_be_had_is_named(project: Project) -> None:

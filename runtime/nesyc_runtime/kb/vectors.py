@@ -26,8 +26,8 @@ class Embedder(Protocol):
     @property
     def identity(self) -> str: ...
 
-    def __call__(self, texts: Sequence[str]) -> Matrix:
-        """A vector for each text: float32 [len(texts), dim]."""
+    def __call__(self, texts: Sequence[str], *, question: bool = False) -> Matrix:
+        """A vector for each text: float32 [len(texts), dim]; a question may be embedded otherwise than what is searched."""
 
 
 def embedded_by(store: Store, target: config.NearestTarget) -> tuple[str, str]:
@@ -67,12 +67,19 @@ def embed_missing(store: Store, target: config.NearestTarget, embedder: Embedder
     return done
 
 
-def _vectors(store: Store, target: config.NearestTarget, embedder: Embedder, texts: Sequence[str]) -> Matrix:
+def _vectors(
+    store: Store,
+    target: config.NearestTarget,
+    embedder: Embedder,
+    texts: Sequence[str],
+    *,
+    question: bool = False,
+) -> Matrix:
     """Equal texts are embedded once."""
     import numpy as np
 
     distinct = list(dict.fromkeys(texts))
-    made = np.asarray(embedder(distinct), dtype="<f4")
+    made = np.asarray(embedder(distinct, question=question), dtype="<f4")
     size = _column(store.relation(target.relation), target.column).size
     if made.shape != (len(distinct), size):
         raise UserError(
@@ -126,7 +133,9 @@ class VectorIndex:
         if not len(self._rows) or not questions:
             return [iter(()) for _ in questions]
         # one by one: in a batch a vector's last digits depend on what else is in it
-        made = [_vectors(self._store, self._target, self._embedder, [one]) for one in questions]
+        made = [
+            _vectors(self._store, self._target, self._embedder, [one], question=True) for one in questions
+        ]
         asked = np.concatenate(made).astype(np.float32)
         _normalize(asked)
         found: list[Iterator[list[Hit]]] = []

@@ -61,6 +61,19 @@ def quiet_transformers() -> Iterator[None]:
 
 
 @contextmanager
+def quiet_sentences() -> Iterator[None]:
+    """No note that a plain encoder is pooled by the mean: that is what the language says of one."""
+    logger = logging.getLogger("sentence_transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with quiet_transformers():
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+@contextmanager
 def quiet_peft() -> Iterator[None]:
     """peft 0.21 still asks transformers by a name that transformers 5 renames; nothing here can change that."""
     with warnings.catch_warnings():
