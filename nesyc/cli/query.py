@@ -97,6 +97,7 @@ def why(
 
 def whynot(
     fact: FactArgument,
+    limit: LimitOption = 1000,
     kb: KbOption = None,
     spec: SpecOption = None,
     build: BuildOption = None,
@@ -111,7 +112,7 @@ def whynot(
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         relation, values = ground(checked, declared, fact)
-        result = explain(store, relation, values)
+        result = explain(store, relation, values, limit=limit)
     print_result(result, whynot_text(result), as_json=as_json, out=out)
 
 

@@ -15,6 +15,7 @@ from nesyc.cli.options import (
     BuildOption,
     JsonOption,
     KbOption,
+    LimitOption,
     OutOption,
     ParamOption,
     ProfileOption,
@@ -75,6 +76,7 @@ def review(
     stage: StageOption = None,
     approve: ApproveOption = False,
     who: WhoOption = None,
+    limit: LimitOption = 1000,
     kb: KbOption = None,
     spec: SpecOption = None,
     build: BuildOption = None,
@@ -108,10 +110,11 @@ def review(
             return
         waiting = _waiting(store, desk, found)
         if only_list or as_json or out is not None or not sys.stdout.isatty():
-            effects = _effects(desk, waiting)
-            print_result(
-                _contract(store, waiting, effects), _shown(waiting, effects), as_json=as_json, out=out
-            )
+            listed = waiting[:limit] if limit else waiting
+            effects = _effects(desk, listed)
+            contract = _contract(store, listed, effects, len(waiting))
+            text = _shown(listed, effects, len(waiting))
+            print_result(contract, text, as_json=as_json, out=out)
             return
         _screen(store, desk, name, waiting)
 
@@ -212,11 +215,11 @@ def _effects(desk: RuleDesk, waiting: list[Proposal | RuleProposal]) -> dict[str
 
 
 def _contract(
-    store: Store, waiting: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]]
+    store: Store, listed: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]], total: int
 ) -> dict[str, Any]:
     from nesyc_runtime.kb.review import RuleProposal
 
-    entries = [{"name": one.name, **asdict(one)} for one in waiting if not isinstance(one, RuleProposal)]
+    entries = [{"name": one.name, **asdict(one)} for one in listed if not isinstance(one, RuleProposal)]
     rules = [
         {
             "name": one.name,
@@ -228,25 +231,32 @@ def _contract(
             "stale": one.stale,
             "effect": effects[one.name],
         }
-        for one in waiting
+        for one in listed
         if isinstance(one, RuleProposal)
     ]
-    return {"v": 1, "kb": store.kb.name, "proposals": entries, "rules": rules, "total": len(waiting)}
+    return {
+        "v": 1,
+        "kb": store.kb.name,
+        "proposals": entries,
+        "rules": rules,
+        "total": total,
+        "truncated": len(listed) < total,
+    }
 
 
-def _shown(waiting: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]]) -> str:
+def _shown(listed: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]], total: int) -> str:
     from nesyc.cli.review_text import details, rule_details
     from nesyc_runtime.kb.review import RuleProposal
 
-    if not waiting:
+    if not total:
         return "nothing waits for a decision\n"
     parts = []
-    for one in waiting:
+    for one in listed:
         lines = rule_details(one, effects[one.name]) if isinstance(one, RuleProposal) else details(one)
         parts.append("\n".join([one.name, *(f"  {line}" for line in lines)]))
-    return (
-        "\n\n".join(parts) + f"\n\n{len(waiting)} wait: nesyc review --accept KEY, --reject KEY --note TEXT\n"
-    )
+    if len(listed) < total:
+        parts.append(f"{total - len(listed)} more: --limit 0 shows all")
+    return "\n\n".join(parts) + f"\n\n{total} wait: nesyc review --accept KEY, --reject KEY --note TEXT\n"
 
 
 def _screen(store: Store, desk: RuleDesk, who: str, waiting: list[Proposal | RuleProposal]) -> None:

@@ -54,7 +54,7 @@ OTHERS = {
 OF_A_KB = {"query", "why", "whynot", "profile", "review", "fit weights"} | {
     f"kb {name}" for name in ("log", "at", "undo", "migrate", "export", "import")
 }
-ROWS = {"query", "why", "profile", "kb log", "kb at", "show batch"}
+ROWS = {"query", "why", "whynot", "review", "profile", "kb log", "kb at", "show batch"}
 
 # How each is called in the project below; `{out}` is what `kb export` wrote.
 CALLS = {

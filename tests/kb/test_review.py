@@ -90,6 +90,8 @@ def test_the_list_has_what_stands_behind_a_proposal(project: Path) -> None:
         "Remember: second",
     )
     assert second["provenance"] == ABOUT
+    first = run("--list", "--limit", "1")
+    assert len(first["proposals"]) == 1 and first["truncated"] and first["total"] == found["total"]
     shown = CliRunner().invoke(app, ["review", "--list"]).output
     assert "\x1b" not in shown
     assert "asked: question: what is" in shown and "drawn from: p.errors/7" in shown

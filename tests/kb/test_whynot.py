@@ -34,6 +34,9 @@ def test_the_nearest_literal_that_failed(semantics: str, tmp_path: Path) -> None
                 assert not found["holds"]
                 shares = [one["matched"] / max(one["of"], 1) for one in found["attempts"]]
                 assert shares == sorted(shares, reverse=True)
+                least = whynot(store, relation, row, limit=1)
+                assert least["attempts"] == found["attempts"][:1]
+                assert least["truncated"] == (len(shares) > 1) and not found["truncated"]
                 checked += sum(attempt_is_right(world, row, one) for one in found["attempts"])
     assert checked > MANY
 

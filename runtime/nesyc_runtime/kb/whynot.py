@@ -12,8 +12,8 @@ from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column
 
 
-def whynot(store: Store, relation: str, args: Sequence[Any]) -> dict[str, Any]:
-    """The `whynot` object of the contracts: the attempts that met most of a rule first."""
+def whynot(store: Store, relation: str, args: Sequence[Any], *, limit: int = 0) -> dict[str, Any]:
+    """The `whynot` object of the contracts: the attempts that met most of a rule first, at most `limit` (0: all)."""
     graph = Graph(store)
     with store.reading():
         plan = store.relation(relation)
@@ -32,7 +32,9 @@ def whynot(store: Store, relation: str, args: Sequence[Any]) -> dict[str, Any]:
             for rule in store.program.rules_of.get(relation, ())
             for variant in rule.variants
         ]
-        answer["attempts"] = sorted(attempts, key=lambda one: -one["matched"] / max(one["of"], 1))
+        nearest = sorted(attempts, key=lambda one: -one["matched"] / max(one["of"], 1))
+        answer["attempts"] = nearest[:limit] if limit else nearest
+        answer["truncated"] = len(answer["attempts"]) < len(nearest)
     return answer
 
 
