@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from nesyc.checks.types import (
     BOOL,
     INT,
@@ -25,12 +27,29 @@ FUNCTION_TYPES: dict[str, tuple[tuple[Type, ...] | None, Type]] = {
 
 
 def arithmetic(operator: str, left: Type, right: Type) -> Type:
-    """The type of `left operator right`: money stays money, a division is a number.
+    """The type of `left operator right`: money stays money, a share of money and any other division are numbers.
 
     Never nullable: E0305 asks for `known(x)` before anything is computed from x.
     """
-    if "unknown" in (left.base, right.base):
+    if "unknown" in (left.base, right.base) or unit_problem(operator, left, right):
         return UNKNOWN
-    if "usd" in (left.base, right.base):
+    written = left.written and right.written
+    if "usd" in (left.base, right.base) and not (operator == "/" and left.base == right.base):
         return Type("usd")
-    return NUMBER if operator == "/" or "number" in (left.base, right.base) else INT
+    return replace(
+        NUMBER if operator == "/" or {"number", "usd"} & {left.base, right.base} else INT, written=written
+    )
+
+
+def unit_problem(operator: str, left: Type, right: Type) -> str:
+    """What is wrong with the units of `left operator right`; empty where nothing."""
+    money = (left.base == "usd", right.base == "usd")
+    if not any(money) or "unknown" in (left.base, right.base):
+        return ""
+    if operator == "*":
+        return "money times money is no amount of money" if all(money) else ""
+    if operator == "/":
+        return "a number divided by money is no amount of money" if money == (False, True) else ""
+    if all(money) or left.written or right.written:
+        return ""
+    return f"money and a plain number do not go together by `{operator}`"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
-from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic
+from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic, unit_problem
 from nesyc.checks.messages import check_pattern, unknown_constant, unknown_name
 from nesyc.checks.references import dotted
 from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
@@ -57,7 +57,7 @@ class ItemTypes:
             case ast.Bool():
                 return BOOL
             case ast.Number():
-                return Type("int" if isinstance(expr.value, int) else "number")
+                return Type("int" if isinstance(expr.value, int) else "number", written=True)
             case ast.Name() | ast.Member():
                 return self._name(expr)
             case ast.Unary(operator="not"):
@@ -71,6 +71,8 @@ class ItemTypes:
                 return BOOL
             case ast.Binary(operator="+" | "-" | "*" | "/" | "%"):
                 left, right = self._expect(expr.left, "number"), self._expect(expr.right, "number")
+                if problem := unit_problem(expr.operator, left, right):
+                    self._problem(problem, expr.span, f"{left} {expr.operator} {right}")
                 return arithmetic(expr.operator, left, right)
             case ast.Binary():
                 self._compare(expr)

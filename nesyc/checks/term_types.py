@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic
+from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic, unit_problem
 from nesyc.checks.messages import check_pattern, one_of, unknown_constant, unknown_name
 from nesyc.checks.scope import ColumnInfo
 from nesyc.checks.signatures import TEXT_FUNCTIONS
@@ -107,6 +107,9 @@ class TermTypes(VariableTypes):
                 if expr.operator in "/%" and isinstance(expr.right, ast.Number) and expr.right.value == 0:
                     message = "this divides by zero"
                     self.problems.append(Diagnostic("E0302", message, expr.span, label="has no value"))
+                if problem := unit_problem(expr.operator, left, right):
+                    label = f"{left} {expr.operator} {right}"
+                    self.problems.append(Diagnostic("E0302", problem, expr.span, label=label))
                 return arithmetic(expr.operator, left, right)
             case ast.Aggregate():
                 self._misplaced_aggregate(expr)

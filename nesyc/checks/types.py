@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from nesyc.syntax import nodes as ast
 
@@ -14,12 +14,16 @@ BASES = ("text", "int", "number", "bool", "date", "json", "usd", "vector")
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """`base` is a base type, `enum`, or `unknown`: the type of what is already reported, which fits everything."""
+    """`base` is a base type, `enum`, or `unknown`: the type of what is already reported, which fits everything.
+
+    A `written` number stands in the text as such: `0.5` is a number, and an amount of money where one is wanted.
+    """
 
     base: str
     nullable: bool = False
     enum: str | None = None
     size: int | None = None
+    written: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         if self.base == "null":
@@ -39,14 +43,19 @@ NULL = Type("null", nullable=True)
 
 
 def compatible(left: Type, right: Type) -> bool:
-    """Whether values of both types can be equal: the same base, enum and size; numbers with numbers."""
+    """Whether values of both types can be equal: the same base, enum and size; numbers with numbers, money with money."""
     if "unknown" in (left.base, right.base):
         return True
     if left.base in NUMERIC and right.base in NUMERIC:
-        return True
+        return same_unit(left, right) or left.written or right.written
     if left.base != right.base or left.enum != right.enum:
         return False
     return left.size is None or right.size is None or left.size == right.size
+
+
+def same_unit(left: Type, right: Type) -> bool:
+    """Whether both numbers are money, or neither."""
+    return (left.base == "usd") == (right.base == "usd")
 
 
 def assignable(value: Type, target: Type) -> bool:
@@ -72,7 +81,7 @@ def literal_type(expr: ast.Expr) -> Type | None:
         case ast.Text():
             return TEXT
         case ast.Number():
-            return INT if isinstance(expr.value, int) else NUMBER
+            return replace(INT if isinstance(expr.value, int) else NUMBER, written=True)
         case ast.Bool():
             return BOOL
         case ast.Null():
