@@ -99,7 +99,7 @@ def score_name(
         return None
     scope = evaluate_scope(tables, evaluate)
     model = find_symbol(tables.symbols, path[:-1], ("model", "student"), scope.stages)
-    if model is None or model.kind not in ("model", "student"):
+    if model is None or model.kind not in ("model", "student", "unknown"):
         return None
     return ItemName("score", path[-1], _score_type(path[-1]), of=model.id)
 

@@ -46,6 +46,21 @@ def _all(symbols: Symbols, path: tuple[str, ...], stages: Mapping[str, Symbol]) 
         found = [kb.name for kb in symbols.kbs.values() if name in kb.nodes]
         if len(found) == 1:
             yield symbols.table["relation"][f"{found[0]}.{name}"]
+    elif len(path) == 2 and _may_be_stage(symbols, *path):
+        yield Symbol("unknown", name, symbols.pipelines[path[0]].name.span, is_stage=True)
+
+
+def _may_be_stage(symbols: Symbols, pipeline: str, stage: str) -> bool:
+    """Whether a pipeline has such a stage as far as one can say: its method is unknown or called wrongly, which is reported."""
+    found = symbols.expanded.get(pipeline)
+    if found is None or found.stages or symbols.pipelines[pipeline].call is None:
+        return False
+    return found.method is None or stage in _stages_of_method(symbols, pipeline)
+
+
+def _stages_of_method(symbols: Symbols, pipeline: str) -> list[str]:
+    found = symbols.expanded.get(pipeline)
+    return [] if found is None or found.method is None else [one.name.text for one in found.method.stages]
 
 
 def unknown_reference(
@@ -64,7 +79,7 @@ def unknown_reference(
             if path[0] in symbols.table[owner]:
                 members = [
                     key.partition(".")[2] for key in symbols.table[table] if key.startswith(f"{path[0]}.")
-                ]
+                ] or _stages_of_method(symbols, path[0])
                 return unknown_name(f"{table} of {owner} `{path[0]}`", path[1], expr.name.span, members)
         owners = [name for table in sorted(tables & OWNERS.keys()) for name in symbols.table[OWNERS[table]]]
         first = expr.of
