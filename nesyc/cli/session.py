@@ -76,4 +76,4 @@ def runtime_project(spec_file: Path) -> Project:
     root = find_project(spec_file)
     file = root / NAME
     settings = read_settings(file.read_text(encoding="utf-8"), root) if file.is_file() else Settings()
-    return Project(root, settings.roots, settings.programs, spec_file.absolute().parent)
+    return Project(root, settings.roots, settings.programs, spec_file.absolute().parent, settings.tracking)

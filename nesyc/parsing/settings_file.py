@@ -1,4 +1,4 @@
-"""nesyc.yaml: the default spec, further roots, profiles, and the packages programs may come from."""
+"""nesyc.yaml: the default spec, further roots, profiles, the packages programs may come from, what tracks trainings."""
 
 from __future__ import annotations
 
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     Node = MappingNode | ScalarNode | SequenceNode
 
 NAME = "nesyc.yaml"
-KEYS = ("spec", "roots", "profiles", "programs")
+KEYS = ("spec", "roots", "profiles", "programs", "tracking")
+SERVICES = ("wandb", "mlflow")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -35,6 +36,7 @@ class Settings:
     unset: dict[str, tuple[str, Span]] = field(default_factory=dict)
     profiles: dict[str, dict[str, Given]] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
+    tracking: tuple[str, ...] = ()
     problems: list[Diagnostic] = field(default_factory=list)
 
 
@@ -63,6 +65,8 @@ def read_settings(text: str, folder: Path, environment: Mapping[str, str] | None
                 _read_profiles(node, settings)
             case "programs":
                 settings.programs = tuple(_modules(node, settings))
+            case "tracking":
+                settings.tracking = tuple(_services(node, settings))
             case _:
                 settings.problems.append(_unknown_key(key))
     return settings
@@ -110,6 +114,24 @@ def _modules(node: Node, settings: Settings) -> Iterator[str]:
             yield text
         elif text is not None:
             settings.problems.append(_wrong("programs", "the name of a Python package", item))
+
+
+def _services(node: Node, settings: Settings) -> Iterator[str]:
+    if node.id != "sequence":
+        settings.problems.append(_wrong("tracking", "a list of services", node))
+        return
+    for item in node.value:
+        text = _text(item, settings, "tracking")
+        if text in SERVICES:
+            yield text
+        elif text is not None:
+            near = near_names(text, SERVICES)
+            listed = "tracking knows " + " and ".join(f"`{name}`" for name in SERVICES)
+            help_ = (
+                Help(f"did you mean `{near[0]}`?", (Edit(_span(item), near[0]),)) if near else Help(listed)
+            )
+            message = f"nesyc.yaml: no service is named `{text}`"
+            settings.problems.append(Diagnostic("E0201", message, _span(item), "not known", help=help_))
 
 
 def _entries(node: Node | None, settings: Settings, what: str) -> Iterator[tuple[Any, Any]]:

@@ -16,13 +16,15 @@ class Project:
     """A project folder; `roots` are the further roots of nesyc.yaml, absolute, by name.
 
     `spec_dir` is the folder of the spec, where `module:function` finds a module file beside it;
-    `programs` are the packages nesyc.yaml allows such modules from.
+    `programs` are the packages nesyc.yaml allows such modules from. `tracking` names the services that
+    nesyc.yaml tracks trainings with.
     """
 
     root: Path
     roots: Mapping[str, Path] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
     spec_dir: Path | None = None
+    tracking: tuple[str, ...] = ()
 
     @property
     def state_dir(self) -> Path:

@@ -316,6 +316,8 @@ class Remembers:
         out: Path,
         seed: int,
         progress: Callable[[float], None],
+        run: str,
+        name: str,
     ) -> None:
         self.trainings.append((stage.id, len(lessons), seed))
         time.sleep(self.pause)

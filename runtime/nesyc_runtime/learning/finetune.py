@@ -21,6 +21,7 @@ from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.students import load_student, save_student
 from nesyc_runtime.learning.teachers import load_teacher
+from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_of
 from nesyc_runtime.project import Project
 
 CURVE_POINTS = 200
@@ -62,6 +63,7 @@ def run_finetune(
     device: str = "cpu",
     teacher: config.Teacher | None = None,
     checkpoint_every: float = 30.0,
+    tracking: Tracking | None = None,
 ) -> TrainReport:
     """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
 
@@ -69,7 +71,7 @@ def run_finetune(
     compares with. `progress` is called with the finished share
     and {"step", "steps", "loss", "tokens_per_second"}. The same seed, data and machine give the same weights,
     also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
-    about every `checkpoint_every` seconds and gone when the weights are saved.
+    about every `checkpoint_every` seconds and gone when the weights are saved. `tracking` says where curves go while it runs.
     Raises UserError where there is nothing to train on, or the student or an option does not fit.
     """
     if not examples:
@@ -90,7 +92,7 @@ def run_finetune(
             more["teacher"] = load_teacher(stage, teacher, loaded.tokenizer, device)
         training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
         resume = out_dir.parent / f".{out_dir.name}.checkpoint"
-        history = _fit(training, data, device, progress, resume, checkpoint_every)
+        history = _fit(training, data, device, progress, resume, checkpoint_every, tracking)
     report = _report(stage, items, data, history, loaded.model)
     save_student(loaded, out_dir, {"report.json": asdict(report)})
     resume.unlink(missing_ok=True)
@@ -117,7 +119,13 @@ def import_module(path: Path) -> ModuleType:
 
 
 def _fit(
-    training: Any, data: Any, device: str, progress: Progress | None, resume: Path, every: float
+    training: Any,
+    data: Any,
+    device: str,
+    progress: Progress | None,
+    resume: Path,
+    every: float,
+    tracking: Tracking | None,
 ) -> History:
     checkpoint = read_checkpoint(resume, training.model)
     history = History(len(data.steps), progress, checkpoint.history if checkpoint else None)
@@ -128,17 +136,25 @@ def _fit(
         return history
     resume.parent.mkdir(parents=True, exist_ok=True)
     with quiet_lightning():
+        loggers = loggers_of(tracking) if tracking is not None else []
         trainer = pl.Trainer(
             max_epochs=1,  # one pass over `Steps`, which holds the steps of every epoch
             accelerator="gpu" if device.startswith("cuda") else "cpu",
             devices=1,
-            logger=False,
+            logger=loggers or False,
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[history, Checkpoints(resume, checkpoint, history, every)],
+            callbacks=[
+                history,
+                *([Tracked(tracking, history)] if tracking is not None else []),
+                Checkpoints(resume, checkpoint, history, every),
+            ],
         )
-        trainer.fit(training, datamodule=data)
+        try:
+            trainer.fit(training, datamodule=data)
+        finally:
+            finish(loggers)
     return history
 
 

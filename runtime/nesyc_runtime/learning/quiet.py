@@ -19,6 +19,8 @@ LIGHTNING_WARNINGS = (
     r".*The number of training batches .* is smaller than the logging interval.*",
     # progress is measured by the callback, results are saved by `run_finetune`
     r".*does not have a `val_dataloader`.*",
+    # the table of a training that goes on begins anew, with its earlier steps
+    r".*Previous log files in this directory will be deleted.*",
     # this project neither uses nor can change Lightning's own use of it
     r".*`isinstance\(treespec, LeafSpec\)` is deprecated.*",
     r".*isinstance\(treespec, LeafSpec\).*",

@@ -101,7 +101,7 @@ def run_finetune(ctx: Context, stage: config.FinetuneStage, copy: int, out: Path
     start_from = None
     if stage.model != stage.student:
         start_from = ctx.folder(stage.model) / WEIGHTS
-    train(ctx, stage, lessons, start_from, out / WEIGHTS, stage.seed + copy)
+    train(ctx, stage, lessons, start_from, out / WEIGHTS, stage.seed + copy, copy_id(stage.id, copy))
     return Counts(rows_in=len(examples), kept=len(examples))
 
 
@@ -112,10 +112,19 @@ def train(
     start_from: Path | None,
     out: Path,
     seed: int,
+    name: str,
 ) -> None:
+    """`name` is what the training's curves are filed under, in `runs/ID/logs`."""
     ctx.reporter.advance(0)
     ctx.learner.train(
-        stage, lessons, start_from=start_from, out=out, seed=seed, progress=ctx.reporter.advance
+        stage,
+        lessons,
+        start_from=start_from,
+        out=out,
+        seed=seed,
+        progress=ctx.reporter.advance,
+        run=ctx.run,
+        name=name,
     )
 
 

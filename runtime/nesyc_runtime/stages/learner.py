@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
@@ -31,9 +31,12 @@ class TorchLearner:
         out: Path,
         seed: int,
         progress: Callable[[float], None],
+        run: str,
+        name: str,
     ) -> None:
         from nesyc_runtime.learning.finetune import run_finetune
         from nesyc_runtime.learning.rows import TrainingRow
+        from nesyc_runtime.learning.tracking import Tracking
 
         self._loaded = None  # room for the one that is trained
         spec = self._build.spec
@@ -50,6 +53,13 @@ class TorchLearner:
             project=self._project,
             device=self._device,
             teacher=self._teacher(stage),
+            tracking=Tracking(
+                self._project.runs_dir / run / "logs" / name,
+                project=spec.name,
+                name=f"{name} {run}",
+                services=self._project.tracking,
+                settings={"run": run, "seed": seed, **_settings(stage)},
+            ),
         )
 
     def _teacher(self, stage: config.FinetuneStage) -> config.Teacher | None:
@@ -89,3 +99,9 @@ class TorchLearner:
             loaded = load_student(student, weights=weights, project=self._project, device=self._device)
             self._loaded = ((name, weights), loaded)
         return self._loaded[1]
+
+
+def _settings(stage: config.FinetuneStage) -> dict[str, Any]:
+    """What a training is told, in plain values."""
+    told = stage.model_dump(exclude={"location", "options"})
+    return {name: value if isinstance(value, (int, float)) else str(value) for name, value in told.items()}

@@ -104,7 +104,8 @@ def _train_without(ctx: Context, model: str, left_out: set[str], fold: Path) -> 
     stage = finetune_stage(ctx, model)
     rest = [example for example in training_examples(ctx, stage) if example.id not in left_out]
     start_from = ctx.folder(stage.model) / WEIGHTS if stage.model != stage.student else None
-    train(ctx, stage, lessons_of(ctx, stage, rest), start_from, weights, stage.seed)
+    name = f"{stage.id}.{fold.name}"
+    train(ctx, stage, lessons_of(ctx, stage, rest), start_from, weights, stage.seed, name)
     (fold / "trained").touch()
     return weights
 

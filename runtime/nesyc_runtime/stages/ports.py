@@ -205,8 +205,13 @@ class Learner(Protocol):
         out: Path,
         seed: int,
         progress: Callable[[float], None],
+        run: str,
+        name: str,
     ) -> None:
-        """Train and write safetensors weights into the folder `out`; `progress` gets the share done."""
+        """Train and write safetensors weights into the folder `out`; `progress` gets the share done.
+
+        `run` and `name` say under what its curves are filed: the run's ID and the training's name.
+        """
 
     def respond(
         self,
