@@ -124,7 +124,9 @@ ABOVE = """
 """
 
 
-def recursive(semantics: str, rules: str, facts: tuple[ir.Fact, ...], folder: Path) -> ir.Kb:
+def recursive(
+    semantics: str, rules: str, facts: tuple[ir.Fact, ...], folder: Path, above: str = ABOVE
+) -> ir.Kb:
     text = f"""nesy 1
     kb test {{
       semantics = {semantics}
@@ -137,7 +139,7 @@ def recursive(semantics: str, rules: str, facts: tuple[ir.Fact, ...], folder: Pa
       derived s(x: text)
       derived t(x: text, n: int)
       {rules}
-      {ABOVE}
+      {above}
     }}
     """
     path = folder / "recursive.nesy"

@@ -1,10 +1,10 @@
 """The best proof of a fact, found by walking down to what was derived earlier.
 
-Rows of a relation are numbered as they are found, and a row whose confidence gets better moves to a new number. So a
-fact's best proof stands on rows of its own relation with lower numbers, and on finished relations: following those
-leads to stored facts without looking at anything else (the level annotation of Zhao, Subotić and Scholz, 2020, read off
-the row numbers). Where that does not hold, as in mutual recursion, and under `top_proofs`, whose rows are numbered
-without regard to confidence, all facts below are looked at, the cheapest first (Knuth 1977).
+Rows of a relation are numbered as they are found, and a fact is never surer than what its best proof stands on. So that
+proof stands on rows of its own relation that are surer, or as sure and with lower numbers, and on finished relations:
+following those leads to stored facts without looking at anything else (the level annotation of Zhao, Subotić and Scholz,
+2020, read off the row numbers). Where that does not hold, as in mutual recursion, and under `top_proofs`, whose rows are
+numbered without regard to confidence, all facts below are looked at, the cheapest first (Knuth 1977).
 """
 
 from __future__ import annotations
@@ -86,14 +86,18 @@ class Best:
         return self._chosen[fact]
 
     def _well_founded(self, fact: FactId) -> Iterator[tuple[int, int, Support]]:
-        """(latest row of its own relation, place, instance) of the instances that stand on earlier rows."""
-        relation, row = fact
+        """(latest row of its own relation, place, instance) of the instances that stand on surer or earlier rows."""
+        relation = fact[0]
         peers = self._graph.peers(relation)
         for place, support in enumerate(self._graph.supports(fact)):
-            own = [number for name, number in support.facts if name == relation]
-            latest = max(own, default=0)
-            if latest < row and not any(name in peers and name != relation for name, _ in support.facts):
-                yield latest, place, support
+            own = [one for one in support.facts if one[0] == relation]
+            if any(one[0] in peers and one[0] != relation for one in support.facts):
+                continue
+            if all(self._rank(one) < self._rank(fact) for one in own):
+                yield max((row for _, row in own), default=0), place, support
+
+    def _rank(self, fact: FactId) -> tuple[float, int]:
+        return -self._graph.conf(fact), fact[1]
 
     def _worth(self, support: Support) -> float:
         value = support.weight

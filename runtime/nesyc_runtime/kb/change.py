@@ -33,6 +33,17 @@ def can_change(store: Store) -> bool:
     before = _digests(store)
     if not any(before.get(stratum.key) == stratum.digest for stratum in store.program.strata):
         return False
+    return changes_are_few(store)
+
+
+def rules_are_the_same(store: Store) -> bool:
+    """Whether every stratum was derived by the rules it has now."""
+    before = _digests(store)
+    return all(before.get(stratum.key) == stratum.digest for stratum in store.program.strata)
+
+
+def changes_are_few(store: Store) -> bool:
+    """Whether most facts that rules read are as they were."""
     changes = facts = 0
     for plan in logged(store):
         for table in (plan.came, plan.gone):
@@ -49,7 +60,7 @@ def change(store: Store) -> int:
     before = _digests(store)
     deltas = Deltas(store)
     try:
-        _stored(store, deltas)
+        stored_changes(store, deltas)
         store.execute(f"PRAGMA automatic_index = {int(deltas.rows > FEW)}")
         rounds = sum(_stratum(store, stratum, deltas, before) for stratum in store.program.strata)
     finally:
@@ -70,7 +81,7 @@ def keep_state(store: Store) -> None:
     if not store.elsewhere.relations:
         store.set_state("derived rows", str(_derived_rows(store)))
     digests = {stratum.key: stratum.digest for stratum in store.program.strata}
-    store.set_state("strata", "{}" if store.elsewhere.relations else json.dumps(digests))
+    store.set_state("strata", json.dumps(digests))
 
 
 def _derived_rows(store: Store) -> int:
@@ -79,7 +90,7 @@ def _derived_rows(store: Store) -> int:
     return sum(store.execute(f"SELECT max(_row) FROM {table}").fetchone()[0] or 0 for table in tables)
 
 
-def _stored(store: Store, deltas: Deltas) -> None:
+def stored_changes(store: Store, deltas: Deltas) -> None:
     """What changed in the stored relations, the winners among candidates chosen again."""
     for text in store.program.constants:
         store.symbol(text)

@@ -29,10 +29,26 @@ class Deltas:
     def changed(self) -> set[str]:
         return self.found | self.lost
 
-    def columns(self, plan: RelationPlan) -> list[str]:
+    def names(self, plan: RelationPlan) -> list[str]:
         """The columns of the delta tables: those that are not computed, then the confidence where it matters."""
-        named = [quote(column.column) for column in plan.columns if not column.computed]
+        named = [column.column for column in plan.columns if not column.computed]
         return [*named, *(["conf"] if self._weighted else [])]
+
+    def columns(self, plan: RelationPlan) -> list[str]:
+        """The same as SQL has them."""
+        return [quote(name) for name in self.names(plan)]
+
+    def only_adds(self) -> bool:
+        """Whether nothing was lost but what was found again with more confidence."""
+        if not self._weighted:
+            return not self.lost
+        return not any(self._worse(self._store.relation(name)) for name in self.lost)
+
+    def _worse(self, plan: RelationPlan) -> bool:
+        better = f"{same_row(plan, 'l', 'f')} AND f.conf > l.conf"
+        found = f"SELECT 1 FROM {self.found_table(plan.name)} AS f WHERE {better}"
+        sql = f"SELECT 1 FROM {self.lost_table(plan.name)} AS l WHERE NOT EXISTS ({found}) LIMIT 1"
+        return self._store.execute(sql).fetchone() is not None
 
     def found_table(self, name: str) -> str:
         return f"temp.{quote(name + FOUND)}"
@@ -85,6 +101,15 @@ class Deltas:
         """Remove the temporary tables."""
         for table in self._made:
             self._store.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def same_row(plan: RelationPlan, left: str, right: str) -> str:
+    """The condition that two rows are the same, nulls alike; columns that are computed take no part."""
+    return " AND ".join(
+        f"{right}.{quote(c.column)} {'IS' if c.nullable else '='} {left}.{quote(c.column)}"
+        for c in plan.columns
+        if not c.computed
+    )
 
 
 def empty_logs(store: Store) -> None:

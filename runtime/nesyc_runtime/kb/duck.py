@@ -7,7 +7,7 @@ copied from the store into memory when it is first asked for.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -128,15 +128,21 @@ class Duck:
         """Copy a table of the store into memory, unless the database has one of this name."""
         if table in self._present:
             return
-        fields = self._fields(table)
-        names = ", ".join(quote(name) for name, _ in fields)
-        found = self.store.connection.execute(f"SELECT {names} FROM {quote(table)}")
-        copied = _reader(found, fields)
-        self.connection.register("nesyc.copied", copied)
-        self.run(f'CREATE TEMP TABLE {quote(table)} AS SELECT * FROM "nesyc.copied"')
-        self.connection.unregister("nesyc.copied")
+        self._copy(table, quote(table), self._fields(table))
         self._present.add(table)
         self._copied.append(table)
+
+    def take(self, title: str, plan: RelationPlan, source: str, columns: Sequence[str]) -> None:
+        """Copy a table of SQLite's that holds rows of a relation, these columns, into memory under a name of its own."""
+        self._copy(title, source, [field for field in self._fields(plan.rows) if field[0] in columns])
+
+    def _copy(self, title: str, source: str, fields: list[tuple[str, str]]) -> None:
+        names = ", ".join(quote(name) for name, _ in fields)
+        found = self.store.connection.execute(f"SELECT {names} FROM {source}")
+        copied = _reader(found, fields)
+        self.connection.register("nesyc.copied", copied)
+        self.run(f'CREATE TEMP TABLE {quote(title)} AS SELECT * FROM "nesyc.copied"')
+        self.connection.unregister("nesyc.copied")
 
     def _fields(self, table: str) -> list[tuple[str, str]]:
         """Names and types of the columns that statements over several relations read."""

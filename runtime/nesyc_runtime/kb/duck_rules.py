@@ -1,7 +1,8 @@
 """The rules of a KB run by DuckDB: each stratum as the SQL a person would write for it.
 
-A recursion through one relation, one recursive atom a rule, is a recursive CTE. Any other is iterated: a round joins
-the rows new in the last one with all there are and keeps what is new or, where rows carry a confidence, better.
+A recursion through one relation, one recursive atom a rule, is a recursive CTE, which keeps of each row the best
+confidence. Any other is iterated: a round joins the rows new in the last one with all there are and keeps what is new
+or, where rows carry a confidence, better.
 """
 
 from __future__ import annotations
@@ -35,30 +36,45 @@ class DuckRules:
 
     def _stratum(self, stratum: StratumPlan) -> int:
         scans = [scan for scan in stratum.scans if scan.driver == "all"]
-        recursive = [scan for scan in scans if _recursions(scan, stratum)]
-        if not recursive:
+        if not stratum.delta:
             for name in stratum.relations:
                 self._table(name, self._union(stratum, (s for s in scans if s.head == name), name))
             return 1
-        linear = all(len(_recursions(scan, stratum)) == 1 for scan in recursive)
-        if linear and len(stratum.relations) == 1 and not self._weighted:
-            self._closure(stratum, scans, recursive)
+        if self._is_linear(stratum):
+            self._closure(stratum, scans)
             return 1
         return self._iterate(stratum, scans)
 
-    def _closure(self, stratum: StratumPlan, scans: Sequence[Scan], recursive: Sequence[Scan]) -> None:
+    def _is_linear(self, stratum: StratumPlan) -> bool:
+        """Whether it is one relation whose rules read it once at most: a recursive CTE says it."""
+        read = (len(_recursions(scan, stratum)) for scan in stratum.scans if scan.driver == "all")
+        return len(stratum.relations) == 1 and max(read) <= 1
+
+    def _closure(self, stratum: StratumPlan, scans: Sequence[Scan]) -> None:
         (name,) = stratum.relations
-        base = self._selects(stratum, (scan for scan in scans if scan not in recursive), name)
-        step = self._selects(stratum, (s for s in stratum.scans if s in recursive), name, {name: name + NEW})
+        base = self._selects(stratum, (scan for scan in scans if not _recursions(scan, stratum)), name)
+        step = self._steps(stratum)
         if not base:
             self._table(name, None)
             return
-        columns = ", ".join(self._columns(name))
-        self._run_as(
-            f"CREATE TABLE {quote(name + DATA)}",
-            f"WITH RECURSIVE {quote(name + NEW)} ({columns}) AS ("
-            f"{' UNION ALL '.join(base)} UNION {_one(step)}) SELECT * FROM {quote(name + NEW)}",
-        )
+        self._duck.run(f"CREATE TABLE {quote(name + DATA)} AS {self._recursion(name, base, step)}")
+
+    def _steps(self, stratum: StratumPlan) -> list[str]:
+        """The recursive rules of a linear stratum, led by what is new."""
+        (name,) = stratum.relations
+        recursive = (s for s in stratum.scans if s.driver == "all" and _recursions(s, stratum))
+        return self._selects(stratum, recursive, name, {name: name + NEW})
+
+    def _recursion(self, name: str, base: Sequence[str], step: Sequence[str]) -> str:
+        """What follows from `base` by `step`, which reads it as `.new`: each row once, with its best confidence.
+
+        Under a key DuckDB goes on, as a round does, from the rows whose confidence got better.
+        """
+        new, listed = quote(name + NEW), ", ".join(self._columns(name))
+        kept = f"{listed}, conf) USING KEY ({listed}, max(conf)" if self._weighted else listed
+        first, then = (" UNION ALL ".join(map(self._translated, selects)) for selects in (base, step))
+        more = then if len(step) == 1 else f"({then})"
+        return f"WITH RECURSIVE {new} ({kept}) AS ({first} UNION {more}) SELECT * FROM {new}"
 
     def _iterate(self, stratum: StratumPlan, scans: Sequence[Scan]) -> int:
         """In memory until it is done: what is written meanwhile is nobody's."""
@@ -91,33 +107,39 @@ class DuckRules:
             )
             found = self._union(stratum, led, name, {one: one + NEW for one in fresh})
             if found is None:
-                found = f"SELECT * FROM {quote(self._program.by_name[name].rows)} WHERE false"
+                found = f"SELECT * FROM {quote(self._held(name))} WHERE false"
             self._run_as(f"CREATE TEMP TABLE {quote(name + NEXT)}", self._unknown(name, found))
         for name in stratum.relations:
-            rows = quote(self._program.by_name[name].rows)
-            listed = ", ".join([*self._columns(name), *(["conf"] if self._weighted else [])])
-            new = quote(name + NEXT)
-            if self._weighted:
-                self._duck.run(f"UPDATE {rows} AS r SET conf = n.conf FROM {new} AS n WHERE r.rowid = n._old")
-                self._duck.run(f"INSERT INTO {rows} SELECT {listed} FROM {new} WHERE _old IS NULL")
-            else:
-                self._duck.run(f"INSERT INTO {rows} SELECT {listed} FROM {new}")
-            self._duck.run(f"DROP TABLE {quote(name + NEW)}")
-            self._duck.run(f"ALTER TABLE {new} RENAME TO {quote(name + NEW)}")
+            self._keep(name)
         return {name for name in stratum.relations if self._count(name + NEW)}
+
+    def _held(self, name: str) -> str:
+        """The table of a relation that rounds write."""
+        return self._program.by_name[name].rows
+
+    def _keep(self, name: str) -> None:
+        """Write what is next into the relation; it is then what is new."""
+        rows, new, listed = quote(self._held(name)), quote(name + NEXT), self._listed(name)
+        if self._weighted:
+            self._duck.run(f"UPDATE {rows} AS r SET conf = n.conf FROM {new} AS n WHERE r.rowid = n._old")
+            self._duck.run(f"INSERT INTO {rows} SELECT {listed} FROM {new} WHERE _old IS NULL")
+        else:
+            self._duck.run(f"INSERT INTO {rows} SELECT {listed} FROM {new}")
+        self._duck.run(f"DROP TABLE IF EXISTS {quote(name + NEW)}")
+        self._duck.run(f"ALTER TABLE {new} RENAME TO {quote(name + NEW)}")
 
     def _unknown(self, name: str, found: str) -> str:
         """Those of `found` that the relation lacks, or has with less confidence (`_old`: the row to better)."""
-        plan = self._program.by_name[name]
+        plan, rows = self._program.by_name[name], quote(self._held(name))
         same = " AND ".join(
             f"r.{quote(c.column)} {'IS' if c.nullable else '='} f.{quote(c.column)}" for c in plan.columns
         )
         if self._weighted:
             return (
-                f"SELECT f.*, r.rowid AS _old FROM ({found}) AS f LEFT JOIN {quote(plan.rows)} AS r ON {same} "
+                f"SELECT f.*, r.rowid AS _old FROM ({found}) AS f LEFT JOIN {rows} AS r ON {same} "
                 "WHERE r.conf IS NULL OR r.conf < f.conf"
             )
-        return f"SELECT f.* FROM ({found}) AS f WHERE NOT EXISTS (SELECT 1 FROM {quote(plan.rows)} AS r WHERE {same})"
+        return f"SELECT f.* FROM ({found}) AS f WHERE NOT EXISTS (SELECT 1 FROM {rows} AS r WHERE {same})"
 
     def _publish(self, plan: RelationPlan) -> None:
         """The finished relation under the names the store's statements use."""
@@ -179,14 +201,22 @@ class DuckRules:
         self._duck.run(f"{title} ({', '.join(f'{quote(c)} {kind}' for c, kind in types.items())})")
 
     def _run_as(self, title: str, select: str) -> None:
+        self._duck.run(f"{title} AS {self._translated(select)}")
+
+    def _translated(self, select: str) -> str:
+        """A SELECT in DuckDB's words, the tables that it reads brought."""
         translated = to_duckdb(select)
         for table in translated.tables:
             if not table.endswith((DATA, NEW, NEXT)):
                 self._duck.bring(table)
-        self._duck.run(f"{title} AS {translated.sql}")
+        return translated.sql
 
     def _columns(self, name: str) -> list[str]:
         return [quote(column.column) for column in self._program.by_name[name].columns]
+
+    def _listed(self, name: str) -> str:
+        """The columns of a relation's table, its confidence among them where rows carry one."""
+        return ", ".join([*self._columns(name), *(["conf"] if self._weighted else [])])
 
     def _count(self, table: str) -> int:
         ((count,),) = self._duck.connection.execute(f"SELECT count(*) FROM {quote(table)}").fetchall()
@@ -195,7 +225,3 @@ class DuckRules:
 
 def _recursions(scan: Scan, stratum: StratumPlan) -> list[str]:
     return [source for source in scan.sources if source in stratum.relations]
-
-
-def _one(selects: Sequence[str]) -> str:
-    return selects[0] if len(selects) == 1 else f"({' UNION ALL '.join(selects)})"

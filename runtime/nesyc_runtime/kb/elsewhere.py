@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 import secrets
-from contextlib import suppress
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,33 +31,51 @@ def derive_elsewhere(store: Store) -> int:
 
     Raises `duckdb.Error` for what it cannot do.
     """
-    from nesyc_runtime.kb.duck import Duck
     from nesyc_runtime.kb.duck_rules import DuckRules
 
-    file = _new_file(store.path)
-    duck = Duck(store, file)
-    try:
-        duck.run("BEGIN")
+    with writing_file(store) as duck:
         rounds = DuckRules(duck, store.program).derive()
-        sizes = _sizes(duck, store.program)
+        sizes = sizes_of(duck, store.program)
         duck.run("COMMIT")
         for name, size in sizes.items():
             if size < SMALL:
                 _copy_back(store, duck, name)
-        large = [name for name, size in sizes.items() if size >= SMALL]
+    hold_elsewhere(store, duck, tuple(name for name, size in sizes.items() if size >= SMALL), sizes)
+    return rounds
+
+
+@contextmanager
+def writing_file(store: Store, present: Iterable[str] = (), copied: Path | None = None) -> Iterator[Duck]:
+    """A transaction of a new DuckDB file, a copy of `copied` with tables that are `present`; it goes where that fails."""
+    from nesyc_runtime.kb.duck import Duck
+
+    file = _new_file(store.path)
+    try:
+        if copied is not None and file is not None:
+            shutil.copyfile(copied, file)
+        duck = Duck(store, file, present)
+        try:
+            duck.run("BEGIN")
+            yield duck
+        except BaseException:
+            duck.close()
+            raise
     except BaseException:
-        duck.close()
         _remove(file)
         raise
-    if store.path is not None:
+
+
+def hold_elsewhere(store: Store, duck: Duck, large: tuple[str, ...], sizes: Mapping[str, int]) -> None:
+    """Let the store name what `duck` has written, within `store.writing()`: relations, which large ones it holds."""
+    file = duck.file
+    if file is not None:
         duck.close()
         if not large:
             _remove(file)
-    store.elsewhere = Elsewhere(tuple(large), file.name if file and large else None, None if file else duck)
+    store.elsewhere = Elsewhere(large, file.name if file and large else None, None if file else duck)
     store.set_state("elsewhere", json.dumps({"relations": large, "file": store.elsewhere.file}))
     store.set_state("derived rows", str(sum(sizes.values())))
     show_derived(store, {name: sizes[name] for name in large}, store.elsewhere.file)
-    return rounds
 
 
 def nothing_elsewhere(store: Store) -> None:
@@ -101,7 +121,8 @@ def _remove(file: Path | None) -> None:
             file.unlink(missing_ok=True)
 
 
-def _sizes(duck: Duck, program: Program) -> dict[str, int]:
+def sizes_of(duck: Duck, program: Program) -> dict[str, int]:
+    """The number of rows of each derived relation."""
     return {
         plan.name: duck.connection.execute(f"SELECT count(*) FROM {quote(plan.rows)}").fetchall()[0][0]
         for plan in program.relations

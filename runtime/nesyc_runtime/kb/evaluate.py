@@ -66,9 +66,9 @@ def engine_used(store: Store) -> tuple[str, str]:
 
 
 def _is_done(store: Store) -> bool:
+    find_elsewhere(store)
     if store.state("evaluated") != _version(store):
         return False
-    find_elsewhere(store)
     if store.kb.engine == "sqlite" and store.elsewhere.relations:
         return False
     return is_whole(store)
@@ -80,6 +80,8 @@ def _version(store: Store) -> str:
 
 def _changed(store: Store) -> Evaluated | None:
     """Bring up to date what a change reaches; None, nothing being done, where all is to be derived anew."""
+    if store.elsewhere.relations:
+        return _added(store)
     if not can_change(store):
         return None
     store.execute("SAVEPOINT change")
@@ -90,6 +92,19 @@ def _changed(store: Store) -> Evaluated | None:
         return None
     finally:
         store.execute("RELEASE change")
+
+
+def _added(store: Store) -> Evaluated | None:
+    """Add to what DuckDB holds; None, nothing being done, where all is to be derived anew."""
+    import duckdb
+
+    from nesyc_runtime.kb.more import add_elsewhere
+
+    try:
+        rounds = add_elsewhere(store)
+    except duckdb.Error:
+        return None
+    return None if rounds is None else Evaluated(True, rounds, "duckdb", "only what came was joined")
 
 
 def _anew(store: Store) -> Evaluated:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import product
 
-from nesyc_runtime.kb.deltas import FOUND, LOST, Deltas
+from nesyc_runtime.kb.deltas import FOUND, LOST, Deltas, same_row
 from nesyc_runtime.kb.program import RelationPlan, Scan, StratumPlan
 from nesyc_runtime.kb.rounds import Rows, continue_rounds, last_rows, run_rule, run_statement
 from nesyc_runtime.kb.store import Store, quote
@@ -87,7 +87,7 @@ class Maintenance:
 
     def _mark_heads(self, scan: Scan, tables: Sequence[str]) -> int:
         plan = self._plans[scan.head]
-        same = self._same(plan, "s", "h")
+        same = same_row(plan, "s", "h")
         if self._weighted:
             same += f" AND s.conf >= h.conf * (1.0 - {SLACK})"
         return run_rule(
@@ -153,7 +153,7 @@ class Maintenance:
         """What the relation found and lost, for the strata above."""
         listed = ", ".join(f"r.{column}" for column in self._deltas.columns(plan))
         rows, lost = quote(plan.rows), self._deltas.lost_table(plan.name)
-        same = self._same(plan, "l", "r") + (" AND l.conf = r.conf" if self._weighted else "")
+        same = same_row(plan, "l", "r") + (" AND l.conf = r.conf" if self._weighted else "")
         new = f"SELECT {listed} FROM {rows} AS r WHERE r._row > {low[plan.name]}"
         before = ", ".join(f"l.{column}" for column in self._deltas.columns(plan))
         found = self._deltas.make(plan.name + FOUND, f"{new} EXCEPT SELECT {before} FROM {lost} AS l")
@@ -172,10 +172,3 @@ class Maintenance:
         return [
             quote(by_name[name].rows if name in self._plans else by_name[name].reads) for name in scan.sources
         ]
-
-    def _same(self, plan: RelationPlan, left: str, right: str) -> str:
-        return " AND ".join(
-            f"{right}.{quote(c.column)} {'IS' if c.nullable else '='} {left}.{quote(c.column)}"
-            for c in plan.columns
-            if not c.computed
-        )
