@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
 from io import StringIO
 from pathlib import Path
@@ -20,7 +21,7 @@ from nesyc_runtime.stages.graph import all_stages
 from nesyc_runtime.stages.learner import TorchLearner
 from nesyc_runtime.stages.results import make_results, write_results
 from nesyc_runtime.stages.run import Options, run
-from tests.stages.world import World, make_build
+from tests.stages.world import World, find_stage, make_build
 
 
 @pytest.mark.slow
@@ -38,6 +39,8 @@ def one_run(folder: Path) -> dict[str, Any]:
     student = world.values["students"][0]
     student["base"]["architecture"] = {"layers": 1, "width": 16, "heads": 2, "tokenizer": "characters"}
     student["max_tokens"], student["max_new_tokens"] = 160, 12
+    find_stage(world.values, "std.final")["select"] = "d.train"
+    find_stage(world.values, "std.final")["epochs"] = 2.0
     build = make_build(folder, world.values)
     for stage in all_stages(build.spec).values():
         if isinstance(stage, config.FinetuneStage):
@@ -49,6 +52,8 @@ def one_run(folder: Path) -> dict[str, Any]:
         ctx.learner = TorchLearner(build, ctx.project)
         outcome = run(ctx, Options())
         results = make_results(ctx, outcome.nodes, "done")
+        report = json.loads((ctx.folder("std.final") / "weights" / "report.json").read_text())
+        assert [step for step, _ in report["scores"]] == [1, 2]
         write_results(ctx, outcome.nodes, results)
         check_export(ctx, folder)
     shown = StringIO()

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from nesyc_runtime.learning.history import History
 
-VERSION = 1
+VERSION = 2
 SHARE = 0.05  # of the time since the last checkpoint that writing one may take
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 

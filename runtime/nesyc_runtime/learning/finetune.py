@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -14,11 +15,13 @@ import torch
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.inference.loaded import LoadedStudent
 from nesyc_runtime.learning.checkpoints import Checkpoints, read_checkpoint, restore_parameters
 from nesyc_runtime.learning.encoding import EncodedItems, encode_items
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
+from nesyc_runtime.learning.selection import Selection
 from nesyc_runtime.learning.students import load_student, save_student
 from nesyc_runtime.learning.teachers import load_teacher
 from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_of
@@ -31,7 +34,8 @@ CURVE_POINTS = 200
 class TrainReport:
     """What a training did.
 
-    `loss` holds (step, loss) pairs, at most CURVE_POINTS; `tokens` counts prompt and response tokens seen,
+    `loss` holds (step, loss) pairs, at most CURVE_POINTS; `scores` (steps taken, share of right answers) pairs where the
+    stage selects on a split: the weights are those of the first of the highest; `tokens` counts prompt and response tokens seen,
     padding apart; `truncated` counts the pairs that lost knowledge, prompt or response; `seconds` is training alone.
     """
 
@@ -43,6 +47,7 @@ class TrainReport:
     label_tokens: int
     truncated: Mapping[str, int]
     loss: Sequence[tuple[int, float]] = field(default_factory=tuple)
+    scores: Sequence[tuple[int, float]] = field(default_factory=tuple)
     trainable: int = 0
     parameters: int = 0
     seconds: float = 0.0
@@ -64,6 +69,7 @@ def run_finetune(
     teacher: config.Teacher | None = None,
     checkpoint_every: float = 30.0,
     tracking: Tracking | None = None,
+    score: Callable[[LoadedStudent], float] | None = None,
 ) -> TrainReport:
     """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
 
@@ -72,13 +78,13 @@ def run_finetune(
     and {"step", "steps", "loss", "tokens_per_second"}. The same seed, data and machine give the same weights,
     also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
     about every `checkpoint_every` seconds and gone when the weights are saved. `tracking` says where curves go while it runs.
+    `score` says how good a student is: the weights of the epoch with the highest score are saved (`select`).
     Raises UserError where there is nothing to train on, or the student or an option does not fit.
     """
     if not examples:
         raise UserError(
             f"stage {stage.id} has no examples to train on", "see what `keep` dropped in earlier stages"
         )
-    _check_supported(stage)
     module = import_module(module_path)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
@@ -92,17 +98,17 @@ def run_finetune(
             more["teacher"] = load_teacher(stage, teacher, loaded.tokenizer, device)
         training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
         resume = out_dir.parent / f".{out_dir.name}.checkpoint"
-        history = _fit(training, data, device, progress, resume, checkpoint_every, tracking)
+        history = History(len(data.steps), progress)
+        best = out_dir.parent / f".{out_dir.name}.best"
+        selection = score and Selection(best, partial(score, loaded), data.steps.steps_per_epoch, history)
+        _fit(training, data, device, history, resume, checkpoint_every, tracking, selection)
+        if selection is not None:
+            selection.take_best(training.model)
     report = _report(stage, items, data, history, loaded.model)
     save_student(loaded, out_dir, {"report.json": asdict(report)})
     resume.unlink(missing_ok=True)
+    best.unlink(missing_ok=True)
     return report
-
-
-def _check_supported(stage: config.FinetuneStage) -> None:
-    """A stage that asks for what this version cannot do stops, rather than train something else."""
-    if stage.select is not None:
-        raise UserError(f"stage {stage.id}: this version does not select on a split", "leave `select` out")
 
 
 def import_module(path: Path) -> ModuleType:
@@ -122,18 +128,19 @@ def _fit(
     training: Any,
     data: Any,
     device: str,
-    progress: Progress | None,
+    history: History,
     resume: Path,
     every: float,
     tracking: Tracking | None,
-) -> History:
+    selection: Selection | None,
+) -> None:
     checkpoint = read_checkpoint(resume, training.model)
-    history = History(len(data.steps), progress, checkpoint.history if checkpoint else None)
     if checkpoint is not None:
+        history.restore(checkpoint.history)
         restore_parameters(training.model, checkpoint)
         data.steps.done = checkpoint.step
     if data.steps.done == len(data.steps):
-        return history
+        return
     resume.parent.mkdir(parents=True, exist_ok=True)
     with quiet_lightning():
         loggers = loggers_of(tracking) if tracking is not None else []
@@ -147,6 +154,7 @@ def _fit(
             enable_model_summary=False,
             callbacks=[
                 history,
+                *([selection] if selection is not None else []),
                 *([Tracked(tracking, history)] if tracking is not None else []),
                 Checkpoints(resume, checkpoint, history, every),
             ],
@@ -155,7 +163,6 @@ def _fit(
             trainer.fit(training, datamodule=data)
         finally:
             finish(loggers)
-    return history
 
 
 def _report(
@@ -176,6 +183,7 @@ def _report(
         label_tokens=history.label_tokens,
         truncated=dict(items.cut),
         loss=curve,
+        scores=tuple(history.scores),
         trainable=sum(p.numel() for p in parameters if p.requires_grad),
         parameters=sum(p.numel() for p in parameters),
         seconds=history.seconds,

@@ -16,19 +16,24 @@ Progress = Callable[[float, dict[str, Any]], None]
 
 
 class History(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
-    """Losses by step and tokens seen; calls `progress` with the finished share and the latest figures.
+    """Losses by step, scores of `select` and tokens seen; calls `progress` with the finished share and the latest figures.
 
     Stops the run with a UserError when the loss is no number: what follows could only be saved as garbage.
     """
 
-    def __init__(self, steps: int, progress: Progress | None, state: Mapping[str, Any] | None = None) -> None:
-        """`state` is what `state()` gave when the training was cut off."""
+    def __init__(self, steps: int, progress: Progress | None) -> None:
         self.steps, self.progress = steps, progress
-        before = state or {"losses": [], "tokens": 0, "label_tokens": 0, "seconds": 0.0}
-        self.losses: list[float] = list(before["losses"])
-        self.tokens, self.label_tokens = int(before["tokens"]), int(before["label_tokens"])
-        self.seconds = self._seconds_before = float(before["seconds"])
-        self._started = 0.0
+        self.losses: list[float] = []
+        self.scores: list[tuple[int, float]] = []
+        self.tokens = self.label_tokens = 0
+        self.seconds = self._seconds_before = self._started = 0.0
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state()` gave when the training was cut off."""
+        self.losses = [float(loss) for loss in state["losses"]]
+        self.scores = [(int(step), float(score)) for step, score in state["scores"]]
+        self.tokens, self.label_tokens = int(state["tokens"]), int(state["label_tokens"])
+        self.seconds = self._seconds_before = float(state["seconds"])
 
     @property
     def step(self) -> int:
@@ -38,7 +43,7 @@ class History(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightn
     def state(self) -> dict[str, Any]:
         """What a later process needs to go on, as JSON values."""
         counts = {"tokens": self.tokens, "label_tokens": self.label_tokens, "seconds": self.seconds}
-        return {"losses": self.losses, **counts}
+        return {"losses": self.losses, "scores": self.scores, **counts}
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._started = time.perf_counter()

@@ -13,6 +13,7 @@ from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.examples import Counts, Example, read_examples, union
 from nesyc_runtime.stages.graph import copy_id
 from nesyc_runtime.stages.ports import Item, Lesson
+from nesyc_runtime.stages.selection import score_of
 from nesyc_runtime.templates import value_text
 
 WEIGHTS = "weights"
@@ -125,6 +126,7 @@ def train(
         progress=ctx.reporter.advance,
         run=ctx.run,
         name=name,
+        score=score_of(ctx, stage),
     )
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
 from nesyc_runtime.project import Project
-from nesyc_runtime.stages.ports import Lesson, Reply
+from nesyc_runtime.stages.ports import Lesson, Reply, Score
 
 if TYPE_CHECKING:
     from nesyc_runtime.inference.loaded import LoadedStudent
@@ -33,6 +34,7 @@ class TorchLearner:
         progress: Callable[[float], None],
         run: str,
         name: str,
+        score: Score | None = None,
     ) -> None:
         from nesyc_runtime.learning.finetune import run_finetune
         from nesyc_runtime.learning.rows import TrainingRow
@@ -60,6 +62,7 @@ class TorchLearner:
                 services=self._project.tracking,
                 settings={"run": run, "seed": seed, **_settings(stage)},
             ),
+            score=None if score is None else lambda loaded: score(partial(_greedy, loaded)),
         )
 
     def _teacher(self, stage: config.FinetuneStage) -> config.Teacher | None:
@@ -99,6 +102,13 @@ class TorchLearner:
             loaded = load_student(student, weights=weights, project=self._project, device=self._device)
             self._loaded = ((name, weights), loaded)
         return self._loaded[1]
+
+
+def _greedy(loaded: LoadedStudent, prompts: Sequence[str]) -> list[str]:
+    from nesyc_runtime.inference.generate import generate
+
+    found = {result.index: result.text for result in generate(loaded, prompts)}
+    return [found[index] for index in range(len(prompts))]
 
 
 def _settings(stage: config.FinetuneStage) -> dict[str, Any]:

@@ -195,6 +195,10 @@ class Contradiction:
     by: str
 
 
+# How right a student is, given how to ask it: prompts to responses, decoded greedily.
+Score = Callable[[Callable[[Sequence[str]], list[str]]], float]
+
+
 class Learner(Protocol):
     def train(
         self,
@@ -207,10 +211,12 @@ class Learner(Protocol):
         progress: Callable[[float], None],
         run: str,
         name: str,
+        score: Score | None = None,
     ) -> None:
         """Train and write safetensors weights into the folder `out`; `progress` gets the share done.
 
-        `run` and `name` say under what its curves are filed: the run's ID and the training's name.
+        `run` and `name` say under what its curves are filed: the run's ID and the training's name. `score` chooses among
+        the weights after each epoch.
         """
 
     def respond(

@@ -1,0 +1,59 @@
+"""`select = SPLIT`: of the weights after each epoch, those whose answers on a split are right most often."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from safetensors.torch import load_file, save_file
+
+from nesyc_runtime.learning.history import History
+
+Score = Callable[[], float]
+
+
+class Selection(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
+    """Scores the model after each epoch and after the last step; the best weights so far lie in `file`.
+
+    `score` gives the share of right answers in [0, 1], and may not change the random state that training draws from: it
+    is put back. The scores stand in `history`, so a training that goes on knows them. Ties go to the earlier epoch.
+    Stands before what writes checkpoints: a checkpoint after an epoch has its score.
+    """
+
+    def __init__(self, file: Path, score: Score, steps_per_epoch: int, history: History) -> None:
+        self.file, self.score, self.steps_per_epoch, self.history = file, score, steps_per_epoch, history
+
+    def on_train_batch_end(
+        self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = self.history.step
+        if step % self.steps_per_epoch and step != self.history.steps:
+            return
+        random = torch.get_rng_state()
+        value = self.score()
+        torch.set_rng_state(random)
+        if value > max((score for _, score in self.history.scores), default=-1.0):
+            self._keep(pl_module.model)
+        self.history.scores.append((step, value))
+
+    def _keep(self, model: torch.nn.Module) -> None:
+        part = self.file.with_suffix(".part")
+        save_file({name: parameter.detach().contiguous() for name, parameter in _trained(model)}, part)
+        with part.open("rb") as written:
+            os.fsync(written.fileno())
+        part.replace(self.file)
+
+    def take_best(self, model: torch.nn.Module) -> None:
+        """Put the kept weights into `model`."""
+        kept = load_file(self.file)
+        with torch.no_grad():
+            for name, parameter in _trained(model):
+                parameter.copy_(kept[name])
+
+
+def _trained(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)

@@ -1,0 +1,61 @@
+"""`select`: how right a student in training answers a split, asked as an evaluation would ask it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.stages.graph import all_stages
+from nesyc_runtime.stages.run import Options, run
+from nesyc_runtime.stages.selection import score_of
+from tests.stages.world import World, find_stage
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+def final(world: World, ctx_spec: config.Spec) -> config.FinetuneStage:
+    stage = all_stages(ctx_spec)["nesycd.final"]
+    assert isinstance(stage, config.FinetuneStage)
+    return stage
+
+
+def test_the_share_of_right_answers_in_the_format_of_the_stage(world: World) -> None:
+    find_stage(world.values, "nesycd.final")["select"] = "d.test"
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        run(ctx, Options(select=["nesycd.know"]))
+        score = score_of(ctx, final(world, ctx.spec))
+        assert score is not None
+        asked: list[str] = []
+
+        def ask(prompts: Sequence[str]) -> list[str]:
+            asked[:] = prompts
+            golds = [row.values["gold"] for row in ctx.data.split("d.test").rows]
+            return [f"answer: {gold}" if n % 4 else "no idea" for n, gold in enumerate(golds)]
+
+        rows = ctx.data.split("d.test").rows
+        assert score(ask) == pytest.approx(sum(1 for n in range(len(rows)) if n % 4) / len(rows))
+        assert len(asked) == len(rows) and any("the double of" in prompt for prompt in asked)
+
+
+def test_nothing_is_scored_unless_asked_for(world: World) -> None:
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        assert score_of(ctx, final(world, ctx.spec)) is None
+
+
+def test_an_empty_split_is_a_mistake(world: World) -> None:
+    find_stage(world.values, "nesycd.final")["select"] = "d.test"
+    (world.folder / "test.jsonl").write_text("")
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        with pytest.raises(UserError, match=r"selects on `d\.test`, which has no rows"):
+            score_of(ctx, final(world, ctx.spec))
