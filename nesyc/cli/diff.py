@@ -177,7 +177,8 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
             if side["total"] > SHOWN:
                 yield f"  {sign} and {side['total'] - SHOWN} more"
     for one in result["prompts"]:
-        yield f"{one['name']}: {one['changed']} of {one['items']} prompts on {one['split']} changed"
+        of = "training prompts from" if one["training"] else "prompts on"
+        yield f"{one['name']}: {one['changed']} of {one['items']} {of} {one['split']} changed"
     if not result["stages"]:
         yield "no stage would run again"
     for stage in result["stages"]:

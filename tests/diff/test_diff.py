@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from nesyc.cli.app import app
 from nesyc.cli.diff import compare, text_of
 from nesyc_runtime.stages.last_run import last_run, remember_run
+from nesyc_runtime.stages.run import Options
+from nesyc_runtime.stages.run import run as run_stages
 from tests.stages.induce_world import SPEC, InduceWorld
 
 KB = """nesy 1
@@ -124,15 +128,60 @@ def test_prompts_and_stages(tmp_path: Path) -> None:
         base = last_run(ctx.project, "kin")
         assert base is not None
         same = compare(ctx, base, limit=0)
-    assert (same["stages"], [one["changed"] for one in same["prompts"]]) == ([], [0])
+    assert (same["stages"], [one["changed"] for one in same["prompts"]]) == ([], [0, 0])
     text = world.fragment.read_text().replace("@status(proposed)", '@status(accepted, by = "ada")', 1)
     world.fragment.write_text(text)
     with ExitStack() as stack:
         ctx = world.open(stack)
         found = compare(ctx, base, limit=0)
     assert found["kbs"][0]["gained"]["total"] == 4
-    (prompt,) = found["prompts"]
+    training, prompt = found["prompts"]
+    assert (training["name"], training["training"], training["split"]) == ("p.final", True, "p.cot")
+    assert (training["items"], training["changed"]) == (5, 4)
+    assert "carl is the grandfather of ann." in training["first"][0]["now"]
+    assert "final: 4 of 5 training prompts from p.cot changed" in text_of(found).replace("p.final", "final")
     assert (prompt["items"], prompt["changed"], prompt["first"][0]["id"]) == (3, 1, "d1")
     assert "jon is the grandfather of finn." in prompt["first"][0]["now"]
     assert {one["name"] for one in found["stages"]} == {"final", "main:p.base"}
     assert "final: would run: " in text_of(found) and "1 of 3 prompts on people.dev changed" in text_of(found)
+
+
+class Letters:
+    """How often a few letters stand in a text."""
+
+    identity = "letters"
+
+    def __call__(self, texts: Sequence[str], *, question: bool = False) -> Any:
+        return np.array([[text.count(letter) for letter in "abc"] for text in texts], dtype=np.float32)
+
+
+def test_prompts_of_a_search_by_meaning(tmp_path: Path) -> None:
+    vectors = SPEC.replace(
+        "relation lesson(id: int, body: text) { key (id), fulltext (body) }",
+        "relation lesson(id: int, body: text, vec: vector(3) = embed(mini, body)) { key (id), nearest (vec, cosine) }\n"
+        '  facts lesson { (1, "aaab") (2, "bbbc") }',
+    ).replace("search = fulltext(lesson.body, kin)", "search = nearest(lesson.vec), take = 1")
+    spec = (
+        vectors.replace("enum Kin", 'embedder mini { base = local("model"), dim = 3 }\nenum Kin') + EVALUATE
+    )
+    world = InduceWorld(tmp_path, spec)
+
+    def opened(stack: ExitStack) -> Any:
+        ctx = world.open(stack)
+        ctx.knowledge._embedder = lambda _: Letters()  # type: ignore[attr-defined]
+        return ctx
+
+    with ExitStack() as stack:
+        ctx = opened(stack)
+        run_stages(ctx, Options())
+        remember_run(ctx.build, ctx.project, ctx.run, {"family": ctx.knowledge.store("family")})
+        base = last_run(ctx.project, "kin")
+        assert base is not None
+        assert [one["changed"] for one in compare(ctx, base, limit=0)["prompts"]] == [0, 0]
+    (world.folder / "kin.nesy").write_text(spec.replace('(2, "bbbc")', '(2, "aaac")'))
+    with ExitStack() as stack:
+        found = compare(opened(stack), base, limit=0)["prompts"]
+    assert sum(one["changed"] for one in found) > 0 and "aaac" in found[0]["first"][0]["now"]
+    (world.folder / "kin.nesy").write_text(spec.replace('local("model")', 'local("other")'))
+    with ExitStack() as stack:
+        assert compare(opened(stack), base, limit=0)["prompts"] == [], "vectors of another model say nothing"

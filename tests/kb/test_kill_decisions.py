@@ -119,7 +119,7 @@ def test_a_kill_leaves_the_state_after_a_whole_step(tmp_path: Path, what: str) -
             seen.add(found)
             shutil.rmtree(folder)
     assert killed, "the child always ended first: nothing was tested"
-    assert kills < 10 or len(seen) > kills // 4, "the kills fell on a few moments only"
+    assert kills < 10 or len(seen) > 5, "the kills fell on a few moments only"
 
 
 def _killed(folder: Path, what: str, source: random.Random) -> bool:

@@ -166,6 +166,19 @@ def test_the_gate_asks_the_kb_only_where_the_student_is_unsure(world: World) -> 
     assert unknown["hits"] and unknown["answer"] == 36
 
 
+def test_a_sure_answer_is_decoded_once_and_samples_are_drawn_besides(world: World) -> None:
+    world.values["retrieves"][0]["gate"] = {"below": 0.5, "tuned": None}
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        run(ctx, Options())
+        for confidence, samples, decoded in ((0.5, 1, 1), (0.4, 1, 2), (0.5, 3, 4), (0.4, 3, 4)):
+            ctx.learner = says = Says(("answer: 6", confidence))  # type: ignore[assignment]
+            result = ask(ctx, with_policy(ctx, samples=samples), {"n": 3})
+            assert len(says.prompts) == decoded and result["answer"] == 6
+            assert bool(result["hits"]) == (confidence < 0.5), "below the gate the KB is asked"
+            assert result["prompt"] == says.prompts[-1]
+
+
 def test_a_tuned_gate_is_found_on_its_split_and_used(world: World) -> None:
     dev = world.values["datasets"][0]["splits"][0]
     world.values["datasets"][0]["splits"].append(

@@ -133,13 +133,16 @@ def ask(ctx: Context, policy: config.Answer, inputs: Mapping[str, Any]) -> dict[
     item = Item("ask", inputs, inputs)
     gate = _gate(ctx, policy, format_.retrieve)
     found = ctx.found(format_.retrieve, [item], training=False)[0] if format_.retrieve else Found(None)
+    replies: list[Reply] = []
     if gate is not None and found.text is not None:
-        sure = _replies(ctx, model, task, item, format_, None, 1, 0.0)[0]
-        if sure.confidence >= gate:
+        alone = _replies(ctx, model, task, item, format_, None, 1, 0.0)
+        if alone[0].confidence >= gate:
             found = Found(None)
+            replies = alone if policy.samples == 1 else []  # a sure answer is the answer; samples are drawn
     prompt = prompt_for(task, item, format_, found)
-    temperature = policy.temperature if policy.samples > 1 else 0.0
-    replies = _replies(ctx, model, task, item, format_, found, policy.samples, temperature)
+    if not replies:
+        temperature = policy.temperature if policy.samples > 1 else 0.0
+        replies = _replies(ctx, model, task, item, format_, found, policy.samples, temperature)
     candidates = _candidates(task, replies, weighted=policy.vote == "weighted")
     for candidate in candidates:
         candidate.broken = _broken(ctx, policy, task, inputs, candidate)

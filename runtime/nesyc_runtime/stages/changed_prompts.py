@@ -1,76 +1,126 @@
-"""The prompts of evaluations that read otherwise than they did: what their answers may follow."""
+"""The prompts of trainings and evaluations that read otherwise than they did: what a model learns, or answers, may follow."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from nesyc_runtime import config
-from nesyc_runtime.expressions import evaluate
-from nesyc_runtime.kb.retrieval import Retriever
+from nesyc_runtime.inference.prompts import READ_KNOWLEDGE
 from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.values import shown
 from nesyc_runtime.stages.context import Context
+from nesyc_runtime.stages.finetune import is_stage, training_items
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, task_of
 from nesyc_runtime.stages.last_run import Base
 from nesyc_runtime.stages.ports import Found, Item
-from nesyc_runtime.stages.prompts import format_of, prompt_for
+from nesyc_runtime.stages.prompts import Format, format_of, prompt_for
 from nesyc_runtime.stages.respond import evaluation_items
 
 NAMED = 5  # items
 
 
-def changed_prompts(ctx: Context, base: Base, stores: Mapping[str, Store]) -> list[dict[str, Any]]:
-    """For each evaluated student: how many of its prompts changed, and the first items; those in `base` only.
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What prompts a stage makes of its items: `task` by name, in `format`; in training own entries are held out."""
 
-    `stores` are the KBs as they were in the base; one that cannot be compared is missing.
+    student: str
+    split: str
+    task: str
+    format: Format
+    training: bool
+
+
+def changed_prompts(ctx: Context, base: Base, stores: Mapping[str, Store]) -> list[dict[str, Any]]:
+    """For each training with knowledge and each evaluated student: how many of its prompts changed, and the first items.
+
+    `stores` are the KBs as they were in the base. What cannot be compared is missing: a stage that only one of the two
+    has, a KB or an embedder that is another, a training whose examples are to be made first.
     """
     before = build_graph(base.build)
     found = []
     for id_, node in build_graph(ctx.build).items():
-        then = before.get(id_)
-        if isinstance(node.stage, Respond) and then is not None and isinstance(then.stage, Respond):
-            old = _prompts_then(base, then.stage, evaluation_items(ctx, node.stage), stores)
-            if old is not None:
-                found.append(_compared(id_, node, old, _prompts_now(ctx, node.stage)))
+        now, then = _asked(ctx.spec, node), _asked(base.build.spec, before[id_]) if id_ in before else None
+        items = _items(ctx, node) if now is not None and then is not None else None
+        if now is None or then is None or items is None:
+            continue
+        old = _prompts_then(ctx, base, then, items, stores)
+        if old is not None:
+            found.append(_compared(id_, now, old, _prompts_now(ctx, now, items)))
     return found
 
 
-def _compared(id_: str, node: Node, before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:
-    assert isinstance(node.stage, Respond)
+def _asked(spec: config.Spec, node: Node) -> Asked | None:
+    """None for stages without prompts that knowledge could change."""
+    stage = node.stage
+    if isinstance(stage, Respond):
+        format_ = format_of(stage.stage, stage.evaluate.format, stage.evaluate.retrieve)
+        return Asked(stage.student, stage.evaluate.split, task_of(spec, stage), format_, False)
+    if not isinstance(stage, config.FinetuneStage) or stage.retrieve is None or node.copy:
+        return None
+    reading = next((task for task in stage.tasks if task in READ_KNOWLEDGE), None)
+    if reading is None:
+        return None
+    split = ", ".join(stage.examples)
+    return Asked(stage.student, split, stage.task, format_of(stage, reading), True)
+
+
+def _items(ctx: Context, node: Node) -> list[Item] | None:
+    """The items of now; None where stages are to make them first."""
+    stage = node.stage
+    if isinstance(stage, Respond):
+        return list(evaluation_items(ctx, stage))
+    assert isinstance(stage, config.FinetuneStage)
+    if any(is_stage(ctx, name) and name not in ctx.done for name in stage.examples):
+        return None
+    return training_items(ctx, stage)
+
+
+def _compared(id_: str, asked: Asked, before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:
     changed = [item for item, prompt in now.items() if before.get(item) != prompt]
     return {
         "name": id_,
-        "student": node.stage.student,
-        "split": node.stage.evaluate.split,
+        "student": asked.student,
+        "split": asked.split,
+        "training": asked.training,
         "items": len(now),
         "changed": len(changed),
         "first": [{"id": item, "before": before.get(item), "now": now[item]} for item in changed[:NAMED]],
     }
 
 
-def _prompts_now(ctx: Context, respond: Respond) -> dict[str, str]:
-    task, items = ctx.task(task_of(ctx.spec, respond)), evaluation_items(ctx, respond)
-    format_ = format_of(respond.stage, respond.evaluate.format, respond.evaluate.retrieve)
+def _prompts_now(ctx: Context, asked: Asked, items: Sequence[Item]) -> dict[str, str]:
     found: Sequence[Found | None] = [None] * len(items)
-    if format_.retrieve is not None:
-        found = ctx.found(format_.retrieve, items, training=False)
-    return {item.id: prompt_for(task, item, format_, one) for item, one in zip(items, found, strict=True)}
+    if asked.format.retrieve is not None:
+        found = ctx.found(asked.format.retrieve, list(items), training=asked.training)
+    return _prompts(ctx.task(asked.task), asked, items, found)
 
 
 def _prompts_then(
-    base: Base, respond: Respond, items: Sequence[Item], stores: Mapping[str, Store]
+    ctx: Context, base: Base, asked: Asked, items: Sequence[Item], stores: Mapping[str, Store]
 ) -> dict[str, str] | None:
     spec = base.build.spec
-    name = task_of(spec, respond)
-    task = next(task for task in spec.tasks if task.name == name)
-    format_ = format_of(respond.stage, respond.evaluate.format, respond.evaluate.retrieve)
+    task = next(task for task in spec.tasks if task.name == asked.task)
     found: Sequence[Found | None] = [None] * len(items)
-    if format_.retrieve is not None:
-        retrieve = next(one for one in spec.retrieves if one.name == format_.retrieve)
+    if asked.format.retrieve is not None:
+        retrieve = next(one for one in spec.retrieves if one.name == asked.format.retrieve)
         store = stores.get(retrieve.kb)
-        if store is None or any(isinstance(one, config.NearestTarget) for one in retrieve.search.targets):
+        if store is None or _embedders(spec, retrieve) != _embedders(ctx.spec, retrieve):
             return None
-        questions = [shown(evaluate(retrieve.query, {"input": i.inputs, "row": i.row})) for i in items]
-        found = [Found(one.text) for one in Retriever(store, retrieve).retrieve_many(questions)]
-    return {item.id: prompt_for(task, item, format_, one) for item, one in zip(items, found, strict=True)}
+        found = ctx.knowledge.retrieve_in(store, retrieve, items, training=asked.training)
+    return _prompts(task, asked, items, found)
+
+
+def _embedders(spec: config.Spec, retrieve: config.Retrieve) -> list[Any]:
+    """The models by which a block searches, as a spec declares them: other models' vectors cannot be compared."""
+    if not any(isinstance(one, config.NearestTarget) for one in retrieve.search.targets):
+        return []
+    return [one.model_dump(mode="json", exclude={"location"}) for one in spec.embedders]
+
+
+def _prompts(
+    task: config.Task, asked: Asked, items: Sequence[Item], found: Sequence[Found | None]
+) -> dict[str, str]:
+    return {
+        item.id: prompt_for(task, item, asked.format, one) for item, one in zip(items, found, strict=True)
+    }

@@ -182,6 +182,15 @@ class StoredKnowledge:
             results = self._made(store, retrieve).retrieve_many(_questions(retrieve, items))
         return [Found(result.text, result.hits, result.facts) for result in results]
 
+    def retrieve_in(
+        self, store: Store, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool
+    ) -> list[Found]:
+        """What another state of a KB gives each item, searched as `retrieve` searches."""
+        own = training and not retrieve.own_entries
+        held_out = [[input_key(item.inputs)] if own else [] for item in items]
+        results = self._made(store, retrieve).retrieve_many(_questions(retrieve, items), held_out)
+        return [Found(result.text, result.hits, result.facts) for result in results]
+
     def written(self, stage: config.ExtractStage) -> Mapping[Place, Mapping[str, Any]]:
         """The stage's entries in the KB that no person decided on: what they say, by where they stand."""
         kb, _, relation = stage.into.partition(".")

@@ -262,6 +262,11 @@ class Knowledge(Protocol):
     ) -> list[Found]:
         """What the KB would give each item with a rule in force."""
 
+    def retrieve_in(
+        self, store: Any, retrieve: config.Retrieve, items: Sequence[Item], *, training: bool
+    ) -> list[Found]:
+        """What a KB in another state, an open store, would give each item."""
+
     def written(self, stage: config.ExtractStage) -> Mapping[Place, Mapping[str, Any]]:
         """The stage's entries in the KB that no person decided on: what they say, by where they stand."""
 
