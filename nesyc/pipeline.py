@@ -1,4 +1,7 @@
-"""The compiler from end to end: a spec's path in; diagnostics, the typed IR or a build folder out."""
+"""The compiler from end to end: a spec's path in; diagnostics, the typed IR or a build folder out.
+
+Checks and emitters are loaded when something is compiled: most commands find a build that is up to date.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from nesyc.diagnostics import Diagnostic
-from nesyc.emit.build import emit_build
 from nesyc.emit.files import write_atomic
 from nesyc.emit.manifest import MANIFEST, emit_manifest, made_from, unchanged, unchanged_unread
-from nesyc.ir import nodes
-from nesyc.ir.encode import encode
 from nesyc.parsing.project import Loaded
-from nesyc.syntax.dump import dump
-from nesyc.workspace import Checked as Checked
-from nesyc.workspace import check_spec as check_spec
-from nesyc.workspace import no_collection
+
+if TYPE_CHECKING:
+    from nesyc.ir import nodes
+    from nesyc.workspace import Checked
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,19 @@ class Compiled:
         return self.checked.spec
 
 
+def check_spec(
+    path: Path,
+    *,
+    profile: str | None = None,
+    params: Mapping[str, str] | None = None,
+    unsaved: Mapping[Path, str] | None = None,
+) -> Checked:
+    """`nesyc.workspace.check_spec`: read and check a spec once."""
+    from nesyc.workspace import check_spec as check
+
+    return check(path, profile=profile, params=params, unsaved=unsaved)
+
+
 def compile_spec(
     path: Path,
     build: Path,
@@ -69,6 +83,8 @@ def compile_spec(
     if files is not None:
         _name_current(build, name, path)
         return Compiled(name, (), False, (*files, MANIFEST), check)
+    from nesyc.workspace import no_collection
+
     with no_collection():
         return _compile(check(), build, path, profile, given, again)
 
@@ -84,6 +100,8 @@ def _compile(
     files = None if again else unchanged(folder, origin)
     changed = files is None
     if files is None:
+        from nesyc.emit.build import emit_build
+
         generated = emit_build(spec)
         _write(folder, generated, emit_manifest(origin, generated))
         files = tuple(generated)
@@ -95,6 +113,10 @@ def forms(
     path: Path, form: str, *, profile: str | None = None, params: Mapping[str, str] | None = None
 ) -> tuple[Checked, str | None]:
     """One text form of a spec: `ast` (also of a spec with errors), `ir`, `sql` or `py`; None where errors forbid it."""
+    from nesyc.emit.build import emit_build
+    from nesyc.ir.encode import encode
+    from nesyc.syntax.dump import dump
+
     checked = check_spec(path, profile=profile, params=params)
     if form == "ast":
         return checked, "\n".join(dump(file, checked.loaded.sources) for file in checked.loaded.files)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from nesyc.diagnostics.span import Span
 from nesyc.docs.source import Anchors, Code, Painter
 from nesyc.index import build_index
-from nesyc.pipeline import Checked
 from nesyc.syntax import nodes as ast
+from nesyc.workspace import Checked
 
 HEADINGS = {
     "param": "Parameters", "enum": "Enums", "dataset": "Datasets", "task": "Tasks", "teacher": "Teachers",

@@ -15,7 +15,7 @@ from nesyc.diagnostics import span_json
 from nesyc.docs.diagrams import Drawing, lineage_drawing, rules_drawing, schema_drawing
 from nesyc.docs.entries import Entry, Section, sections_of
 from nesyc.ir import nodes
-from nesyc.pipeline import Checked
+from nesyc.workspace import Checked
 
 
 def docs_page(checked: Checked) -> str:

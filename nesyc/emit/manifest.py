@@ -6,12 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nesyc import __version__
-from nesyc.ir import nodes
 from nesyc.parsing.project import Loaded, read_project
 from nesyc.parsing.settings_file import NAME as SETTINGS
+
+if TYPE_CHECKING:
+    from nesyc.ir import nodes
 
 MANIFEST = "manifest.json"
 
