@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,7 +48,8 @@ class ChatServer:
         prompt = body["messages"][-1]["content"]
         match what:
             case "answer":
-                return JSONResponse(chat(self.say or f"echo {prompt}"))
+                text = self.say or f"echo {prompt}"
+                return JSONResponse(chat(text, likely=body.get("top_logprobs")))
             case "429":
                 return JSONResponse({"error": "slow down"}, 429, headers={"Retry-After": "0.05"})
             case "429 for an hour":
@@ -73,9 +75,24 @@ class ChatServer:
                 return JSONResponse({"error": f"status {status}"}, int(status))
 
 
-def chat(text: str | None, finish: str = "stop") -> dict[str, Any]:
+def chat(text: str | None, finish: str = "stop", likely: int | None = None) -> dict[str, Any]:
+    """The body of a reply; `likely` tokens at each character, the character itself and others."""
     message = {"role": "assistant", "content": text}
+    choice: dict[str, Any] = {"message": message, "finish_reason": finish}
+    if likely and text:
+        choice["logprobs"] = {"content": [likeliest(character, likely) for character in text]}
     return {
-        "choices": [{"message": message, "finish_reason": finish}],
+        "choices": [choice],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5},
     }
+
+
+def likeliest(character: str, count: int) -> dict[str, Any]:
+    """A position as the protocol has it: half of what is left goes to each next token."""
+    others = [chr(ord("a") + number) for number in range(26) if chr(ord("a") + number) != character]
+    tokens = [character, *others][:count]
+    top = [
+        {"token": token, "logprob": math.log(0.5 ** (place + 1)), "bytes": list(token.encode())}
+        for place, token in enumerate(tokens)
+    ]
+    return {**top[0], "top_logprobs": top}

@@ -6,6 +6,7 @@ import socket
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from tenacity import wait_none
 
@@ -14,6 +15,7 @@ from nesyc_runtime.errors import Stopped, UserError
 from nesyc_runtime.teachers import server as server_module
 from nesyc_runtime.teachers.ask import ask_all
 from nesyc_runtime.teachers.base import Answer, Dropped, Request
+from nesyc_runtime.teachers.likely import Likely, likely_of
 from nesyc_runtime.teachers.limits import Budget
 from nesyc_runtime.teachers.server import ServerTeacher
 from nesyc_runtime.teachers.store import AnswerStore
@@ -32,6 +34,7 @@ def teacher(
     url: str,
     price: tuple[float, float] | None = None,
     timeout: float = 5.0,
+    top_logprobs: int | None = None,
     **limits: Any,
 ) -> ServerTeacher:
     declaration = config.Teacher.model_validate(
@@ -45,6 +48,7 @@ def teacher(
                 "temperature": 0.7,
                 "max_tokens": 64,
                 "timeout": timeout,
+                "top_logprobs": top_logprobs,
             },
             "price": {"input": price[0], "output": price[1]} if price else None,
             "limits": limits,
@@ -220,3 +224,58 @@ def test_where_the_server_stands_is_no_part_of_the_identity() -> None:
 def test_urls_that_are_none(url: str) -> None:
     with pytest.raises(UserError, match="no http"):
         teacher(url)
+
+
+def test_the_likeliest_tokens_are_kept_with_the_answer(chat_server: ChatServer, store: AnswerStore) -> None:
+    asked = ask_all(teacher(chat_server.url, top_logprobs=3), requests(2), store)
+    assert all(call["logprobs"] is True and call["top_logprobs"] == 3 for call in chat_server.calls)
+    again = ask_all(teacher(chat_server.url, top_logprobs=3), requests(2), store)
+    assert again.keys == asked.keys and len(chat_server.calls) == 2
+    found = store.likely(asked.keys)
+    likely = found[asked.keys[1]]
+    said = b"".join(likely.tokens[place] for place in likely.chosen)
+    assert said == b"echo question 1"
+    assert likely.top.shape == likely.log_p.shape == (15, 3)
+    assert [likely.tokens[place] for place in likely.top[0]] == [b"e", b"a", b"b"]
+    assert np.exp(likely.log_p[0]) == pytest.approx([0.5, 0.25, 0.125], rel=1e-3)
+    assert likely.tail == pytest.approx(np.full(15, 0.125), abs=1e-6)
+
+
+def test_answers_without_them_are_asked_for_again(chat_server: ChatServer, store: AnswerStore) -> None:
+    ask_all(teacher(chat_server.url), requests(1), store)
+    asked = ask_all(teacher(chat_server.url, top_logprobs=2), requests(1), store)
+    assert len(chat_server.calls) == 2 and len(store.likely(asked.keys)) == 1
+    assert "logprobs" not in chat_server.calls[0]
+
+
+@pytest.mark.parametrize(
+    "logprobs",
+    [
+        None,
+        {},
+        {"content": None},
+        {"content": []},
+        {"content": [{"token": 3}]},
+        {"content": [{"token": "a", "logprob": "x"}]},
+        {"content": [{"token": "a", "logprob": float("nan")}]},
+        {"content": [{"token": "a", "logprob": 0.7, "bytes": [97]}]},
+        {"content": [{"token": "a", "logprob": -1.0, "bytes": [300]}]},
+        {"content": ["a"]},
+    ],
+)
+def test_what_is_no_list_of_likely_tokens_is_none(logprobs: Any) -> None:
+    assert likely_of(logprobs) is None
+
+
+def test_likely_tokens_in_odd_forms() -> None:
+    item = {"token": "\u00e9", "logprob": -0.1, "bytes": None, "top_logprobs": [
+        {"token": "\u00e9", "logprob": -0.1, "bytes": [195, 169]}, {"token": "x", "logprob": -9999.0}]}  # fmt: skip
+    likely = likely_of({"content": [item, {"token": "z", "logprob": -3.0}]})
+    assert likely is not None
+    assert likely.tokens == ("\u00e9".encode(), b"z") and likely.top.tolist() == [[0], [1]]
+    same = Likely.unpack(likely.pack())
+    assert (
+        same.tokens == likely.tokens and (same.top == likely.top).all() and (same.tail == likely.tail).all()
+    )
+    with pytest.raises(ValueError, match="no likeliest tokens"):
+        Likely.unpack(likely.pack()[:40])

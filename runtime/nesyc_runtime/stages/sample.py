@@ -14,8 +14,11 @@ from nesyc_runtime.inference.answers import item_correct, parse_answer
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.examples import Counts, Example, write_examples
-from nesyc_runtime.teachers.ask import ask_all
+from nesyc_runtime.stages.likely import LIKELY, write_table
+from nesyc_runtime.teachers.ask import Asked, ask_all
 from nesyc_runtime.teachers.base import Answer, Dropped, Request
+from nesyc_runtime.teachers.likely import Likely
+from nesyc_runtime.teachers.store import AnswerStore
 
 
 def sampled_rows(ctx: Context, stage: config.SampleStage) -> Sequence[Row]:
@@ -45,7 +48,7 @@ def sample_requests(ctx: Context, stage: config.SampleStage) -> list[Request]:
 
 
 def run_sample(ctx: Context, stage: config.SampleStage, out: Path) -> Counts:
-    """Ask, keep what `keep` says, write examples.jsonl into `out`."""
+    """Ask, keep what `keep` says, write examples.jsonl into `out`, and likely.parquet where the teacher gives such."""
     rows = sampled_rows(ctx, stage)
     asked = ask_all(
         ctx.teachers.get(stage.teacher),
@@ -66,8 +69,26 @@ def run_sample(ctx: Context, stage: config.SampleStage, out: Path) -> Counts:
         else:
             dropped[reason] += 1
     write_examples(out / "examples.jsonl", examples)
+    write_likely(out, examples, asked, rows, stage.n, ctx.answers)
     counts = dict(sorted(dropped.items()))
     return Counts(len(rows), len(examples), counts, asked.calls, asked.tokens, asked.usd)
+
+
+def write_likely(
+    out: Path, examples: Sequence[Example], asked: Asked, rows: Sequence[Row], n: int, store: AnswerStore
+) -> None:
+    """The likeliest tokens of each kept rationale, from the answer that said it first."""
+    likely = store.likely(asked.keys)
+    if not likely:
+        return
+    kept = {(example.id, rationale) for example in examples for rationale in example.rationales}
+    found: dict[tuple[str, str], Likely] = {}
+    for place, (key, answer) in enumerate(zip(asked.keys, asked.answers, strict=True)):
+        if key in likely and isinstance(answer, Answer):
+            name = (rows[place // n].id, answer.text.strip())
+            if name in kept:
+                found.setdefault(name, likely[key])
+    write_table(out / LIKELY, found)
 
 
 def keep_answers(

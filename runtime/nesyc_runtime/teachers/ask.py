@@ -13,12 +13,14 @@ from nesyc_runtime.teachers.store import AnswerStore
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """`answers` in the order of the requests; the sums are over all of them, stored ones included.
+    """`answers` and the `keys` they are stored under, in the order of the requests; the sums are over all of them, stored
+    ones included.
 
     So an interrupted and continued run counts what an unbroken one counts.
     """
 
     answers: tuple[Answer | Dropped, ...]
+    keys: tuple[str, ...]
     calls: int
     tokens: int
     usd: float
@@ -61,6 +63,7 @@ def ask_all(
     given = [answer for key in distinct if isinstance(answer := found[key], Answer)]
     return Asked(
         tuple(found[key] for key in keys),
+        tuple(keys),
         calls=len(given) if teacher.stored else 0,
         tokens=sum(sum(answer.tokens) for answer in given),
         usd=round(sum(answer.usd for answer in given), 9),

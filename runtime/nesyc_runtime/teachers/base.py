@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from nesyc_runtime.hashing import digest
+from nesyc_runtime.teachers.likely import Likely
 
 DropReason = Literal["missing", "refused", "empty"]
 
@@ -39,11 +40,15 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """`tokens` is (prompt, completion) as the server counted; `usd` what they cost when asked."""
+    """`tokens` is (prompt, completion) as the server counted; `usd` what they cost when asked.
+
+    `likely` is there where the teacher gives it: read it from the store, which keeps it apart (`AnswerStore.likely`).
+    """
 
     text: str
     tokens: tuple[int, int] = (0, 0)
     usd: float = 0.0
+    likely: Likely | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ import httpx
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
+from nesyc_runtime.teachers.likely import Likely, likely_of
 
 MAX_BODY = 16 * 1024 * 1024  # bytes; a longer answer is garbage
 REFUSED = frozenset({400, 413, 422})  # this request, not the server
@@ -23,6 +24,7 @@ class Reply:
     text: str
     prompt_tokens: int
     completion_tokens: int
+    likely: Likely | None = None
 
 
 class Retry(Exception):
@@ -152,7 +154,12 @@ def _parse(content: bytes) -> Reply:
         raise EmptyReply("the answer is empty")
     usage = body.get("usage")
     usage = usage if isinstance(usage, dict) else {}
-    return Reply(text, _count(usage.get("prompt_tokens")), _count(usage.get("completion_tokens")))
+    return Reply(
+        text,
+        _count(usage.get("prompt_tokens")),
+        _count(usage.get("completion_tokens")),
+        likely_of(choice.get("logprobs")),
+    )
 
 
 def _count(value: Any) -> int:

@@ -43,7 +43,7 @@ class ServerTeacher:
     ) -> None:
         self.name = teacher.name
         self._limits, self._budget = teacher.limits, budget
-        self._temperature = endpoint.temperature
+        self._temperature, self._top_logprobs = endpoint.temperature, endpoint.top_logprobs
         url = resolve(endpoint.url, env, teacher.name)
         check_url(url, teacher.name)
         model = resolve(endpoint.model, env, teacher.name)
@@ -56,6 +56,8 @@ class ServerTeacher:
             "url": "" if isinstance(endpoint.url, config.EnvRef) else self._server.shown_url,
             "temperature": endpoint.temperature,
             "max_tokens": endpoint.max_tokens,
+            # an answer that came without them is asked for again; a spec that wants none keeps its keys
+            **({"top_logprobs": endpoint.top_logprobs} if endpoint.top_logprobs else {}),
         }
 
     def ask(self, requests: Sequence[Request], on_answer: OnAnswer) -> None:
@@ -76,6 +78,8 @@ class ServerTeacher:
             "temperature": temperature,
             "max_tokens": self._server.max_tokens,
         }
+        if self._top_logprobs and request.kind == "sample":
+            body |= {"logprobs": True, "top_logprobs": self._top_logprobs}
         if request.schema is not None:
             wanted = {"name": "answer", "strict": True, "schema": dict(request.schema)}
             body[STRUCTURED] = {"type": "json_schema", "json_schema": wanted}
@@ -132,7 +136,7 @@ class _Asking:
             reply = await self._in_form(client, body)
             paid = self._budget.cost(reply.prompt_tokens, reply.completion_tokens)
             self._answered += 1
-            return Answer(reply.text, (reply.prompt_tokens, reply.completion_tokens), paid)
+            return Answer(reply.text, (reply.prompt_tokens, reply.completion_tokens), paid, reply.likely)
         except RequestRefused as error:
             return self._leave_out("refused", str(error))
         except EmptyReply as error:

@@ -16,6 +16,7 @@ from types import TracebackType
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.teachers.base import Answer
+from nesyc_runtime.teachers.likely import Likely
 
 VERSION = 1
 SCHEMA = """
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS answers (
   usd               REAL NOT NULL
 ) STRICT, WITHOUT ROWID
 """
+LIKELY = "CREATE TABLE IF NOT EXISTS likely (key TEXT PRIMARY KEY, data BLOB NOT NULL) STRICT, WITHOUT ROWID"
 CHUNK = 500
 
 
@@ -57,6 +59,7 @@ class AnswerStore:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.execute(SCHEMA)
+        self._db.execute(LIKELY)
         self._db.execute(f"PRAGMA user_version = {VERSION}")
 
     def get_many(self, keys: Sequence[str]) -> dict[str, Answer]:
@@ -75,10 +78,23 @@ class AnswerStore:
     def put(self, key: str, teacher: str, answer: Answer) -> None:
         """Keep an answer, committed when this returns; one already there is left as it is."""
         text = answer.text.encode("utf-8", "replace").decode("utf-8")  # SQLite takes no lone surrogates
+        if answer.likely is not None:  # first: an answer that is there has its probabilities
+            self._db.execute("INSERT OR IGNORE INTO likely VALUES (?, ?)", (key, answer.likely.pack()))
         self._db.execute(
             "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
             (key, teacher, text, *answer.tokens, answer.usd),
         )
+
+    def likely(self, keys: Sequence[str]) -> dict[str, Likely]:
+        """The likeliest tokens of those answers among `keys` whose teacher gave them."""
+        found: dict[str, Likely] = {}
+        for start in range(0, len(keys), CHUNK):
+            rows = self._db.execute(
+                "SELECT l.key, l.data FROM json_each(?) k JOIN likely l ON l.key = k.value",
+                (json.dumps(list(keys[start : start + CHUNK])),),
+            )
+            found |= {key: Likely.unpack(data) for key, data in rows}
+        return found
 
     def lengths(self, teacher: str) -> list[tuple[int, int]]:
         """(characters, completion tokens) of a teacher's answers, where its server counted tokens."""
