@@ -26,7 +26,7 @@ def open_session(
 
     with ExitStack() as stack:
         knowledge = stack.enter_context(open_knowledge(build, project))
-        learner = TorchLearner(build, project)
+        learner = TorchLearner(build, project, warn=reporter.warn)
         yield open_context(
             build,
             project,

@@ -81,7 +81,8 @@ def _head(result: Mapping[str, Any]) -> str:
     cut = ", ".join(f"{count} lost some of the {part}" for part, count in sorted(result["cut"].items()))
     return (
         f"{result['stage']}: {which} of {steps['total']}, {result['total']} rows; "
-        f"{result['items']} items in batches of {result['batch']}\n"
+        f"{result['items']} items in batches of {result['batch']}, "
+        f"{'packed' if result['layout']['packed'] else 'padded'}\n"
         f"tokens: {tokens['read']} read (│), {tokens['learned']} learned (┃), {tokens['padding']} padding"
         + (f"\ncut, of all rows: {cut}" if cut else "")
     )
@@ -96,7 +97,8 @@ def _row_head(row: Mapping[str, Any]) -> str:
         parts.append(f"{tokens['padding']} padding")
     if row["cut"]:
         parts.append(f"cut: {', '.join(row['cut'])}")
-    place = f"step {row['step']}, micro-batch {row['micro_batch']}, row {row['row']}"
+    within = f"row {row['row']}" if row["segment"] is None else f"segment {row['segment']}"
+    place = f"step {row['step']}, micro-batch {row['micro_batch']}, {within}"
     return f"{place}  .{row['task']} of {shown(row['item'])}  ({'; '.join(parts)}; weight {row['weight']:.4g} a token)"
 
 

@@ -20,7 +20,7 @@ from training_spec import spec_of
 from nesyc.emit.python import emit_train_module
 from nesyc_runtime import config
 from nesyc_runtime.inference.formats import prompt_format
-from nesyc_runtime.learning import TrainingRow, encode_items, step_batch, token_loss
+from nesyc_runtime.learning import Layout, TrainingRow, encode_items, step_batch, token_loss
 from nesyc_runtime.learning.finetune import import_module
 from nesyc_runtime.learning.optimizers import TrainOptions
 
@@ -96,7 +96,9 @@ def test_one_step_is_the_papers_loss_and_moves_the_weights(tmp_path: Path) -> No
     data = module.Examples(items, pad_id=0, seed=0)
     training = module.FineTuning(loaded.model, steps=len(data.steps))
     rows = [row for item in items.items for row in item]
-    (micro,) = step_batch(rows, {"augmented": 1.0, "answer": 0.5, "direct": 1.0}, 0, 10**6).micro_batches
+    (micro,) = step_batch(
+        rows, {"augmented": 1.0, "answer": 0.5, "direct": 1.0}, 0, Layout(micro_tokens=10**6)
+    ).micro_batches
     with torch.no_grad():
         expected = float(token_loss(loaded.model, micro))
     before = loaded.model.lm_head.weight.clone()

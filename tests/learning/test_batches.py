@@ -12,9 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_student import tiny
 
-from nesyc_runtime.learning.batches import IGNORED, SPLIT_WASTE, Steps, micro_batch_plan, step_batch
+from nesyc_runtime.learning.batches import (
+    IGNORED,
+    SPLIT_WASTE,
+    Layout,
+    Steps,
+    micro_batch_plan,
+    pack_plan,
+    step_batch,
+)
 from nesyc_runtime.learning.encoding import EncodedRow
 from nesyc_runtime.learning.losses import token_loss
+from nesyc_runtime.learning.segments import attend_in_segments
 
 ROWS = [
     EncodedRow("direct", (1, 50, 51, 52, 60, 61, 2), 4),
@@ -42,9 +51,11 @@ def oracle(model: Any, rows: list[EncodedRow], weights: dict[str, float]) -> flo
     return sum(weights[task] * sum(values) / len(values) for task, values in losses.items())
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("micro_tokens", [1, 12, 60, 10_000])
-def test_the_loss_is_exact_however_a_step_is_cut(model: Any, micro_tokens: int) -> None:
-    step = step_batch(ROWS, WEIGHTS, 0, micro_tokens)
+def test_the_loss_is_exact_however_a_step_is_cut(model: Any, micro_tokens: int, packed: bool) -> None:
+    attend_in_segments(model)
+    step = step_batch(ROWS, WEIGHTS, 0, Layout(packed, micro_tokens))
     with torch.no_grad():
         loss = sum(float(token_loss(model, micro)) for micro in step.micro_batches)
     assert loss == pytest.approx(oracle(model, ROWS, WEIGHTS), rel=1e-6)
@@ -53,17 +64,21 @@ def test_the_loss_is_exact_however_a_step_is_cut(model: Any, micro_tokens: int) 
 
 
 def test_gradients_are_the_same_however_a_step_is_cut(model: Any) -> None:
-    def gradient(micro_tokens: int) -> torch.Tensor:
+    attend_in_segments(model)
+
+    def gradient(layout: Layout) -> torch.Tensor:
         model.zero_grad()
-        for micro in step_batch(ROWS, WEIGHTS, 0, micro_tokens).micro_batches:
+        for micro in step_batch(ROWS, WEIGHTS, 0, layout).micro_batches:
             token_loss(model, micro).backward()
         return torch.cat([parameter.grad.flatten() for parameter in model.parameters()])
 
-    assert torch.allclose(gradient(1), gradient(10_000), rtol=1e-5, atol=1e-8)
+    alone = gradient(Layout(micro_tokens=1))
+    for layout in (Layout(False, 10_000), Layout(True, 60), Layout(True, 10_000)):
+        assert torch.allclose(alone, gradient(layout), rtol=1e-5, atol=1e-8)
 
 
 def test_prompts_and_padding_have_no_gradient(model: Any) -> None:
-    (micro,) = step_batch(ROWS, WEIGHTS, 0, 10_000).micro_batches
+    (micro,) = step_batch(ROWS, WEIGHTS, 0, Layout(micro_tokens=10_000)).micro_batches
     vocabulary = len(tiny().tokenizer)
     logits = torch.zeros(*micro.ids.shape, vocabulary, requires_grad=True)
 
@@ -89,15 +104,15 @@ def test_prompts_and_padding_have_no_gradient(model: Any) -> None:
 
 
 def test_what_the_padding_holds_does_not_matter(model: Any) -> None:
-    (micro,) = step_batch(ROWS, WEIGHTS, 0, 10_000).micro_batches
-    (other,) = step_batch(ROWS, WEIGHTS, 77, 10_000).micro_batches
+    (micro,) = step_batch(ROWS, WEIGHTS, 0, Layout(micro_tokens=10_000)).micro_batches
+    (other,) = step_batch(ROWS, WEIGHTS, 77, Layout(micro_tokens=10_000)).micro_batches
     assert not torch.equal(micro.ids, other.ids)
     with torch.no_grad():
         assert float(token_loss(model, micro)) == pytest.approx(float(token_loss(model, other)), rel=1e-12)
 
 
 def test_labels_are_the_next_ids() -> None:
-    (micro,) = step_batch(ROWS[:1], WEIGHTS, 0, 100).micro_batches
+    (micro,) = step_batch(ROWS[:1], WEIGHTS, 0, Layout(micro_tokens=100)).micro_batches
     assert micro.labels.tolist() == [[IGNORED, IGNORED, IGNORED, 60, 61, 2, IGNORED]]
     assert micro.weights.sum().item() == pytest.approx(1.0)
 
@@ -110,6 +125,16 @@ def test_a_plan_holds_every_row_once_within_bounds(lengths: list[int], micro_tok
         longest = max(lengths[index] for index in piece)
         assert len(piece) == 1 or longest * len(piece) <= micro_tokens
         assert sum(longest - lengths[index] for index in piece) <= SPLIT_WASTE
+
+
+@given(st.lists(st.integers(1, 400), min_size=1, max_size=80), st.integers(1, 3000))
+def test_packs_hold_every_row_once_within_bounds(lengths: list[int], micro_tokens: int) -> None:
+    packs = pack_plan(lengths, micro_tokens)
+    assert sorted(index for pack in packs for index in pack) == list(range(len(lengths)))
+    sizes = [sum(lengths[index] for index in pack) for pack in packs]
+    assert all(size <= micro_tokens or len(pack) == 1 for size, pack in zip(sizes, packs, strict=True))
+    if sum(lengths) <= micro_tokens:
+        assert len(packs) == 1
 
 
 def make_steps(count: int = 10, **more: Any) -> Steps:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tiny_student import tiny
 
 from nesyc_runtime.learning import heads
-from nesyc_runtime.learning.batches import step_batch
+from nesyc_runtime.learning.batches import Layout, step_batch
 from nesyc_runtime.learning.divergences import Divergence, Kind
 from nesyc_runtime.learning.encoding import EncodedRow
 from nesyc_runtime.learning.losses import distil_loss, token_loss
@@ -112,7 +112,7 @@ def models() -> tuple[Any, Any]:
 
 
 def micro() -> Any:
-    (only,) = step_batch(ROWS, WEIGHTS, 0, 10_000).micro_batches
+    (only,) = step_batch(ROWS, WEIGHTS, 0, Layout(micro_tokens=10_000)).micro_batches
     return only
 
 

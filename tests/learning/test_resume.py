@@ -30,9 +30,12 @@ class Killed(BaseException):
     """Ends the process in the middle, as far as the training can tell."""
 
 
-def train(out: Path, adapter: str, cut: int | None = None, every: float = 0.0) -> Any:
+def train(
+    out: Path, adapter: str, cut: int | None = None, every: float = 0.0, packing: bool | None = None
+) -> Any:
     student = make_student(adapter, dropout=0.1)  # drops at random: the random state counts too
     tasks: dict[str, Any] = {"tasks": ("augmented", "direct"), "weights": (1.0, 0.5)}
+    tasks["options"] = {} if packing is None else {"packing": packing, "micro_tokens": 60}
     stage = make_stage(epochs=3.0, batch=4, lr=1e-2, schedule="linear", warmup=0.3, **tasks)
     module = out.parent / "module.py"
     module.write_text(emit_train_module(*spec_of(stage, student)))
@@ -51,13 +54,13 @@ def weights(out: Path) -> dict[str, torch.Tensor]:
     return load_file(file)
 
 
-@pytest.mark.parametrize("adapter", ["full", "lora"])
-def test_cut_off_after_every_step(adapter: str, tmp_path: Path) -> None:
-    whole = train(tmp_path / "whole", adapter)
+@pytest.mark.parametrize(("adapter", "packing"), [("full", True), ("lora", True), ("lora", False)])
+def test_cut_off_after_every_step(adapter: str, packing: bool, tmp_path: Path) -> None:
+    whole = train(tmp_path / "whole", adapter, packing=packing)
     for cut in range(1, STEPS + 1):
         with pytest.raises(Killed):
-            train(tmp_path / "cut", adapter, cut)
-    broken = train(tmp_path / "cut", adapter)
+            train(tmp_path / "cut", adapter, cut, packing=packing)
+    broken = train(tmp_path / "cut", adapter, packing=packing)
     a, b = weights(tmp_path / "whole"), weights(tmp_path / "cut")
     assert a.keys() == b.keys() and all(torch.equal(a[name], b[name]) for name in a)
     assert (broken.loss, broken.tokens, broken.label_tokens) == (whole.loss, whole.tokens, whole.label_tokens)

@@ -89,6 +89,25 @@ def test_what_is_read_and_what_is_learned(
     assert not list(project.rglob("*.safetensors"))
 
 
+def test_packed_segments_apart(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = project / "s.nesy"
+    spec.write_text(
+        SPEC.replace("max_tokens = 48", "max_tokens = 48  options = { packing = true, micro_tokens = 100 }")
+    )
+    assert nesyc(monkeypatch, "show", "batch", "gold", "--json") == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert shown["layout"] == {"packed": True, "micro_tokens": 100} and shown["tokens"]["padding"] == 0
+    places = [(row["micro_batch"], row["row"], row["segment"]) for row in shown["rows"]]
+    assert places == [(1, 1, 1), (1, 1, 2), (2, 1, 1), (2, 1, 2)]
+    for row in shown["rows"]:
+        read, learned = (part["text"] for part in row["parts"])
+        assert read.endswith("Give only the answer.\n") and learned == f"= {row['item'][1:]}.<eos>"
+    assert nesyc(monkeypatch, "show", "batch", "gold") == 0
+    assert "step 1, micro-batch 2, segment 1  .answer of r" in capsys.readouterr().out
+
+
 def test_the_text_escapes_what_steers_a_terminal(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

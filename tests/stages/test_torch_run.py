@@ -54,7 +54,9 @@ def one_run(folder: Path) -> dict[str, Any]:
         results = make_results(ctx, outcome.nodes, "done")
         report = json.loads((ctx.folder("std.final") / "weights" / "report.json").read_text())
         assert [step for step, _ in report["scores"]] == [1, 2]
-        write_results(ctx, outcome.nodes, results)
+        written = write_results(ctx, outcome.nodes, results)
+        decided = {one["what"] for one in json.loads((written / "decisions.json").read_text())["decisions"]}
+        assert {"training nesycd.final, micro-batches", "training nesycd.final, sequences"} <= decided
         check_export(ctx, folder)
     shown = StringIO()
     Console(file=shown, width=120).print(results_tables(results))

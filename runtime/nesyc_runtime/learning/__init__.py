@@ -1,6 +1,6 @@
 """Training: students, rows, batches, losses. What the emitted Lightning modules build on."""
 
-from nesyc_runtime.learning.batches import MicroBatch, StepBatch, Steps, step_batch
+from nesyc_runtime.learning.batches import Layout, MicroBatch, StepBatch, Steps, step_batch
 from nesyc_runtime.learning.divergences import Divergence
 from nesyc_runtime.learning.encoding import EncodedItems, EncodedRow, encode_items
 from nesyc_runtime.learning.finetune import TrainReport, run_finetune
@@ -15,6 +15,7 @@ __all__ = [
     "EncodedItems",
     "EncodedRow",
     "FrozenTeacher",
+    "Layout",
     "MicroBatch",
     "StepBatch",
     "Steps",

@@ -63,6 +63,29 @@ def load_tokenizer(base: Base, project: Project | None) -> Any:
         ) from None
 
 
+def load_outline(base: Base, project: Project | None) -> Any:
+    """The model of a base, its weights left out where they can be: for what its configuration decides."""
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    if base.kind == "scratch":
+        with torch.device("meta"):
+            return scratch(base.architecture)[0]
+    if base.kind == "gguf":
+        return load_base(base, project)[0]
+    options = {"revision": base.revision} if base.kind == "hf" else {"local_files_only": True}
+    name = str(base.name) if base.kind == "hf" else str(_local_folder(base, project))
+    try:
+        config = AutoConfig.from_pretrained(name, trust_remote_code=False, **options)
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except (OSError, ValueError, ImportError) as error:
+        raise UserError(
+            f"the model {base_label(base)} could not be loaded: {_first_line(error)}",
+            "without network, download the model once (`hf download`)",
+        ) from None
+
+
 def base_label(base: Base) -> str:
     """How a base is named in saved files: no path of this machine."""
     if base.path is not None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil
 
@@ -15,27 +15,53 @@ from nesyc_runtime.learning.encoding import EncodedRow
 
 IGNORED = -100
 SPLIT_WASTE = 1024  # padding tokens above which a further micro-batch is cheaper than the padding
+MICRO_TOKENS = 16384
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How the rows of a step become tensors: at most `micro_tokens` tokens (one row at least) in a forward pass.
+
+    `packed`: rows one after another without padding. Else padded to the longest, rows of like length together.
+    """
+
+    packed: bool = False
+    micro_tokens: int = MICRO_TOKENS
 
 
 @dataclass(slots=True)
 class MicroBatch:
-    """Right-padded rows: `ids` and `labels` are (rows, length), `weights` (rows, length) float32.
+    """Rows of a step: `ids` and `labels` are (rows, length), `weights` (rows, length) float32.
 
     `labels[r, t]` is the id that position t must predict, -100 on the prompt and padding; `weights[r, t]` is
-    its share of the step's loss. No attention mask: padding stands right of every label, where a causal
-    model does not look, and its own positions have no label. `rows` are what the tensors were made of.
+    its share of the step's loss. Padded to the right there is no attention mask: padding stands right of every label, where
+    a causal model does not look, and its own positions have no label. Packed, there is one row of tensors, in which sequences
+    of the lengths `segments` stand one after another, each with positions from 0 and attention to itself alone. `rows` are
+    what the tensors were made of.
     """
 
     ids: Tensor
     labels: Tensor
     weights: Tensor
     rows: tuple[EncodedRow, ...] = ()
+    segments: tuple[int, ...] | None = None
+
+    @property
+    def places(self) -> Iterator[tuple[EncodedRow, int, int]]:
+        """Each row, the row of the tensors it stands in, and the position it begins at."""
+        start = 0
+        for number, row in enumerate(self.rows):
+            if self.segments is None:
+                yield row, number, 0
+            else:
+                yield row, 0, start
+                start += len(row.ids)
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MicroBatch:
         ids, labels, weights = (
             part.to(device, non_blocking=non_blocking) for part in (self.ids, self.labels, self.weights)
         )
-        return MicroBatch(ids, labels, weights, self.rows)
+        return MicroBatch(ids, labels, weights, self.rows, self.segments)
 
 
 @dataclass(slots=True)
@@ -45,17 +71,19 @@ class StepBatch:
     micro_batches: list[MicroBatch]
     tokens: int
     label_tokens: int
+    layout: Layout = Layout()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> StepBatch:
         moved = [micro.to(device, non_blocking) for micro in self.micro_batches]
-        return StepBatch(moved, self.tokens, self.label_tokens)
+        return StepBatch(moved, self.tokens, self.label_tokens, self.layout)
 
 
 class Steps(Dataset[StepBatch]):
     """The optimizer steps of a whole training run, each made when it is asked for.
 
     Every epoch visits each item once, in an order fixed by (`seed`, epoch). `batch` counts items: an item
-    brings a row for each training task. `epochs` may be fractional; at least one step is taken.
+    brings a row for each training task. `epochs` may be fractional; at least one step is taken. `layout` may be changed
+    at any time: it bears on how fast a step is and what memory it takes, not on its loss.
     """
 
     def __init__(
@@ -67,10 +95,11 @@ class Steps(Dataset[StepBatch]):
         epochs: float,
         pad_id: int,
         seed: int,
-        micro_tokens: int,
+        micro_tokens: int | None = None,
     ) -> None:
         self.items, self.task_weights = items, task_weights
-        self.batch, self.pad_id, self.seed, self.micro_tokens = batch, pad_id, seed, micro_tokens
+        self.batch, self.pad_id, self.seed = batch, pad_id, seed
+        self.layout = Layout(micro_tokens=micro_tokens or MICRO_TOKENS)
         self.steps_per_epoch = ceil(len(items) / batch)
         self.steps = max(1, round(epochs * self.steps_per_epoch))
         self.done = 0
@@ -80,12 +109,14 @@ class Steps(Dataset[StepBatch]):
         return self.steps
 
     def __getitem__(self, step: int) -> StepBatch:
+        return step_batch(self.rows(step), self.task_weights, self.pad_id, self.layout)
+
+    def rows(self, step: int) -> list[EncodedRow]:
         if not 0 <= step < self.steps:
             raise IndexError(step)
         epoch, place = divmod(step, self.steps_per_epoch)
         chosen = self.order(epoch)[place * self.batch : (place + 1) * self.batch]
-        rows = [row for index in chosen.tolist() for row in self.items[index]]
-        return step_batch(rows, self.task_weights, self.pad_id, self.micro_tokens)
+        return [row for index in chosen.tolist() for row in self.items[index]]
 
     def order(self, epoch: int) -> Tensor:
         if self._order is None or self._order[0] != epoch:
@@ -99,7 +130,7 @@ class Steps(Dataset[StepBatch]):
 
 
 def step_batch(
-    rows: Sequence[EncodedRow], task_weights: Mapping[str, float], pad_id: int, micro_tokens: int
+    rows: Sequence[EncodedRow], task_weights: Mapping[str, float], pad_id: int, layout: Layout
 ) -> StepBatch:
     """The rows of a step as micro-batches.
 
@@ -110,16 +141,19 @@ def step_batch(
     for row in rows:
         counts[row.training_task] += row.label_tokens
     shares = {task: task_weights[task] / count for task, count in counts.items()}
-    pieces = micro_batch_plan([len(row.ids) for row in rows], micro_tokens)
-    micro_batches = [_micro_batch([rows[i] for i in piece], shares, pad_id) for piece in pieces]
-    return StepBatch(micro_batches, sum(len(row.ids) for row in rows), counts.total())
+    plan = pack_plan if layout.packed else micro_batch_plan
+    pieces = plan([len(row.ids) for row in rows], layout.micro_tokens)
+    micro_batches = [
+        _micro_batch([rows[i] for i in piece], shares, pad_id, layout.packed) for piece in pieces
+    ]
+    return StepBatch(micro_batches, sum(len(row.ids) for row in rows), counts.total(), layout)
 
 
 def micro_batch_plan(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:
     """Rows grouped by length, longest first: at most `micro_tokens` with padding (one row at least), little waste."""
     pieces: list[list[int]] = []
     longest = waste = 0
-    for index in sorted(range(len(lengths)), key=lambda i: (-lengths[i], i)):
+    for index in _longest_first(lengths):
         full = bool(pieces) and (len(pieces[-1]) + 1) * longest > micro_tokens
         waste += longest - lengths[index]
         if not pieces or full or waste > SPLIT_WASTE:
@@ -129,14 +163,44 @@ def micro_batch_plan(lengths: Sequence[int], micro_tokens: int) -> list[list[int
     return pieces
 
 
-def _micro_batch(rows: Sequence[EncodedRow], shares: Mapping[str, float], pad_id: int) -> MicroBatch:
-    length = max(len(row.ids) for row in rows)
-    ids = torch.full((len(rows), length), pad_id)
-    labels = torch.full((len(rows), length), IGNORED)
-    weights = torch.zeros(len(rows), length)
-    for r, row in enumerate(rows):
-        end, start = len(row.ids), row.prompt_length
-        ids[r, :end] = torch.tensor(row.ids)
-        labels[r, start - 1 : end - 1] = ids[r, start:end]
-        weights[r, start - 1 : end - 1] = shares[row.training_task]
-    return MicroBatch(ids, labels, weights, tuple(rows))
+def pack_plan(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:
+    """Rows in packs of at most `micro_tokens` (one row at least), as few as may be and about equally full.
+
+    The longest row goes first into the pack with most room (Graham 1969, longest processing time).
+    """
+    packs: list[list[int]] = [[] for _ in range(max(1, ceil(sum(lengths) / micro_tokens)))]
+    used = [0] * len(packs)
+    for index in _longest_first(lengths):
+        emptiest = min(range(len(packs)), key=used.__getitem__)
+        if packs[emptiest] and used[emptiest] + lengths[index] > micro_tokens:
+            emptiest = len(packs)
+            packs.append([])
+            used.append(0)
+        packs[emptiest].append(index)
+        used[emptiest] += lengths[index]
+    return [pack for pack in packs if pack]
+
+
+def _longest_first(lengths: Sequence[int]) -> list[int]:
+    return sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
+
+
+def _micro_batch(
+    rows: Sequence[EncodedRow], shares: Mapping[str, float], pad_id: int, packed: bool
+) -> MicroBatch:
+    lengths = tuple(len(row.ids) for row in rows)
+    shape = (1, sum(lengths)) if packed else (len(rows), max(lengths))
+    micro = MicroBatch(
+        torch.full(shape, pad_id),
+        torch.full(shape, IGNORED),
+        torch.zeros(shape),
+        tuple(rows),
+        lengths if packed else None,
+    )
+    for row, r, begin in micro.places:
+        start, end = begin + row.prompt_length, begin + len(row.ids)
+        micro.ids[r, begin:end] = torch.tensor(row.ids)
+        # the last prompt token predicts the first of the response; the last of a sequence predicts nothing
+        micro.labels[r, start - 1 : end - 1] = micro.ids[r, start:end]
+        micro.weights[r, start - 1 : end - 1] = shares[row.training_task]
+    return micro

@@ -1,7 +1,7 @@
 """A training that can be cut off at any step and go on as if it never was.
 
 One safetensors file holds all that the next step depends on: trained parameters, AdamW's moments, the
-random state, the number of steps taken. Batches need none of it: `Steps` makes any step from its number alone.
+random state, the number of steps taken, how steps are cut. Batches need none of it: `Steps` makes any step from its number alone.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from nesyc_runtime.learning.history import History
+from nesyc_runtime.learning.layouts import Arrangement
 
 VERSION = 2
 SHARE = 0.05  # of the time since the last checkpoint that writing one may take
@@ -29,10 +30,11 @@ MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """The state after `step` optimizer steps; `history` is what `History.state` gave."""
+    """The state after `step` optimizer steps; `history` and `arrangement` are what their `state` gave."""
 
     step: int
     history: Mapping[str, Any]
+    arrangement: Mapping[str, Any]
     tensors: Mapping[str, Tensor]
 
 
@@ -47,7 +49,7 @@ def read_checkpoint(file: Path, model: torch.nn.Module) -> Checkpoint | None:
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
-    return Checkpoint(about["step"], about["history"], tensors) if fits else None
+    return Checkpoint(about["step"], about["history"], about["arrangement"], tensors) if fits else None
 
 
 def restore_parameters(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
@@ -68,16 +70,12 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
         file: Path,
         checkpoint: Checkpoint | None,
         history: History,
+        arrangement: Arrangement,
         every: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.file, self.checkpoint, self.history, self.every, self.clock = (
-            file,
-            checkpoint,
-            history,
-            every,
-            clock,
-        )
+        self.file, self.checkpoint, self.every, self.clock = file, checkpoint, every, clock
+        self.history, self.arrangement = history, arrangement
         self._due = clock() + every
         self._random: Tensor | None = None
 
@@ -115,7 +113,12 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
             tensors[f"parameter.{name}"] = parameter.detach().contiguous()
             for key in MOMENTS:
                 tensors[f"{key}.{name}"] = optimizer.state[parameter][key].contiguous()
-        about = {"v": VERSION, "step": self.history.step, "history": self.history.state()}
+        about = {
+            "v": VERSION,
+            "step": self.history.step,
+            "history": self.history.state(),
+            "arrangement": self.arrangement.state(),
+        }
         part = self.file.with_suffix(".part")
         save_file(tensors, part, {"training": json.dumps(about)})
         with part.open("rb") as written:

@@ -16,9 +16,16 @@ import torch
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.loaded import LoadedStudent
-from nesyc_runtime.learning.checkpoints import Checkpoints, read_checkpoint, restore_parameters
+from nesyc_runtime.learning.checkpoints import (
+    Checkpoint,
+    Checkpoints,
+    read_checkpoint,
+    restore_parameters,
+)
 from nesyc_runtime.learning.encoding import EncodedItems, encode_items
 from nesyc_runtime.learning.history import History, Progress
+from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
+from nesyc_runtime.learning.memory import SmallerBatches
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.selection import Selection
@@ -36,7 +43,8 @@ class TrainReport:
 
     `loss` holds (step, loss) pairs, at most CURVE_POINTS; `scores` (steps taken, share of right answers) pairs where the
     stage selects on a split: the weights are those of the first of the highest; `tokens` counts prompt and response tokens seen,
-    padding apart; `truncated` counts the pairs that lost knowledge, prompt or response; `seconds` is training alone.
+    padding apart; `truncated` counts the pairs that lost knowledge, prompt or response; `seconds` is training alone;
+    `decisions` are those the runtime made about it.
     """
 
     stage: str
@@ -51,6 +59,7 @@ class TrainReport:
     trainable: int = 0
     parameters: int = 0
     seconds: float = 0.0
+    decisions: Sequence[Decision] = field(default_factory=tuple)
 
 
 def run_finetune(
@@ -70,12 +79,14 @@ def run_finetune(
     checkpoint_every: float = 30.0,
     tracking: Tracking | None = None,
     score: Callable[[LoadedStudent], float] | None = None,
+    warn: Callable[[str], None] | None = None,
 ) -> TrainReport:
     """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
 
     `start_from` holds the weights of an earlier finetune stage, `teacher` gives the probabilities that the stage's loss
     compares with. `progress` is called with the finished share
-    and {"step", "steps", "loss", "tokens_per_second"}. The same seed, data and machine give the same weights,
+    and {"step", "steps", "loss", "tokens_per_second"}, `warn` with a sentence where memory ran out and a step was cut
+    smaller. The same seed, data and machine give the same weights,
     also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
     about every `checkpoint_every` seconds and gone when the weights are saved. `tracking` says where curves go while it runs.
     `score` says how good a student is: the weights of the epoch with the highest score are saved (`select`).
@@ -98,13 +109,25 @@ def run_finetune(
             more["teacher"] = load_teacher(stage, teacher, loaded.tokenizer, device)
         training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
         resume = out_dir.parent / f".{out_dir.name}.checkpoint"
+        checkpoint = read_checkpoint(resume, loaded.model)
+        teaching = more.get("teacher")
+        models = [loaded.model, *([teaching.model] if teaching is not None else ())]
+        before = checkpoint.arrangement if checkpoint is not None else None
+        arrangement = arranged(data.steps, models, module.OPTIONS, device, before)
         history = History(len(data.steps), progress)
         best = out_dir.parent / f".{out_dir.name}.best"
         selection = score and Selection(best, partial(score, loaded), data.steps.steps_per_epoch, history)
-        _fit(training, data, device, history, resume, checkpoint_every, tracking, selection)
+        callbacks = [
+            history,
+            *([selection] if selection is not None else []),
+            *([Tracked(tracking, history)] if tracking is not None else []),
+            Checkpoints(resume, checkpoint, history, arrangement, checkpoint_every),
+            SmallerBatches(arrangement, history, warn),
+        ]
+        _fit(training, data, device, history, resume, checkpoint, callbacks, tracking)
         if selection is not None:
             selection.take_best(training.model)
-    report = _report(stage, items, data, history, loaded.model)
+    report = _report(stage, items, arrangement, history, loaded.model)
     save_student(loaded, out_dir, {"report.json": asdict(report)})
     resume.unlink(missing_ok=True)
     best.unlink(missing_ok=True)
@@ -130,11 +153,10 @@ def _fit(
     device: str,
     history: History,
     resume: Path,
-    every: float,
+    checkpoint: Checkpoint | None,
+    callbacks: list[Any],
     tracking: Tracking | None,
-    selection: Selection | None,
 ) -> None:
-    checkpoint = read_checkpoint(resume, training.model)
     if checkpoint is not None:
         history.restore(checkpoint.history)
         restore_parameters(training.model, checkpoint)
@@ -152,12 +174,7 @@ def _fit(
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            callbacks=[
-                history,
-                *([selection] if selection is not None else []),
-                *([Tracked(tracking, history)] if tracking is not None else []),
-                Checkpoints(resume, checkpoint, history, every),
-            ],
+            callbacks=callbacks,
         )
         try:
             trainer.fit(training, datamodule=data)
@@ -166,7 +183,7 @@ def _fit(
 
 
 def _report(
-    stage: config.FinetuneStage, items: EncodedItems, data: Any, history: History, model: Any
+    stage: config.FinetuneStage, items: EncodedItems, arrangement: Arrangement, history: History, model: Any
 ) -> TrainReport:
     stride = max(1, -(-len(history.losses) // CURVE_POINTS))
     last = len(history.losses) - 1
@@ -178,7 +195,7 @@ def _report(
         stage=stage.id,
         items=len(items.items),
         rows=items.rows,
-        steps=len(data.steps),
+        steps=len(arrangement.steps),
         tokens=history.tokens,
         label_tokens=history.label_tokens,
         truncated=dict(items.cut),
@@ -187,4 +204,5 @@ def _report(
         trainable=sum(p.numel() for p in parameters if p.requires_grad),
         parameters=sum(p.numel() for p in parameters),
         seconds=history.seconds,
+        decisions=tuple(arrangement.decisions),
     )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from nesyc_runtime.learning.segments import causal_model, segment_inputs
 
 LOGITS = 2**24  # values of one chunk's logits: 64 MiB in float32
 SMALLEST = 16  # positions of a chunk, however large the vocabulary
@@ -49,13 +51,17 @@ class Head:
         return logits
 
 
-def last_states(model: Any, ids: Tensor, wanted: Tensor) -> tuple[Tensor, Head]:
+def last_states(
+    model: Any, ids: Tensor, wanted: Tensor, segments: Sequence[int] | None = None
+) -> tuple[Tensor, Head]:
     """The last hidden states at the `wanted` positions, (positions, width), and the head over them.
 
-    `ids` and `wanted` are (rows, length). `model` may be wrapped by an adapter.
+    `ids` and `wanted` are (rows, length); `segments` are the lengths of the sequences packed in the only row, read apart by
+    a model that `attend_in_segments` has prepared. `model` may be wrapped by an adapter.
     """
-    causal = model.get_base_model() if hasattr(model, "peft_config") else model
-    states = causal.base_model(input_ids=ids, use_cache=False).last_hidden_state  # (rows, length, width)
+    causal = causal_model(model)
+    packed = segment_inputs(segments, ids.device) if segments is not None else {}
+    states = causal.base_model(input_ids=ids, use_cache=False, **packed).last_hidden_state
     return states[wanted], Head(causal)
 
 

@@ -21,7 +21,7 @@ def token_loss(model: Any, micro: MicroBatch) -> Tensor:
     """
     labelled = micro.labels != IGNORED  # (rows, length)
     labels, weights = micro.labels[labelled], micro.weights[labelled]
-    states, head = last_states(model, micro.ids, labelled)
+    states, head = last_states(model, micro.ids, labelled, micro.segments)
     return chunked_loss(states, head, lambda logits, part: _entropy(logits, labels[part], weights[part]))
 
 
@@ -37,9 +37,9 @@ def distil_loss(
         return token_loss(model, micro)
     labelled = micro.labels != IGNORED
     labels, weights = micro.labels[labelled], micro.weights[labelled]
-    states, head = last_states(model, micro.ids, labelled)
+    states, head = last_states(model, micro.ids, labelled, micro.segments)
     with torch.no_grad():
-        known, teacher_head = last_states(teacher.model, micro.ids, labelled)
+        known, teacher_head = last_states(teacher.model, micro.ids, labelled, micro.segments)
     shared = min(head.vocabulary, teacher_head.vocabulary)
 
     def loss(logits: Tensor, part: slice) -> Tensor:

@@ -18,17 +18,31 @@ from nesyc_runtime.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
-    """`clip` is the greatest norm of the gradient (0: none), `micro_tokens` the tokens of one forward pass at most."""
+    """`clip` is the greatest norm of the gradient (0: none), `micro_tokens` the tokens of one forward pass at most.
+
+    `packing`: sequences one after another without padding. What is None is decided when the training starts.
+    """
 
     weight_decay: float = 0.0
     beta1: float = 0.9
     beta2: float = 0.999
     eps: float = 1e-8
     clip: float = 1.0
-    micro_tokens: int = 16384
+    micro_tokens: int | None = None
+    packing: bool | None = None
 
     def __post_init__(self) -> None:
+        if not (self.packing is None or isinstance(self.packing, bool)):
+            raise UserError(f"options: packing = {self.packing!r}: true or false is meant")
+        if self.micro_tokens is not None and (
+            not isinstance(self.micro_tokens, int) or self.micro_tokens < 1
+        ):
+            raise UserError(
+                f"options: micro_tokens = {self.micro_tokens!r}: a whole number from 1 up is meant"
+            )
         for name, value in asdict(self).items():
+            if name == "packing" or value is None:
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 raise UserError(f"options: {name} = {value!r}: a number from 0 up is meant")
         if self.beta1 >= 1 or self.beta2 >= 1:

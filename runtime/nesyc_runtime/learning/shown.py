@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -13,46 +13,46 @@ from nesyc_runtime.learning.encoding import EncodedRow
 
 @dataclass(frozen=True, slots=True)
 class ShownRow:
-    """One row of a micro-batch (both numbered from 1).
+    """One row of a micro-batch (both numbered from 1); packed, a segment of its only row.
 
     `parts` are (learned, text) in order; `weight` is a learned token's share of the step's loss.
     """
 
     micro_batch: int
     row: int
+    segment: int | None
     of: EncodedRow
-    parts: tuple[tuple[bool, str], ...]
-    read: int
-    learned: int
-    padding: int
-    weight: float
+    parts: tuple[tuple[bool, str], ...] = ()
+    read: int = 0
+    learned: int = 0
+    padding: int = 0
+    weight: float = 0.0
 
 
 def shown_rows(step: StepBatch, tokenizer: Any) -> Iterator[ShownRow]:
     """Every row of a step in the order it is trained on."""
     for number, micro in enumerate(step.micro_batches, 1):
-        for row, of in enumerate(micro.rows):
-            yield _shown(number, row, of, micro, tokenizer)
+        for order, (of, row, begin) in enumerate(micro.places, 1):
+            segment = order if micro.segments is not None else None
+            yield _shown(ShownRow(number, row + 1, segment, of), begin, micro, tokenizer)
 
 
-def _shown(number: int, row: int, of: EncodedRow, micro: MicroBatch, tokenizer: Any) -> ShownRow:
-    length = len(of.ids)
-    ids = micro.ids[row, :length].tolist()
-    # the position before a token carries its label: the first token of a row is never learned
-    learned = [False, *(micro.labels[row, : length - 1] != IGNORED).tolist()]
+def _shown(empty: ShownRow, begin: int, micro: MicroBatch, tokenizer: Any) -> ShownRow:
+    row, end = empty.row - 1, begin + len(empty.of.ids)
+    ids = micro.ids[row, begin:end].tolist()
+    # the position before a token carries its label: the first token of a sequence is never learned
+    learned = [False, *(micro.labels[row, begin : end - 1] != IGNORED).tolist()]
     parts = tuple(
         (wanted, _text(tokenizer, [id_ for _, id_ in some]))
         for wanted, some in groupby(zip(learned, ids, strict=True), key=lambda pair: pair[0])
     )
-    return ShownRow(
-        number,
-        row + 1,
-        of,
-        parts,
-        read=length - sum(learned),
+    return replace(
+        empty,
+        parts=parts,
+        read=len(ids) - sum(learned),
         learned=sum(learned),
-        padding=micro.ids.shape[1] - length,
-        weight=float(micro.weights[row].max()),
+        padding=micro.ids.shape[1] - len(ids) if micro.segments is None else 0,
+        weight=float(micro.weights[row, begin:end].max()),
     )
 
 

@@ -17,10 +17,19 @@ if TYPE_CHECKING:
 
 
 class TorchLearner:
-    """Keeps the student asked last in memory. Torch loads when a student is first needed."""
+    """Keeps the student asked last in memory. Torch loads when a student is first needed.
 
-    def __init__(self, build: Build, project: Project, device: str = "cpu") -> None:
-        self._build, self._project, self._device = build, project, device
+    `warn` gets a sentence where a training has to go another way than it was set out on.
+    """
+
+    def __init__(
+        self,
+        build: Build,
+        project: Project,
+        device: str = "cpu",
+        warn: Callable[[str], None] | None = None,
+    ) -> None:
+        self._build, self._project, self._device, self._warn = build, project, device, warn
         self._loaded: tuple[tuple[str, Path | None], LoadedStudent] | None = None
 
     def train(
@@ -63,6 +72,7 @@ class TorchLearner:
                 settings={"run": run, "seed": seed, **_settings(stage)},
             ),
             score=None if score is None else lambda loaded: score(partial(_greedy, loaded)),
+            warn=self._warn,
         )
 
     def _teacher(self, stage: config.FinetuneStage) -> config.Teacher | None:

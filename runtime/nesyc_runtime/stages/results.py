@@ -93,7 +93,7 @@ def decisions(ctx: Context) -> dict[str, Any]:
         {"what": f"kb {kb}, rules derived by", "choice": engine, "why": why}
         for kb, engine, why in ctx.knowledge.engines()
     ]
-    return {"v": 1, "run": ctx.run, "decisions": [*made, *_gates(ctx), *ctx.decisions]}
+    return {"v": 1, "run": ctx.run, "decisions": [*made, *_gates(ctx), *_trainings(ctx), *ctx.decisions]}
 
 
 def _gates(ctx: Context) -> list[dict[str, Any]]:
@@ -106,6 +106,17 @@ def _gates(ctx: Context) -> list[dict[str, Any]]:
             choice = f"the KB is asked below confidence {tuned['gate']:.6g}"
             why = f"the least threshold by which most of {tuned['tuned']} is right"
             found.append({"what": f"gate of {node}", "choice": choice, "why": why})
+    return found
+
+
+def _trainings(ctx: Context) -> list[dict[str, Any]]:
+    """What was decided while students were trained: how their sequences were laid out, and what memory allowed."""
+    found = []
+    for node, done in ctx.done.items():
+        file = done.folder / WEIGHTS / "report.json"
+        report = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
+        for decision in report.get("decisions", ()):
+            found.append({**decision, "what": f"training {node}, {decision['what']}"})
     return found
 
 

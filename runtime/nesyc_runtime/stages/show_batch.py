@@ -41,6 +41,7 @@ def show_batch(ctx: Context, name: str, *, steps: int, limit: int) -> dict[str, 
         "items": len(data.steps.items),
         "batch": stage.batch,
         "steps": {"shown": shown, "total": total},
+        "layout": {"packed": data.steps.layout.packed, "micro_tokens": data.steps.layout.micro_tokens},
         "cut": cut,
         "tokens": {what: sum(row["tokens"][what] for row in rows) for what in ("read", "learned", "padding")},
         "rows": kept,
@@ -96,9 +97,10 @@ def _find(ctx: Context, node: Node, reader: config.FinetuneStage) -> None:
 def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str, int]]:
     """The data module of the stage's training, the tokenizer, and how many rows lost which part."""
     from nesyc_runtime.inference.formats import prompt_format
-    from nesyc_runtime.learning.bases import load_tokenizer
+    from nesyc_runtime.learning.bases import load_outline, load_tokenizer
     from nesyc_runtime.learning.encoding import encode_items
     from nesyc_runtime.learning.finetune import import_module
+    from nesyc_runtime.learning.layouts import choose_layout
     from nesyc_runtime.learning.rows import TrainingRow
 
     lessons = lessons_of(ctx, stage, training_examples(ctx, stage))
@@ -117,6 +119,8 @@ def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str
     items = encode_items(ctx.task(stage.task), rows, stage.tasks, template, student.max_tokens)
     module = import_module(ctx.build.train_module(stage))
     data = module.Examples(items, pad_id=template.pad_id, seed=stage.seed)
+    outline = load_outline(student.base, ctx.project)
+    data.steps.layout, _ = choose_layout(data.steps, outline.config, module.OPTIONS)
     return data, tokenizer, dict(items.cut)
 
 
@@ -133,6 +137,7 @@ def _row(step: int, row: ShownRow) -> dict[str, Any]:
         "step": step,
         "micro_batch": row.micro_batch,
         "row": row.row,
+        "segment": row.segment,
         "item": row.of.item,
         "task": row.of.training_task,
         "cut": list(row.of.cut),

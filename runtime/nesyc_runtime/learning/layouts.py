@@ -1,0 +1,145 @@
+"""How a training's rows are laid out, decided from its data, its model and the machine, each decision with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import torch
+
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.batches import MICRO_TOKENS, Layout, Steps, micro_batch_plan
+from nesyc_runtime.learning.optimizers import TrainOptions
+from nesyc_runtime.learning.segments import attend_in_segments, cannot_pack, causal_model, reads_apart
+
+PAYS = 0.05  # share of padding above which packing is faster: each packed sequence costs attention calls of its own
+ACTIVATIONS = 2**31  # bytes of activations, about, that one forward pass may hold on a CPU: more is no faster
+GPU_SHARE = 0.4  # of a GPU's free memory that they may hold
+LEAST = 256  # tokens of a micro-batch below which its matrices are too thin to be fast
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What the runtime decided about a training, as it stands in `runs/ID/decisions.json`."""
+
+    what: str
+    choice: str
+    why: str
+
+
+@dataclass
+class Arrangement:
+    """The steps of a training, and what was decided about their layout so far."""
+
+    steps: Steps
+    decisions: list[Decision] = field(default_factory=list)
+
+    def state(self) -> dict[str, Any]:
+        """What a later process needs to cut the steps as this one did, as JSON values."""
+        decisions = [asdict(decision) for decision in self.decisions]
+        return {"layout": asdict(self.steps.layout), "decisions": decisions}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        self.steps.layout = Layout(**state["layout"])
+        self.decisions = [Decision(**decision) for decision in state["decisions"]]
+
+
+def arranged(
+    steps: Steps,
+    models: Sequence[Any],
+    options: TrainOptions,
+    device: str,
+    before: Mapping[str, Any] | None,
+) -> Arrangement:
+    """The steps laid out for these models, the student first; as `before`, an arrangement's state, where there is one."""
+    arrangement = Arrangement(steps)
+    if before is not None:
+        arrangement.restore(before)
+    else:
+        student, *others = (model.config for model in models)
+        teacher = others[0] if others else None
+        steps.layout, arrangement.decisions = choose_layout(
+            steps, student, options, teacher=teacher, device=device
+        )
+    steps.layout, instead = prepare(steps.layout, models, options)
+    replaced = {decision.what for decision in instead}
+    kept = [decision for decision in arrangement.decisions if decision.what not in replaced]
+    arrangement.decisions = [*kept, *instead]
+    return arrangement
+
+
+def choose_layout(
+    steps: Steps, config: Any, options: TrainOptions, *, teacher: Any = None, device: str = "cpu"
+) -> tuple[Layout, list[Decision]]:
+    """The layout for a student of this configuration (and one of a teacher that reads the same rows)."""
+    micro_tokens, why = _micro_tokens(config, options, device)
+    cut = Decision("micro-batches", f"at most {micro_tokens} tokens", why)
+    packed, why = _packed(steps, micro_tokens, config, options.packing, teacher)
+    choice = "packed, attention inside each alone" if packed else "padded, those of like length together"
+    return Layout(packed, micro_tokens), [cut, Decision("sequences", choice, why)]
+
+
+def prepare(layout: Layout, models: Sequence[Any], options: TrainOptions) -> tuple[Layout, list[Decision]]:
+    """Make the models ready for a layout; where one turns out not to read packed sequences apart, it is the padded one.
+
+    Raises `UserError` where the spec asks for packing then.
+    """
+    if not layout.packed:
+        return layout, []
+    before = [causal_model(model).config._attn_implementation for model in models]
+    for model in models:
+        attend_in_segments(model)
+    if all(reads_apart(model) for model in models):
+        return layout, []
+    for model, attention in zip(models, before, strict=True):
+        causal_model(model).set_attn_implementation(attention)
+    why = "tried on a few tokens, the model did not keep packed sequences apart"
+    if options.packing:
+        raise UserError(f"options: packing = true: {why}", "leave `packing` out")
+    choice = "padded, those of like length together"
+    return replace(layout, packed=False), [Decision("sequences", choice, why)]
+
+
+def padding_share(steps: Steps, micro_tokens: int) -> float:
+    """The share of padding among all tokens of the first epoch, were its rows padded."""
+    tokens = padded = 0
+    for step in range(min(steps.steps, steps.steps_per_epoch)):
+        lengths = [len(row.ids) for row in steps.rows(step)]
+        tokens += sum(lengths)
+        for piece in micro_batch_plan(lengths, micro_tokens):
+            padded += len(piece) * max(lengths[index] for index in piece)
+    return 1 - tokens / padded
+
+
+def _packed(
+    steps: Steps, micro_tokens: int, config: Any, asked: bool | None, teacher: Any
+) -> tuple[bool, str]:
+    longest = max(len(row.ids) for item in steps.items for row in item)
+    refused = cannot_pack(config, longest)
+    if refused is None and teacher is not None and (why := cannot_pack(teacher, longest)):
+        refused = f"the teacher's {why}"
+    if asked and refused is not None:
+        raise UserError(f"options: packing = true: {refused}", "leave `packing` out")
+    share = padding_share(steps, micro_tokens)
+    measured = f"{share:.1%} of the tokens are padding"
+    if asked is not None:
+        return asked, f"asked for by the spec; padded, {measured}"
+    if refused is not None:
+        return False, f"{refused}; {measured}"
+    if share < PAYS:
+        return False, f"{measured}, which costs less than packing"
+    return True, f"padded, {measured}"
+
+
+def _micro_tokens(config: Any, options: TrainOptions, device: str) -> tuple[int, str]:
+    if options.micro_tokens is not None:
+        return options.micro_tokens, "asked for by the spec"
+    width, layers = getattr(config, "hidden_size", None), getattr(config, "num_hidden_layers", None)
+    if not width or not layers:
+        return MICRO_TOKENS, "the size of the model's activations is not known"
+    # counted: about 18 states and 5 inner states of the feed-forward layer are held for each token and layer, float32
+    each = 4 * layers * (18 * width + 5 * (getattr(config, "intermediate_size", None) or 4 * width))
+    room = int(GPU_SHARE * torch.cuda.mem_get_info()[0]) if device.startswith("cuda") else ACTIVATIONS
+    tokens = max(LEAST, min(MICRO_TOKENS, room // each // LEAST * LEAST))
+    return tokens, f"their activations take about {tokens * each / 2**30:.2g} GiB"

@@ -1,0 +1,108 @@
+"""Out of memory: a training goes on with smaller micro-batches, from the state before the step that did not fit."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.batches import Layout, StepBatch
+from nesyc_runtime.learning.history import History
+from nesyc_runtime.learning.layouts import Arrangement, Decision
+
+# What PyTorch says where the machine's own memory is used up; on a GPU it raises OutOfMemoryError.
+HOST_MESSAGES = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
+
+
+def out_of_memory(error: BaseException) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in HOST_MESSAGES)
+
+
+class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
+    """Takes a step that does not fit again, its micro-batches cut in half: the step's rows, and so its loss, stay.
+
+    Nothing has changed when a micro-batch does not fit: weights change at the end of a step, gradients are cleared at its
+    beginning, and the random state is put back. `tell` gets a sentence each time.
+    """
+
+    def __init__(
+        self, arrangement: Arrangement, history: History, tell: Callable[[str], None] | None
+    ) -> None:
+        self.arrangement, self.history, self.tell = arrangement, history, tell
+        self._updating = False
+
+    def on_train_start(self, trainer: Any, pl_module: Any) -> None:
+        trainer.optimizers[0].register_step_pre_hook(self._update_begins)
+        take = pl_module.training_step
+        pl_module.training_step = lambda batch, batch_idx: self._step(take, pl_module, batch, batch_idx)
+
+    def on_train_end(self, trainer: Any, pl_module: Any) -> None:
+        pl_module.__dict__.pop("training_step", None)
+
+    def _update_begins(self, *_: Any) -> None:
+        self._updating = True
+
+    def _step(self, take: Callable[..., Any], pl_module: Any, batch: StepBatch, batch_idx: int) -> Any:
+        steps = self.arrangement.steps
+        while True:
+            if batch.layout != steps.layout:  # made before the layout changed
+                batch = steps[self.history.step].to(pl_module.device)
+            random, self._updating = _random_state(), False
+            try:
+                return take(batch, batch_idx)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                if self._updating:
+                    raise UserError(
+                        f"out of memory while the weights were changed, at step {self.history.step + 1}",
+                        "train an adapter, or take a smaller student",
+                    ) from None
+            # here the error and the tensors its frames held are gone
+            _free()
+            _restore(random)
+            self._shrink(batch)
+
+    def _shrink(self, batch: StepBatch) -> None:
+        steps, step = self.arrangement.steps, self.history.step + 1
+        largest = max(micro.ids.numel() for micro in batch.micro_batches)
+        if all(len(micro.rows) == 1 for micro in batch.micro_batches):
+            raise UserError(
+                f"out of memory at step {step}, with one sequence of {largest} tokens at a time",
+                "lower `max_tokens` of the student, or take a smaller one",
+            )
+        steps.layout = Layout(steps.layout.packed, max(1, largest // 2))
+        self.arrangement.decisions.append(
+            Decision(
+                f"micro-batches from step {step}",
+                f"at most {largest // 2} tokens",
+                f"out of memory with {largest}; the batch of {steps.batch} items stays, in more micro-batches",
+            )
+        )
+        if self.tell is not None:
+            self.tell(
+                f"out of memory at step {step}: goes on with micro-batches of at most {largest // 2} tokens, "
+                f"the batch of {steps.batch} items stays"
+            )
+
+
+def _random_state() -> tuple[torch.Tensor, list[torch.Tensor]]:
+    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
+
+
+def _restore(state: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
+    torch.set_rng_state(state[0])
+    if state[1]:
+        torch.cuda.set_rng_state_all(state[1])
+
+
+def _free() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
