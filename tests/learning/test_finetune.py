@@ -122,9 +122,3 @@ def test_each_silenced_warning_is_still_given(tmp_path: Path, monkeypatch: Any) 
     with pytest.warns(Warning) as caught:
         train(tmp_path / "w")
     assert caught
-
-
-@pytest.mark.parametrize("asked", [{"select": "numbers.dev"}])
-def test_what_it_cannot_do_stops_before_training(asked: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="this version"):
-        train(tmp_path / "w", **asked)
