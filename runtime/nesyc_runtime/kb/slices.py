@@ -78,7 +78,10 @@ def _bring(store: Store, plan: RelationPlan, carried: list[int], row: int) -> bo
     found = store.execute(sql, values).fetchall()
     if len(found) > MOST:
         return False
-    others = ", ".join(map(quote, columns[1:]))
+    # with their types: an index on a column of none is of no use beside a column of numbers
+    described = store.connection.execute(f"PRAGMA table_info({rows})").fetchall()
+    types = {name: kind for _, name, kind, *_ in described}
+    others = ", ".join(f"{quote(column)} {types[column]}" for column in columns[1:])
     store.connection.execute(f"CREATE TEMP TABLE {rows} (_row INTEGER PRIMARY KEY, {others})")
     marks = ", ".join("?" * len(columns))
     store.connection.executemany(f"INSERT INTO temp.{rows} VALUES ({marks})", found)

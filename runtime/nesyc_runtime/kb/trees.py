@@ -20,7 +20,7 @@ STEPS = 200_000  # partial trees looked at before the search gives up
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """A proof: for a derived fact the instance used and a tree for each of its facts."""
+    """A proof: for a derived fact the instance used and a tree for each of its facts. Equal parts of trees are one object."""
 
     fact: FactId
     support: Support | None
@@ -54,6 +54,15 @@ class _Chosen:
     before: _Chosen | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Step:
+    """A rule instance as the search takes it: its derived facts, the last first, and what its best proof costs."""
+
+    support: Support
+    inner: tuple[FactId, ...]
+    cost: Cost
+
+
 class Trees:
     """Enumerates the proof trees of facts of one store."""
 
@@ -61,6 +70,9 @@ class Trees:
         self._graph = graph
         self._least = graph.store.program.semantics == "max_min"
         self._best = Best(graph)
+        self._steps: dict[FactId, tuple[_Step, ...]] = {}
+        self._leaves: dict[FactId, Tree] = {}
+        self._made: dict[tuple[int, ...], Tree] = {}  # by the ids of the instance and of the parts
         self.gave_up = False
 
     def of(self, goal: FactId) -> Iterator[Tree]:
@@ -78,39 +90,57 @@ class Trees:
                 return
             cost, _, todo, chosen = heapq.heappop(heap)
             if todo is None:
-                yield _whole(self._graph, chosen)
+                yield self._whole(chosen)
                 continue
             lowest = min(todo.fact[1], todo.above.lowest) if todo.above is not None else todo.fact[1]
             above = _Above(todo.fact, todo.above, lowest)
-            for support in reversed(self._graph.supports(todo.fact)):
-                inner = [fact for fact in support.facts if self._graph.derived(fact)]
-                if any(_stands_above(fact, above) for fact in inner):
+            for step in self._steps_to(todo.fact):
+                if any(_stands_above(fact, above) for fact in step.inner):
                     continue
                 rest = todo.rest
-                for fact in reversed(inner):
+                for fact in step.inner:
                     rest = _Open(fact, above, rest)
-                advanced = self._advanced(cost, todo.fact, support)
-                heapq.heappush(heap, (advanced, next(ticket), rest, _Chosen(todo.fact, support, chosen)))
+                advanced = self._advanced(cost, todo.fact, step.cost)
+                heapq.heappush(heap, (advanced, next(ticket), rest, _Chosen(todo.fact, step.support, chosen)))
         self.gave_up = bool(heap)
 
-    def _advanced(self, cost: Cost, fact: FactId, support: Support) -> Cost:
-        """The cost of a partial tree once `fact` is proved by `support`."""
-        own, nodes = self._best.through(support)
+    def _steps_to(self, fact: FactId) -> tuple[_Step, ...]:
+        found = self._steps.get(fact)
+        if found is None:
+            derived, through = self._graph.derived, self._best.through
+            found = self._steps[fact] = tuple(
+                _Step(one, tuple(f for f in reversed(one.facts) if derived(f)), through(one))
+                for one in reversed(self._graph.supports(fact))
+            )
+        return found
+
+    def _advanced(self, cost: Cost, fact: FactId, own: Cost) -> Cost:
+        """The cost of a partial tree once `fact` is proved by an instance whose best proof costs `own`."""
         known, before = self._best.cost(fact)
-        value = max(cost[0], own) if self._least else (rough(cost[0] * own / known) if known else 0.0)
-        return value, cost[1] - before + nodes
+        value = max(cost[0], own[0]) if self._least else (rough(cost[0] * own[0] / known) if known else 0.0)
+        return value, cost[1] - before + own[1]
 
+    def _whole(self, chosen: _Chosen | None) -> Tree:
+        """The tree of what was chosen. Backwards, a fact comes after all below it, so its parts were made last."""
+        derived = self._graph.derived
+        open_: list[Tree] = []
+        while chosen is not None:
+            support = chosen.support
+            parts = tuple(open_.pop() if derived(fact) else self._leaf(fact) for fact in support.facts)
+            key = (id(support), *map(id, parts))
+            tree = self._made.get(key)
+            if tree is None:
+                tree = self._made[key] = Tree(chosen.fact, support, parts)
+            open_.append(tree)
+            chosen = chosen.before
+        (tree,) = open_
+        return tree
 
-def _whole(graph: Graph, chosen: _Chosen | None) -> Tree:
-    """The tree of what was chosen. Backwards, a fact comes after all below it, so its parts were made last."""
-    made: list[Tree] = []
-    while chosen is not None:
-        facts = chosen.support.facts
-        parts = tuple(made.pop() if graph.derived(fact) else Tree(fact, None, ()) for fact in facts)
-        made.append(Tree(chosen.fact, chosen.support, parts))
-        chosen = chosen.before
-    (tree,) = made
-    return tree
+    def _leaf(self, fact: FactId) -> Tree:
+        found = self._leaves.get(fact)
+        if found is None:
+            found = self._leaves[fact] = Tree(fact, None, ())
+        return found
 
 
 def _stands_above(fact: FactId, above: _Above | None) -> bool:

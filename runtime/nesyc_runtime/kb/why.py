@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain, islice
 from math import prod
 from typing import Any
 
-from nesyc_runtime import config
 from nesyc_runtime.kb.best import rough
-from nesyc_runtime.kb.graph import FactId, Graph, Support, literal_at, sentence, term_value
+from nesyc_runtime.kb.graph import FactId, Graph, sentence
 from nesyc_runtime.kb.lookups import add_lookups
+from nesyc_runtime.kb.nodes import Node, Nodes, span
 from nesyc_runtime.kb.slices import slice_below
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.trees import Tree, Trees
 
-Node = dict[str, Any]
 Order = tuple[float, int, str, tuple[str, ...]]
 
 
@@ -47,12 +46,13 @@ def _explained(graph: Graph, fact: FactId, limit: int) -> dict[str, Any]:
     proofs, truncated = ranked_proofs(graph, fact, limit)
     known = graph.fact(fact)
     wins = graph.wins(fact)
+    nodes = Nodes(graph)
     answer: dict[str, Any] = {
         "v": 1,
         "fact": known.to_json(),
         "holds": wins,
         "conf": known.conf if wins else None,
-        "proofs": [{"value": value, "tree": tree_node(graph, tree)} for value, tree in proofs],
+        "proofs": [{"value": value, "tree": nodes.of(tree)} for value, tree in proofs],
         "truncated": truncated,
     }
     rivals = [graph.fact(rival) for rival in graph.rivals(fact)]
@@ -70,10 +70,11 @@ def ranked_proofs(graph: Graph, fact: FactId, limit: int) -> tuple[list[tuple[fl
     found = trees.of(fact)
     listed = list(islice(found, limit)) if limit else list(found)
     more = trees.gave_up or (bool(limit) and next(found, None) is not None)
-    graph.read(one.fact for tree in listed for one in _walk(tree))
+    graph.read(one.fact for one in _parts(listed))
     valued = [(proof_value(graph, tree), tree) for tree in listed]
     if len(valued) > 1:
-        valued.sort(key=lambda one: _order(graph, *one))
+        instances: dict[int, object] = {}
+        valued.sort(key=lambda one: _order(graph, one[0], one[1], instances))
     return valued, more
 
 
@@ -109,6 +110,18 @@ def _walk(tree: Tree) -> Iterator[Tree]:
         stack.extend(one.parts)
 
 
+def _parts(trees: Iterable[Tree]) -> Iterator[Tree]:
+    """The trees and all their parts, each once."""
+    stack = list(trees)
+    seen = set()
+    while stack:
+        one = stack.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            stack.extend(one.parts)
+
+
 def _leaves(graph: Graph, tree: Tree) -> dict[object, float]:
     leaves: dict[object, float] = {}
     for one in _walk(tree):
@@ -119,96 +132,20 @@ def _leaves(graph: Graph, tree: Tree) -> dict[object, float]:
     return leaves
 
 
-def _order(graph: Graph, value: float, tree: Tree) -> Order:
+def _order(graph: Graph, value: float, tree: Tree, instances: dict[int, object]) -> Order:
+    """What a proof is ranked by; `instances` keeps, by its id, what makes a support the instance that it is."""
+    facts, supports = [], []
+    for one in _walk(tree):
+        if one.support is None:
+            facts.append(one.fact)
+        else:
+            supports.append(one.support)
+    for support in supports:
+        if id(support) not in instances:
+            instances[id(support)] = support.leaf
+    leaves = len(set(facts)) + len({instances[id(support)] for support in supports})
     rule = tree.support.rule if tree.support is not None else ""
-    facts = sorted(graph.written(one.fact) for one in _walk(tree) if one.support is None)
-    return -rough(value), len(_leaves(graph, tree)), rule, tuple(facts)
-
-
-def tree_node(graph: Graph, tree: Tree) -> Node:
-    """A tree as a NODE of the contracts; made from the leaves up, however deep it is."""
-    order = list(_walk(tree))
-    made: dict[int, tuple[Node, float]] = {}
-    for one in reversed(order):
-        parts = [made.pop(id(part)) for part in one.parts]
-        made[id(one)] = _node(graph, one, parts)
-    return made[id(tree)][0]
-
-
-def _node(graph: Graph, tree: Tree, parts: Sequence[tuple[Node, float]]) -> tuple[Node, float]:
-    known = graph.fact(tree.fact)
-    if tree.support is None:
-        return {
-            "kind": "fact", "fact": known.to_json(), "conf": known.conf, "rule": None, "span": None,
-            "origin": known.origin, "children": [],
-        }, known.conf  # fmt: skip
-    rule = graph.rules[tree.support.rule]
-    values = [tree.support.weight, *(value for _, value in parts)]
-    value = {"boolean": 1.0, "max_min": min(values)}.get(graph.store.program.semantics, prod(values))
-    node = {
-        "kind": "rule",
-        "fact": known.to_json(),
-        "conf": value,
-        "rule": rule.name,
-        "span": span(rule.location),
-        "origin": {"by": rule.origin, "source": f"{rule.location.file}:{rule.location.line}"},
-        "children": children(graph, rule.body, tree.support, [node for node, _ in parts]),
-        "weight": tree.support.weight,
-    }
-    return node, value
-
-
-def children(
-    graph: Graph, body: Sequence[config.BodyLiteral], support: Support, parts: Sequence[Node]
-) -> list[Node]:
-    """A NODE for each literal of the body, in the order written."""
-    by_path = {atom.path: node for atom, node in zip(support.variant.atoms, parts, strict=True)}
-    bindings = graph.bindings(support) if len(by_path) < len(support.variant.literals) else {}
-    return [
-        by_path[path] if path in by_path else _test_node(literal_at(body, path), bindings)
-        for path in support.variant.literals
-    ]
-
-
-def _test_node(literal: config.BodyLiteral, bindings: Mapping[str, Any]) -> Node:
-    """A literal that is no positive atom: that nothing matches, a number over a set, a comparison."""
-    fact = None
-    kind = "compare"
-    if isinstance(literal, config.AtomLiteral):
-        kind = "absent"
-        args = [term_value(term, bindings) for term in literal.terms]
-        fact = {"relation": literal.relation, "args": args, "text": None}
-    elif isinstance(literal, config.AggregateLiteral):
-        kind = "aggregate"
-    named = {name: value for name, value in bindings.items() if name in _named(literal)}
-    return {
-        "kind": kind, "fact": fact, "conf": 1.0, "rule": None, "span": span(literal.location), "origin": None,
-        "children": [], "literal": literal.text, "bindings": named,
-    }  # fmt: skip
-
-
-def _named(literal: config.BodyLiteral | config.Term) -> set[str]:
-    """The variables a literal mentions."""
-    match literal:
-        case config.Var():
-            return {literal.name} if literal.name else set()
-        case config.Apply():
-            return set().union(*map(_named, literal.arguments))
-        case config.AtomLiteral():
-            return set().union(*map(_named, literal.terms))
-        case config.CompareLiteral():
-            return _named(literal.left) | _named(literal.right)
-        case config.KnownLiteral():
-            return {literal.variable}
-        case config.AggregateLiteral():
-            return {*literal.groups, *_named(literal.result)}
-        case _:
-            return set()
-
-
-def span(location: config.Location) -> dict[str, Any]:
-    """The SPAN of the contracts."""
-    return location.model_dump()
+    return -rough(value), leaves, rule, tuple(sorted(map(graph.written, facts)))
 
 
 def violations(store: Store, *, limit: int = 100) -> list[dict[str, Any]]:
@@ -240,7 +177,7 @@ def _broken_constraints(graph: Graph) -> Iterator[dict[str, Any]]:
                 "conf": conf,
                 "bindings": {n: v for n, v in graph.bindings(support).items() if " " not in n},
                 "facts": [graph.fact(fact).to_json() for fact in support.facts],
-                "proof": children(graph, constraint.body, support, parts),
+                "proof": Nodes(graph).children(constraint.body, support, parts),
             }
 
 
@@ -261,4 +198,4 @@ def _broken_uniques(graph: Graph) -> Iterator[dict[str, Any]]:
 
 def _best_node(graph: Graph, fact: FactId) -> Node:
     proofs, _ = ranked_proofs(graph, fact, 1)
-    return tree_node(graph, proofs[0][1])
+    return Nodes(graph).of(proofs[0][1])
