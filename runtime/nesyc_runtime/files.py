@@ -27,11 +27,16 @@ def write_atomic(path: Path, text: str) -> None:
 
     A new file has the permissions the user's umask gives, one that is there keeps its own.
     """
+    write_atomic_bytes(path, text.encode("utf-8", "replace"))
+
+
+def write_atomic_bytes(path: Path, content: bytes) -> None:
+    """As `write_atomic`, bytes as they are."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         with temporary.open("wb") as file:
-            file.write(text.encode("utf-8", "replace"))
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileNotFoundError):

@@ -25,6 +25,7 @@ from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import shown
 
 if TYPE_CHECKING:
+    from nesyc_runtime.kb.near import NearIndex
     from nesyc_runtime.kb.store import Stamp
     from nesyc_runtime.kb.vectors import Embedder, VectorIndex
 
@@ -116,7 +117,8 @@ class Retriever:
         return Ranking(targets, WordIndex([Words(self._store, one) for one in indexed]), None)
 
     def _by_meaning(self, target: config.NearestTarget) -> Ranking:
-        from nesyc_runtime.kb.vectors import VectorIndex, embedded_by
+        from nesyc_runtime.kb.near import vector_search
+        from nesyc_runtime.kb.vectors import embedded_by
 
         if self._embedder is None:
             raise UserError(
@@ -125,7 +127,7 @@ class Retriever:
                 f"search by words:  search = fulltext({target.relation}.COLUMN)",
             )
         name, _ = embedded_by(self._store, target)
-        return Ranking([target], None, VectorIndex(self._store, target, self._embedder(name)))
+        return Ranking([target], None, vector_search(self._store, target, self._embedder(name)))
 
     def _allowed(
         self, ranking: Ranking, blocks: Iterator[list[Hit]], held_out: frozenset[str]
@@ -168,7 +170,7 @@ class Ranking:
         self,
         targets: Sequence[config.FullTextTarget | config.NearestTarget],
         words: WordIndex | None,
-        vectors: VectorIndex | None,
+        vectors: VectorIndex | NearIndex | None,
     ) -> None:
         self.targets = targets
         self._words = words

@@ -124,20 +124,13 @@ class VectorIndex:
         for number, (row, blob) in enumerate(found):
             self._rows[number] = row
             self._units[number] = np.frombuffer(blob, dtype="<f4")
-        _normalize(self._units)
+        normalize(self._units)
 
     def search_many(self, questions: Sequence[str], depth: int) -> list[Iterator[list[Hit]]]:
         """For each question blocks of (0, row, cosine), the best first; the first of at least `depth` rows."""
-        import numpy as np
-
         if not len(self._rows) or not questions:
             return [iter(()) for _ in questions]
-        # one by one: in a batch a vector's last digits depend on what else is in it
-        made = [
-            _vectors(self._store, self._target, self._embedder, [one], question=True) for one in questions
-        ]
-        asked = np.concatenate(made).astype(np.float32)
-        _normalize(asked)
+        asked = asked_for(self._store, self._target, self._embedder, questions)
         found: list[Iterator[list[Hit]]] = []
         for start in range(0, len(asked), ASKED):
             part = asked[start : start + ASKED]
@@ -161,17 +154,39 @@ class VectorIndex:
             yield self._exact(rest, unit)
 
     def _exact(self, places: Any, unit: Any) -> list[Hit]:
-        """In double precision: the scores of a batch of questions depend on its size in their last digits."""
-        import numpy as np
-
-        scores = np.round(
-            (self._units[places].astype(np.float64) * unit.astype(np.float64)).sum(axis=1), DIGITS
-        )
-        hits = [(0, int(row), float(score)) for row, score in zip(self._rows[places], scores, strict=True)]
-        return sorted(hits, key=lambda hit: (-hit[2], hit[1]))
+        return exact_hits(self._rows[places], self._units[places], unit)
 
 
-def _normalize(vectors: Matrix) -> None:
+def asked_for(
+    store: Store, target: config.NearestTarget, embedder: Embedder, questions: Sequence[str]
+) -> Matrix:
+    """The questions as vectors of length 1, one by one: in a batch a vector's last digits depend on what else is in it."""
+    import numpy as np
+
+    made = [_vectors(store, target, embedder, [one], question=True) for one in questions]
+    asked = np.concatenate(made).astype(np.float32)
+    normalize(asked)
+    return asked
+
+
+def exact_hits(rows: Any, units: Any, unit: Any) -> list[Hit]:
+    """(0, row, cosine), the best first, ties by row.
+
+    In double precision: the scores of a batch of questions depend on its size in their last digits.
+    """
+    import numpy as np
+
+    scores = np.round((units.astype(np.float64) * unit.astype(np.float64)).sum(axis=1), DIGITS)
+    hits = [(0, int(row), float(score)) for row, score in zip(rows, scores, strict=True)]
+    return sorted(hits, key=lambda hit: (-hit[2], hit[1]))
+
+
+def vector_column(store: Store, target: config.NearestTarget) -> ColumnPlan:
+    """The column that a search by meaning compares."""
+    return _column(store.relation(target.relation), target.column)
+
+
+def normalize(vectors: Matrix) -> None:
     """Give every vector the length 1 in place; the zero vector stays."""
     import numpy as np
 
