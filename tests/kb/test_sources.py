@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import sqlite3
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.sources.pulled import pulled
 from nesyc_runtime.kb.store import open_store
 from nesyc_runtime.kb.sync import sync_source
 
@@ -76,7 +78,7 @@ ex:ann ex:knows ex:bob, [ ex:age 41 ] ; ex:sure true ; ex:weight 1.5e0 .
 """
 
 
-def test_turtle_is_read_whole(tmp_path: Path) -> None:
+def test_turtle_comes_as_its_parser_reads_it(tmp_path: Path) -> None:
     file = tmp_path / "f.ttl"
     file.write_text(TTL, encoding="utf-8")
     found = rows(file, "triples", *THREE, syntax="turtle", base="http://ex.org/")
@@ -204,3 +206,27 @@ def test_columns_have_other_names_in_a_file(tmp_path: Path, format: str) -> None
     assert rows(file, format, ("a", TEXT), ("n", INT), called={"a": "src"}) == [("x", 1)]
     with pytest.raises(UserError, match="E0505: column `from`"):
         rows(file, format, ("a", TEXT), ("n", INT), called={"a": "from"})
+
+
+def test_what_a_callback_gets_comes_as_a_stream() -> None:
+    given: list[int] = []
+
+    def push(put: Any, end: int = 25_000, error: Exception | None = None) -> None:
+        for number in range(end):
+            given.append(number)
+            put(number)
+        if error is not None:
+            raise error
+
+    assert list(pulled(push)) == list(range(25_000))
+    given.clear()
+    stream = pulled(push)
+    assert [next(stream) for _ in range(3)] == [0, 1, 2]
+    threads = threading.active_count()
+    stream.close()  # type: ignore[attr-defined]
+    assert threading.active_count() == threads - 1 and len(given) < 10_000, "it ends where nobody listens"
+    found = []
+    with pytest.raises(ValueError, match="broken"):
+        for number in pulled(lambda put: push(put, 1500, ValueError("broken"))):
+            found.append(number)
+    assert found == list(range(1500)), "what came before the mistake"

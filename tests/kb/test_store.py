@@ -128,3 +128,13 @@ def test_two_processes_at_once_end_with_one_right_store(tmp_path: Path) -> None:
     with open_kb(closure(60), path) as store, open_kb(closure(60)) as fresh:
         assert derived(store, closure(60)) == derived(fresh, closure(60))
         assert not evaluate(store).ran
+
+
+def test_a_load_that_fails_leaves_the_cache_as_it_was(tmp_path: Path) -> None:
+    with open_kb(closure(5), tmp_path / "kb.db") as store:
+        size = "PRAGMA cache_size"
+        before = store.execute(size).fetchone()
+        with pytest.raises(KeyboardInterrupt), store.loading():
+            assert abs(store.execute(size).fetchone()[0]) < abs(before[0]), "it is written once"
+            raise KeyboardInterrupt
+        assert store.execute(size).fetchone() == before

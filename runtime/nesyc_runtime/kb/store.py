@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from nesyc_runtime.kb.duck import Duck
 
 BUSY_SECONDS = 60.0
+CACHE, LOADING = 65_536, 16_384  # KiB of pages kept in memory, and of what is written once and read in order
 KNOWN = 200_000  # texts whose ids are kept at hand; loading a large file stays flat in memory
 
 
@@ -197,6 +198,15 @@ class Store:
                 self._change = None
 
     @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Many rows that are written once: a small cache is as quick, and memory stays flat whatever their number."""
+        self.connection.execute(f"PRAGMA cache_size = -{LOADING}")
+        try:
+            yield
+        finally:
+            self.connection.execute(f"PRAGMA cache_size = -{CACHE}")
+
+    @contextmanager
     def reading(self) -> Iterator[None]:
         """Several reads of one state, whatever other processes write meanwhile."""
         if self._depth or self.connection.in_transaction:
@@ -321,7 +331,7 @@ def _connect(path: Path | None) -> sqlite3.Connection:
         add_functions(connection)
         if path is not None:
             connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA cache_size = -65536")
+        connection.execute(f"PRAGMA cache_size = -{CACHE}")
         # what outgrows its cache goes to a file, so that a load of any size needs the same memory
         connection.execute("PRAGMA temp_store = FILE")
         connection.execute("PRAGMA temp.cache_size = -32768")

@@ -47,7 +47,7 @@ def sync_source(store: Store, paths: Mapping[int, Path] | None = None, rejects: 
     )
     if store.state("source") == wanted:
         return False
-    with store.changing("source", "follow the text"):
+    with store.loading(), store.changing("source", "follow the text"):
         changed = _recap(store)
         left_out: dict[str, Any] = {}
         for relation in store.program.relations:

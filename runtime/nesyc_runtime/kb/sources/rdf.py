@@ -1,4 +1,4 @@
-"""Triples: tab-separated lines, N-Triples a line at a time, Turtle as a whole.
+"""Triples: tab-separated lines and N-Triples a line at a time, Turtle as its parser hands triples over.
 
 What an IRI becomes: under `base`, what follows it, percent signs decoded; under a prefix, `name:rest`; else itself. A
 literal becomes its text, which the column's type then reads. A blank node is `_:` and its name in N-Triples, its
@@ -13,6 +13,7 @@ from urllib.parse import unquote
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
+from nesyc_runtime.kb.sources.pulled import pulled
 from nesyc_runtime.kb.sources.source import Bad, Found, Source
 
 if TYPE_CHECKING:
@@ -123,20 +124,28 @@ class _Names(dict[str, Any]):
 
 
 def _turtle(source: Source) -> Iterator[tuple[int, Triple]]:
-    """Numbered in the order of the file."""
+    """Numbered in the order of the file; of the triples a few thousand are held, of the file all its text."""
     try:
         from rdflib import BNode, Graph
     except ImportError:
         raise _needs_rdflib(source) from None
-    found: list[Triple] = []
 
-    class Listed(Graph):
-        def add(self, triple: Any) -> Listed:
-            found.append(triple)
-            return self
+    def parse(put: Callable[[Triple], None]) -> None:
+        class Passed(Graph):
+            def add(self, triple: Any) -> Passed:
+                put(triple)
+                return self
 
+        Passed().parse(source.path, format="turtle")
+
+    names: dict[Any, Any] = {}
     try:
-        Listed().parse(source.path, format="turtle")
+        for number, triple in enumerate(pulled(parse), 1):
+            named = (
+                names.setdefault(node, BNode(str(len(names) + 1))) if isinstance(node, BNode) else node
+                for node in triple
+            )
+            yield number, tuple(named)
     except Exception as error:  # rdflib raises whatever its parser meets in a malformed file
         if isinstance(error, (OSError, UnicodeDecodeError)):
             raise
@@ -144,13 +153,6 @@ def _turtle(source: Source) -> Iterator[tuple[int, Triple]]:
         place = source.place(line + 1) if isinstance(line, int) else source.shown
         reason = printable(" ".join(str(getattr(error, "_why", error)).split()), 100)
         raise UserError(f"{place}: not Turtle: {reason}", "mend the file") from None
-    names: dict[Any, Any] = {}
-    for number, triple in enumerate(found, 1):
-        named = (
-            names.setdefault(node, BNode(str(len(names) + 1))) if isinstance(node, BNode) else node
-            for node in triple
-        )
-        yield number, tuple(named)
 
 
 def _needs_rdflib(source: Source) -> UserError:
