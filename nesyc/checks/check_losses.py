@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from nesyc.checks.kinds import Bound, Symbol
+from nesyc.checks.kinds import POISON, Bound, Symbol
 from nesyc.checks.pipelines import StageInfo
 from nesyc.checks.tables import Tables
 from nesyc.checks.tokenizers import tokenizer_of
@@ -81,7 +81,10 @@ def _check_teacher(
                 "take a local teacher, `hf(...)`, or a server that stores the likeliest tokens: `top_logprobs = 20`"
             ),
         )
-    elif found.apart and found.fallback is None:
+        return
+    if endpoint.name != "hf" and found.bound is not None:
+        yield from _check_told(found.bound, teacher, declared)
+    if found.apart and found.fallback is None:
         student = _student(tables, stage)
         related = (
             (declared, Related(student.span, f"`{student.id}` is declared here")) if student else (declared,)
@@ -97,6 +100,20 @@ def _check_teacher(
                 f"train on its text instead:  {found.kind}(teacher = {teacher.id}, fallback = .cross_entropy)"
             ),
         )
+
+
+def _check_told(loss: Bound, teacher: Symbol, declared: Related) -> Iterator[Diagnostic]:
+    """What a server has told when it answered cannot be asked of it anew."""
+    if loss["temperature"] not in (None, POISON) and loss["temperature"] != 1:
+        message = f"`{teacher.id}` tells its probabilities at temperature 1"
+        help_ = Help("leave `temperature` out")
+        span = loss.span_of("temperature")
+        yield Diagnostic("E0308", message, span, "another temperature", (declared,), help=help_)
+    if loss["on_policy"] not in (None, POISON, 0):
+        message = f"`{teacher.id}` tells of its own answers only, not of what the student writes"
+        help_ = Help("leave `on_policy` out, or take a local teacher, `hf(...)`")
+        span = loss.span_of("on_policy")
+        yield Diagnostic("E0308", message, span, "the student's own", (declared,), help=help_)
 
 
 def _teacher_of_examples(tables: Tables, stage: StageInfo) -> Symbol | None:

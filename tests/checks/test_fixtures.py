@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nesyc.pipeline import Checked, check_spec
+from nesyc.pipeline import check_spec
+from nesyc.workspace import Checked
 
 FIXTURES = Path(__file__).parent / "fixtures"
 SPECS = sorted(FIXTURES.glob("*.nesy"))

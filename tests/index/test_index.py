@@ -8,7 +8,8 @@ import pytest
 
 from nesyc.index import Index, SymbolId, build_index
 from nesyc.parsing.lexer import tokenize
-from nesyc.pipeline import Checked, check_spec
+from nesyc.pipeline import check_spec
+from nesyc.workspace import Checked
 
 ROOT = Path(__file__).resolve().parents[2]
 KINSHIP = ROOT / "tests" / "samples" / "kinship" / "kinship.nesy"

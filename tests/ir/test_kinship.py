@@ -10,7 +10,8 @@ import pytest
 
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
-from nesyc.pipeline import Checked, check_spec
+from nesyc.pipeline import check_spec
+from nesyc.workspace import Checked
 
 SAMPLE = Path(__file__).parents[1] / "samples" / "kinship" / "kinship.nesy"
 GOLDEN = Path(__file__).parents[1] / "golden" / "ir" / "kinship.json"

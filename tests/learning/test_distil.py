@@ -100,5 +100,5 @@ def test_the_fallback_is_plain_training(tmp_path: Path) -> None:
 
 
 def test_a_teacher_without_probabilities(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="big is none"):
+    with pytest.raises(UserError, match="big gives text alone"):
         train(tmp_path / "w", teacher(config.ProgramEndpoint(target="a:b")), loss="kl", distil=DISTIL)

@@ -9,7 +9,8 @@ import pytest
 from nesyc.emit.plan import stage_inputs
 from nesyc.ir import nodes
 from nesyc.parsing.paths import shipped_specs
-from nesyc.pipeline import Checked, check_spec
+from nesyc.pipeline import check_spec
+from nesyc.workspace import Checked
 
 METHODS = ("ft", "kaft", "std_cot", "mt_cot", "step_by_step", "kard", "cascod", "nesycd")
 WORLD = """

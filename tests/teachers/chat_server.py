@@ -80,11 +80,15 @@ def chat(text: str | None, finish: str = "stop", likely: int | None = None) -> d
     message = {"role": "assistant", "content": text}
     choice: dict[str, Any] = {"message": message, "finish_reason": finish}
     if likely and text:
-        choice["logprobs"] = {"content": [likeliest(character, likely) for character in text]}
+        choice["logprobs"] = {"content": positions(text, likely)}
     return {
         "choices": [choice],
         "usage": {"prompt_tokens": 10, "completion_tokens": 5},
     }
+
+
+def positions(text: str, count: int) -> list[dict[str, Any]]:
+    return [likeliest(character, count) for character in text]
 
 
 def likeliest(character: str, count: int) -> dict[str, Any]:

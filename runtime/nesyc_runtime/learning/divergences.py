@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+IMPOSSIBLE = -1e4  # the log-probability of what cannot be: finite, so that 0 times it is 0
+
 Kind = Literal["kl", "reverse_kl", "jsd", "tvd"]
 
 
@@ -37,6 +39,22 @@ class Divergence:
         t = torch.log_softmax(teacher / self.temperature, dim=-1)
         if self.top_k is not None and self.top_k < t.shape[-1]:
             s, t = _with_tail(s, t, self.top_k)
+        return self._between(s, t)
+
+    def over_top(self, student: Tensor, top: Tensor, log_p: Tensor) -> Tensor:
+        """As above, of a teacher known by its likeliest tokens, at temperature 1.
+
+        `student` holds logits (positions, vocabulary), `top` ids (positions, k), the likeliest first and -1 where there is
+        none, `log_p` their log-probabilities. All other tokens together are one more, for both.
+        """
+        k = min(self.top_k or top.shape[-1], top.shape[-1])
+        top, log_p = top[:, :k], log_p[:, :k]
+        absent = top < 0
+        s = torch.log_softmax(student, dim=-1).gather(-1, top.clamp_min(0)).masked_fill(absent, IMPOSSIBLE)
+        t = log_p.masked_fill(absent, IMPOSSIBLE)
+        return self._between(torch.cat([s, _rest(s)], -1), torch.cat([t, _rest(t)], -1))
+
+    def _between(self, s: Tensor, t: Tensor) -> Tensor:
         match self.kind:
             case "kl":
                 return _kl(t, s) * self.temperature**2

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from nesyc_runtime.config import Task, TrainingTask
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.formats import PromptFormat
 from nesyc_runtime.inference.prompts import READ_KNOWLEDGE
 from nesyc_runtime.learning.rows import Pair, TrainingRow, training_pair, training_pairs
+from nesyc_runtime.learning.stored import Targets
 
 
 @dataclass(frozen=True, slots=True)
 class EncodedRow:
     """Ids of prompt and response; the first `prompt_length` carry no loss.
 
-    `item` is the example's id, `cut` names what was cut from it: `knowledge`, `prompt`, `response`.
+    `item` is the example's id, `cut` names what was cut from it: `knowledge`, `prompt`, `response`. `targets` are what a
+    teacher told of its label tokens.
     """
 
     training_task: TrainingTask
@@ -25,6 +27,7 @@ class EncodedRow:
     prompt_length: int
     item: str = ""
     cut: tuple[str, ...] = ()
+    targets: Targets | None = field(default=None, compare=False)
 
     @property
     def label_tokens(self) -> int:

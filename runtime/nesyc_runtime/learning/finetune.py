@@ -29,8 +29,9 @@ from nesyc_runtime.learning.memory import SmallerBatches
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.selection import Selection
+from nesyc_runtime.learning.stored import StoredTeacher
 from nesyc_runtime.learning.students import load_student, save_student
-from nesyc_runtime.learning.teachers import load_teacher
+from nesyc_runtime.learning.teachers import FrozenTeacher, load_teacher, told_targets
 from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_of
 from nesyc_runtime.project import Project
 
@@ -103,15 +104,16 @@ def run_finetune(
             student, weights=start_from, seed=seed, project=project, trainable=True, device=device
         )
         items = encode_items(task, examples, stage.tasks, loaded.template, student.max_tokens)
-        data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
         more: dict[str, Any] = {}
         if stage.distil is not None:
-            more["teacher"] = load_teacher(stage, teacher, loaded.tokenizer, device)
+            teaching, items = _taught(stage, teacher, items, examples, loaded.tokenizer, device)
+            more["teacher"] = teaching
+        data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
         training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
         resume = out_dir.parent / f".{out_dir.name}.checkpoint"
         checkpoint = read_checkpoint(resume, loaded.model)
         teaching = more.get("teacher")
-        models = [loaded.model, *([teaching.model] if teaching is not None else ())]
+        models = [loaded.model, *([teaching.model] if isinstance(teaching, FrozenTeacher) else ())]
         before = checkpoint.arrangement if checkpoint is not None else None
         arrangement = arranged(data.steps, models, module.OPTIONS, device, before)
         history = History(len(data.steps), progress)
@@ -132,6 +134,23 @@ def run_finetune(
     resume.unlink(missing_ok=True)
     best.unlink(missing_ok=True)
     return report
+
+
+def _taught(
+    stage: config.FinetuneStage,
+    teacher: config.Teacher | None,
+    items: EncodedItems,
+    rows: Sequence[TrainingRow],
+    tokenizer: Any,
+    device: str,
+) -> tuple[FrozenTeacher | StoredTeacher | None, EncodedItems]:
+    """What the loss compares with, and the items with what a server told of them."""
+    found = load_teacher(stage, teacher, tokenizer, device)
+    if not isinstance(found, StoredTeacher):
+        return found, items
+    assert teacher is not None
+    told = told_targets(stage, teacher, items, rows, tokenizer)
+    return (None, items) if told is None else (found, told)
 
 
 def import_module(path: Path) -> ModuleType:

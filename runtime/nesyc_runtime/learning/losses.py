@@ -11,6 +11,7 @@ from torch import Tensor
 from nesyc_runtime.learning.batches import IGNORED, MicroBatch
 from nesyc_runtime.learning.divergences import Divergence
 from nesyc_runtime.learning.heads import chunked_loss, last_states
+from nesyc_runtime.learning.stored import StoredTeacher, targets_of
 from nesyc_runtime.learning.teachers import FrozenTeacher
 
 
@@ -26,15 +27,19 @@ def token_loss(model: Any, micro: MicroBatch) -> Tensor:
 
 
 def distil_loss(
-    model: Any, teacher: FrozenTeacher | None, micro: MicroBatch, divergence: Divergence
+    model: Any, teacher: FrozenTeacher | StoredTeacher | None, micro: MicroBatch, divergence: Divergence
 ) -> Tensor:
     """`token_loss` mixed with the divergence from `teacher`, which reads the same tokens; weights as there.
+
+    A `StoredTeacher` has told of some tokens: the others have cross-entropy alone.
 
     Without a teacher (its tokenizer differs and the stage has a fallback) it is `token_loss`. A padded vocabulary
     is cut to the shorter of the two: what stands beyond is no token.
     """
     if teacher is None:
         return token_loss(model, micro)
+    if isinstance(teacher, StoredTeacher):
+        return _stored_loss(model, micro, divergence)
     labelled = micro.labels != IGNORED
     labels, weights = micro.labels[labelled], micro.weights[labelled]
     states, head = last_states(model, micro.ids, labelled, micro.segments)
@@ -49,6 +54,23 @@ def distil_loss(
         if divergence.mix == 1:
             return apart
         return apart + (1 - divergence.mix) * _entropy(logits, labels[part], weights[part])
+
+    return chunked_loss(states, head, loss)
+
+
+def _stored_loss(model: Any, micro: MicroBatch, divergence: Divergence) -> Tensor:
+    labelled = micro.labels != IGNORED
+    labels, weights = micro.labels[labelled], micro.weights[labelled]
+    states, head = last_states(model, micro.ids, labelled, micro.segments)
+    targets = targets_of(micro.rows, micro.ids.device)
+    alone = weights * torch.where(targets.known, 1 - divergence.mix, 1.0)
+
+    def loss(logits: Tensor, part: slice) -> Tensor:
+        known = targets.known[part]
+        apart = divergence.over_top(logits[known], targets.top[part][known], targets.log_p[part][known])
+        return (apart * weights[part][known]).sum() * divergence.mix + _entropy(
+            logits, labels[part], alone[part]
+        )
 
     return chunked_loss(states, head, loss)
 

@@ -10,6 +10,7 @@ from nesyc_runtime.config import Task, TrainingTask
 from nesyc_runtime.inference.answers import split_response
 from nesyc_runtime.inference.prompts import PLAIN, READ_KNOWLEDGE, render_prompt
 from nesyc_runtime.inference.wordings import join_response, state_answer
+from nesyc_runtime.teachers.likely import Likely
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +18,8 @@ class TrainingRow:
     """One example: the item's inputs, the rationale, the answer and what the KB says of it.
 
     `reasoning` may be the teacher's whole response: what follows the answer match is cut off. `answer` is
-    the answer's value as text ("42", "aunt") or the statement of it ("answer: aunt").
+    the answer's value as text ("42", "aunt") or the statement of it ("answer: aunt"). `likely` is what a teacher's server
+    told of the tokens of its response.
     """
 
     id: str
@@ -25,6 +27,7 @@ class TrainingRow:
     reasoning: str
     answer: str
     retrieved: str | None = None
+    likely: Likely | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from nesyc_runtime.inference.answers import parse_answer
 from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.examples import Counts, Example, read_examples, union
 from nesyc_runtime.stages.graph import copy_id
+from nesyc_runtime.stages.likely import LIKELY, read_table
 from nesyc_runtime.stages.ports import Item, Lesson
 from nesyc_runtime.stages.selection import score_of
+from nesyc_runtime.teachers.likely import Likely
 from nesyc_runtime.templates import value_text
 
 WEIGHTS = "weights"
@@ -58,6 +60,7 @@ def lessons_of(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Exa
     task = ctx.task(stage.task)
     items = _items(ctx, stage, examples)
     found = ctx.found(stage.retrieve, items, training=True) if stage.retrieve is not None else None
+    told = told_by_server(ctx, stage)
     return [
         Lesson(
             example.id,
@@ -65,10 +68,36 @@ def lessons_of(ctx: Context, stage: config.FinetuneStage, examples: Sequence[Exa
             rationale,
             answer_text(task, rationale) if rationale else gold_text(task, example.row),
             found[position].text if found is not None else None,
+            told.get((example.id, rationale)),
         )
         for position, (example, item) in enumerate(zip(examples, items, strict=True))
         for rationale in example.rationales or ("",)
     ]
+
+
+def told_by_server(ctx: Context, stage: config.FinetuneStage) -> dict[tuple[str, str], Likely]:
+    """By item and rationale, what the server of the loss's teacher told of the tokens; empty without such a loss."""
+    if stage.distil is None:
+        return {}
+    found: dict[tuple[str, str], Likely] = {}
+    for name in sample_stages(ctx, stage.examples, stage.distil.teacher):
+        found = read_table(ctx.folder(name) / LIKELY) | found
+    return found
+
+
+def sample_stages(ctx: Context, names: Sequence[str], teacher: str) -> list[str]:
+    """The `sample` stages of a teacher that examples come from, also through the errors mined against them."""
+    stages = {stage.id: stage for pipeline in ctx.spec.pipelines for stage in pipeline.stages}
+    found: list[str] = []
+    for name in names:
+        match stages.get(name):
+            case config.SampleStage(teacher=asked) if asked == teacher:
+                found.append(name)
+            case config.MineErrorsStage(against=against):
+                found += sample_stages(ctx, against, teacher)
+            case _:
+                pass
+    return list(dict.fromkeys(found))
 
 
 def gold_text(task: config.Task, row: Mapping[str, Any]) -> str:

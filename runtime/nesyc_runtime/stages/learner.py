@@ -55,7 +55,10 @@ class TorchLearner:
             stage,
             next(student for student in spec.students if student.name == stage.student),
             next(task for task in spec.tasks if task.name == stage.task),
-            [TrainingRow(le.id, le.inputs, le.response, le.answer, le.retrieved) for le in lessons],
+            [
+                TrainingRow(le.id, le.inputs, le.response, le.answer, le.retrieved, le.likely)
+                for le in lessons
+            ],
             self._build.train_module(stage),
             out,
             start_from,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from nesyc_runtime import config
+from nesyc_runtime.teachers.likely import Likely
 
 if TYPE_CHECKING:
     from nesyc_runtime.stages.drawn_from import Sources
@@ -27,13 +28,17 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """One training example: `response` is the teacher's whole text, `answer` the answer's value as text."""
+    """One training example: `response` is the teacher's whole text, `answer` the answer's value as text.
+
+    `likely` is what the teacher's server told of the response's tokens.
+    """
 
     id: str
     inputs: Mapping[str, Any]
     response: str
     answer: str
     retrieved: str | None = None
+    likely: Likely | None = None
 
 
 @dataclass(frozen=True, slots=True)
