@@ -13,7 +13,7 @@ from nesyc.cli.options import JsonOption, OutOption
 
 PLACEHOLDER = "my_project"
 RESERVED = frozenset("and or not true false null".split())
-IGNORED = "# what nesyc makes\n/build/\n/runs/\n/.nesy/\n*.db\n*.db-shm\n*.db-wal\n__pycache__/\n"
+IGNORED = "# what nesyc makes\n/build/\n/runs/\n/.nesy/\n*.db\n*.db-*\n*.db.*\n__pycache__/\n"
 
 
 class Template(StrEnum):

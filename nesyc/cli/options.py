@@ -42,15 +42,26 @@ WhoOption = Annotated[
 
 
 def user_name(given: str | None) -> str:
-    """The name a change goes by: the one given, else the name of the user."""
+    """The name a change goes by: the one given, else the name of the user.
+
+    Raises `typer.BadParameter` (exit 2) for a name that stands for no person in the history.
+    """
     import getpass
 
     if given:
+        if _is_taken(given):
+            raise typer.BadParameter(f"`{given[:40]}` stands for no person in the history: give a name")
         return given
     try:
-        return getpass.getuser()
+        name = getpass.getuser()
+        return f"user {name}" if _is_taken(name) else name
     except (OSError, KeyError):  # a user without a name
         return "person"
+
+
+def _is_taken(name: str) -> bool:
+    """Whether the history says this of what follows the text, of a stage or of another program."""
+    return name in ("source", "nesyc", "outside nesyc") or name.startswith("stage:")
 
 
 def parse_params(items: list[str] | None) -> dict[str, str]:

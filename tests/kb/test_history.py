@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from running import derived
 from samples import INT, NUMBER, TEXT, atom, fact, kb, relation, rule, var
 
+from nesyc.cli.options import user_name
 from nesyc.emit.sql import emit_program
 from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
@@ -277,3 +279,11 @@ def test_any_state_can_be_had_again(steps: list[Any]) -> None:
                 assert content(past) == wanted
         events = store.execute("SELECT name FROM sqlite_master WHERE name LIKE 'nesyc.history.%'").fetchall()
         assert len(events) == 3 * len(tables_of(store.program))
+
+
+def test_nobody_signs_as_the_source_or_a_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    for taken in ("source", "nesyc", "outside nesyc", "stage:p.know"):
+        with pytest.raises(typer.BadParameter, match="no person"):
+            user_name(taken)
+    monkeypatch.setattr("getpass.getuser", lambda: "nesyc")
+    assert user_name(None) == "user nesyc" and user_name("ada") == "ada"

@@ -14,10 +14,11 @@ from nesyc.cli.session import runtime_project
 from nesyc.pipeline import compile_spec
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.decisions import accept
 from nesyc_runtime.kb.entries import write_entries
 from nesyc_runtime.kb.log import read_log
 from nesyc_runtime.kb.open import open_kb
-from nesyc_runtime.kb.past import store_at
+from nesyc_runtime.kb.past import store_at, undo
 from nesyc_runtime.kb.store import Store
 
 SPEC = """nesy 1
@@ -129,3 +130,22 @@ def test_written_rows_that_share_a_new_key_are_refused(project: Path) -> None:
         opened(project, keyed)
     with opened(project, SPEC) as store:
         assert store.execute("SELECT count(*) FROM person").fetchone() == (4,)
+
+
+@pytest.mark.parametrize(
+    "new",
+    [
+        "n: int?, more: text?)",
+        "n: number?)",
+        "n: int?) { key (id), fulltext (body) } relation other(a: text)",
+    ],
+)
+def test_what_was_written_before_a_schema_change_can_be_taken_back(project: Path, new: str) -> None:
+    old = "n: int?) { key (id) }" if "other" in new else "n: int?)"
+    with opened(project, SPEC.replace(old, new)) as store:
+        accept(store, "lesson", [1], who="ada")
+        assert undo(store, 2, who="ada"), "a person's change and the stage's, not that of the schema"
+        assert lessons(store, "id") == []
+        assert store.execute("SELECT count(*) FROM person").fetchone() == (2,)
+        assert [one["who"] for one in read_log(store)["changes"][:2]] == ["ada", "ada"]
+        assert undo(store, who="ada") == []

@@ -18,6 +18,7 @@ from nesyc_runtime.kb.program import Program, RelationPlan
 VERSION = 2  # of these tables and triggers; another number makes them anew
 PREFIX = "nesyc.history."
 OUTSIDE = "outside nesyc"
+SCHEMA = "nesyc"  # who brings the rows in step with a changed schema
 IMPLICIT_TEXTS = ("origin", "status", "owner")
 CLAIM, REJECTED = "nesyc.claim", "nesyc.rejected"
 SIDE_TABLES = {

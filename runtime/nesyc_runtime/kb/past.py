@@ -13,7 +13,16 @@ from typing import Any
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.history import CLAIM, as_json, columns_of, moment, stored_value, tables_of, uninstall
+from nesyc_runtime.kb.history import (
+    CLAIM,
+    SCHEMA,
+    as_json,
+    columns_of,
+    moment,
+    stored_value,
+    tables_of,
+    uninstall,
+)
 from nesyc_runtime.kb.rows import quote
 from nesyc_runtime.kb.store import Store, add_functions
 
@@ -75,15 +84,17 @@ def store_at(store: Store, change: int, *, rules: bool = True) -> Iterator[Store
 
 
 def undo(store: Store, count: int = 1, *, who: str) -> list[int]:
-    """Take back the last `count` changes that are not the source's and not taken back yet; gives their numbers.
+    """Take back the last `count` changes of people and stages that are not taken back yet; gives their numbers.
+
+    What follows the text (facts of the source, the schema) is changed there.
 
     Each is a change of its own, so that nothing is lost by it. Raises `UserError`, nothing taken back, where a later
     change touched the same rows.
     """
     found = store.execute(
-        'SELECT id FROM "nesyc.change" AS c WHERE who <> ? AND undoes IS NULL '
+        'SELECT id FROM "nesyc.change" AS c WHERE who NOT IN (?, ?) AND undoes IS NULL '
         'AND NOT EXISTS (SELECT 1 FROM "nesyc.change" AS u WHERE u.undoes = c.id) ORDER BY id DESC LIMIT ?',
-        (SOURCE, count),
+        (SOURCE, SCHEMA, count),
     ).fetchall()
     changes = [int(row[0]) for row in found]
     with store.writing():
@@ -137,12 +148,30 @@ def _versions(store: Store, condition: str, values: tuple[int, ...]) -> Iterator
 def _is_untouched(store: Store, version: Version) -> bool:
     """Whether the rows stand as the change left them, whatever was done and taken back since."""
     if version.before or version.after:
-        return version.after is None or _current(store, version.table, version.row) == version.after
+        return version.after is None or _same(_current(store, version.table, version.row), version.after)
     later = store.execute(
         'SELECT row, before, min(id) FROM "nesyc.version" WHERE tbl = ? AND row BETWEEN ? AND ? AND id > ? GROUP BY row',
         (version.table, version.row, version.last, version.id),
     ).fetchall()
-    return all(_current(store, version.table, row) == before for row, before, _ in later)
+    return all(_same(_current(store, version.table, row), before) for row, before, _ in later)
+
+
+def _same(now: str | None, then: str | None) -> bool:
+    """Whether a row stands as it was, by the columns of now: a schema that changed since took out, brought or typed some."""
+    if now == then or now is None or then is None:
+        return now == then
+    left, right = json.loads(now), json.loads(then)
+    return all(_equal(value, right.get(column)) for column, value in left.items())
+
+
+def _equal(now: Any, then: Any) -> bool:
+    """Equal as well where a column of whole numbers became one of any, which are written as texts."""
+    if now == then or type(now) is type(then):
+        return bool(now == then)
+    try:
+        return now is not None and then is not None and float(now) == float(then)
+    except (TypeError, ValueError):
+        return False
 
 
 def _current(store: Store, table: str, row: int) -> str | None:

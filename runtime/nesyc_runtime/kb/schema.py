@@ -95,7 +95,7 @@ def _record_and_migrate(
 ) -> set[str]:
     """`_migrate`; rows that go with their table are in the history, where the store has one already."""
     known = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'nesyc.change'").fetchone()
-    change = history.begin(connection, at, "nesyc", "the schema changed") if known else None
+    change = history.begin(connection, at, history.SCHEMA, "the schema changed") if known else None
     made = _migrate(connection, program, {change.table: change for change in changes})
     history.install(connection, program)
     if change is not None:
