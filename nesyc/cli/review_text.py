@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 LONGEST = 5000  # characters of a value
 SHOWN = 5  # facts gained or lost
+HASHES = ("as_of", "answer")  # by which a run sees that a source changed: nothing to read
 DEEPEST = 6  # of a derivation
 
 
@@ -41,7 +42,8 @@ def rule_details(proposal: RuleProposal, effect: Mapping[str, Any]) -> list[str]
 
     lines = [printable(line, LONGEST) for line in proposal.text.splitlines()]
     lines.append(f"stands in {printable(proposal.file, 80)}:{proposal.line}")
-    lines += [f"{name}: {printable(value, 300)}" for name, value in proposal.learned.items()]
+    told = {name: value for name, value in proposal.learned.items() if name not in HASHES}
+    lines += [f"{name}: {printable(value, 300)}" for name, value in told.items()]
     lines += [f"evidence: {printable(line, 300)}" for line in proposal.evidence]
     if proposal.stale:
         lines.append(f"stale, accepted before and in force; {printable(proposal.stale, 300)}")

@@ -15,7 +15,8 @@ from nesyc_runtime.stages.graph import all_stages
 
 ANSWERS = "answers.json"
 GONE = "gone"
-DIGITS = 16
+DIGITS = 16  # of a prompt, where one stands in the source
+TOLD = 8  # of an item or an answer: enough to see that one changed
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,4 +84,4 @@ def text_hash(text: str) -> str:
 
 
 def _hash(value: object) -> str:
-    return digest(value)[:DIGITS]
+    return digest(value)[:TOLD]
