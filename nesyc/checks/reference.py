@@ -44,7 +44,7 @@ GROUPS = {
     "Answer parsers": ("last_match", "first_match", "after_last", "number", "choice", "boxed", "json_field", "rest"),
     "Metrics": ("mean", "sum", "min", "max"),
     "Retrieval": ("hybrid", "fulltext", "nearest", "confidence", "tuned", "tokens"),
-    "Losses": ("kl", "reverse_kl", "jsd", "tvd"),
+    "Losses": ("kl", "reverse_kl", "jsd", "tvd", "ramp"),
     "Answers and evaluations": ("weighted", "contradicts", "bootstrap"),
 }  # fmt: skip
 

@@ -95,7 +95,7 @@ def _divergence(name: str, *more: Parameter) -> Signature:
         P("temperature", POSITIVE, 1.0),
         P("top_k", COUNT, None),
         P("mix", Scalar("number", above=0, maximum=1), 1.0),
-        P("on_policy", SHARE, 0.0),
+        P("on_policy", AnyOf((SHARE, CallOf(("ramp",)))), 0.0),
         P("fallback", Choice(("cross_entropy",)), None),
     )
     return Signature(name, (*more, *parameters), positional=len(more))
@@ -111,6 +111,7 @@ _CALLS = (
     _server("vllm"),
     Signature("recorded", (P("path", FilePath()), P("join", Names()), P("text", Word())), positional=1),
     Signature("program", (P("target", Target()),), positional=1),
+    Signature("ramp", (P("start", SHARE), P("end", SHARE)), positional=2),
     Signature("usd_per_million", (P("input", USD), P("output", USD))),
     Signature(
         "limits",

@@ -136,9 +136,16 @@ def _distil(to: Lowering, stage: StageInfo) -> nodes.Distil | None:
         temperature=given["temperature"],
         top_k=given["top_k"],
         mix=given["mix"],
-        on_policy=given["on_policy"],
+        on_policy=_ramp(given["on_policy"]),
         fallback=given["fallback"],
     )
+
+
+def _ramp(share: Any) -> tuple[float, float]:
+    """A share at the first and at the last step: `ramp(0, 0.5)`, or one that stays."""
+    if isinstance(share, Bound):
+        return float(share.values["start"]), float(share.values["end"])
+    return float(share), float(share)
 
 
 def _defaults(signature: str) -> dict[str, Any]:

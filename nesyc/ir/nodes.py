@@ -678,8 +678,8 @@ class SampleStage:
 class Distil:
     """What a loss over the teacher's probabilities needs: `beta` of `jsd`, `mix` its share beside cross-entropy.
 
-    `top_k` None takes the whole vocabulary; `on_policy` is the share of responses the student wrote itself; `fallback`
-    is trained where teacher and student turn out to have different tokenizers.
+    `top_k` None takes the whole vocabulary; `on_policy` is the share of responses the student writes itself, at the
+    first step and at the last; `fallback` is trained where teacher and student turn out to have different tokenizers.
     """
 
     teacher: str
@@ -687,7 +687,7 @@ class Distil:
     temperature: float
     top_k: int | None
     mix: float
-    on_policy: float
+    on_policy: tuple[float, float]
     fallback: OneOf["cross_entropy"] | None
 
 

@@ -649,8 +649,8 @@ class SampleStage(Model):
 class Distil(Model):
     """What a loss over the teacher's probabilities needs: `beta` of `jsd`, `mix` its share beside cross-entropy.
 
-    `top_k` None takes the whole vocabulary; `on_policy` is the share of responses the student wrote itself; `fallback`
-    is trained where teacher and student turn out to have different tokenizers.
+    `top_k` None takes the whole vocabulary; `on_policy` is the share of responses the student writes itself, at the
+    first step and at the last; `fallback` is trained where teacher and student turn out to have different tokenizers.
     """
 
     teacher: str
@@ -658,7 +658,7 @@ class Distil(Model):
     temperature: float
     top_k: int | None
     mix: float
-    on_policy: float
+    on_policy: tuple[float, float]
     fallback: OneOf["cross_entropy"] | None
 
 

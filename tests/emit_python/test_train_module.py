@@ -40,7 +40,7 @@ STAGES: dict[str, dict[str, Any]] = {
     "distilled": {
         "loss": "jsd",
         "distil": config.Distil(
-            teacher="big", beta=0.25, temperature=2.0, top_k=64, mix=0.75, on_policy=0.0, fallback=None
+            teacher="big", beta=0.25, temperature=2.0, top_k=64, mix=0.75, on_policy=(0.0, 0.0), fallback=None
         ),
     },
 }

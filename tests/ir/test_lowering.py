@@ -260,13 +260,15 @@ def distil_of(folder: Path, loss: str, head: str = HEAD) -> tuple[str, nodes.Dis
 
 
 def test_a_loss_carries_all_its_options(tmp_path: Path) -> None:
-    plain = nodes.Distil("near", None, 1.0, None, 1.0, 0.0, None)
+    plain = nodes.Distil("near", None, 1.0, None, 1.0, (0.0, 0.0), None)
     assert distil_of(tmp_path, "cross_entropy") == ("cross_entropy", None)
     assert distil_of(tmp_path, "kl") == ("kl", plain)
     full = "jsd(0.1, teacher = near, temperature = 2, top_k = 50, mix = 0.7, on_policy = 0.25, fallback = .cross_entropy)"
-    wanted = nodes.Distil("near", 0.1, 2.0, 50, 0.7, 0.25, "cross_entropy")
+    wanted = nodes.Distil("near", 0.1, 2.0, 50, 0.7, (0.25, 0.25), "cross_entropy")
     assert distil_of(tmp_path, full) == ("jsd", wanted)
-    assert distil_of(tmp_path, "jsd")[1] == nodes.Distil("near", 0.5, 1.0, None, 1.0, 0.0, None)
+    assert distil_of(tmp_path, "jsd")[1] == nodes.Distil("near", 0.5, 1.0, None, 1.0, (0.0, 0.0), None)
+    rising = nodes.Distil("near", None, 1.0, None, 1.0, (0.0, 0.5), None)
+    assert distil_of(tmp_path, "kl(on_policy = ramp(0, 0.5))")[1] == rising
 
 
 def test_the_fallback_is_taken_where_the_tokenizers_are_known_to_differ(tmp_path: Path) -> None:

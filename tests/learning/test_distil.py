@@ -20,7 +20,7 @@ ROWS = [
     TrainingRow(f"r{n}", {"question": f"{n} x 3?"}, f"{n} x 3 = {n * 3}.", str(n * 3)) for n in range(1, 9)
 ]
 DISTIL = config.Distil(
-    teacher="big", beta=0.5, temperature=1.0, top_k=None, mix=1.0, on_policy=0.0, fallback=None
+    teacher="big", beta=0.5, temperature=1.0, top_k=None, mix=1.0, on_policy=(0.0, 0.0), fallback=None
 )
 
 

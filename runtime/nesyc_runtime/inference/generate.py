@@ -22,7 +22,7 @@ class Generation:
     """One response. `index` is the prompt's place, `tokens` counts decoded ids (the end apart).
 
     `confidence` is the mean over the first 16 decoded steps of p(first) - p(second), in [0, 1].
-    `finished` is False where the response was cut at the length limit.
+    `finished` is False where the response was cut at the length limit. `ids` are what `text` was decoded from.
     """
 
     index: int
@@ -30,9 +30,9 @@ class Generation:
     confidence: float
     tokens: int
     finished: bool
+    ids: tuple[int, ...] = ()
 
 
-@torch.inference_mode()
 def generate(
     loaded: LoadedStudent,
     prompts: Sequence[str],
@@ -49,16 +49,40 @@ def generate(
     entry of `seeds` (a single seed: by seed and prompt text), so neither order nor batches change a result.
     """
     limit = max_new_tokens or loaded.student.max_new_tokens
-    was_training = loaded.model.training
-    loaded.model.eval()
     longest = loaded.student.max_tokens
     room = max(longest - limit, longest // 4)
     encoded = [loaded.template.prompt_ids(prompt, room) for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lambda i: (len(encoded[i]), i))
+    own_seeds = [_seed(seeds, i, prompt) for i, prompt in enumerate(prompts)]
+    yield from generate_ids(
+        loaded,
+        encoded,
+        seeds=own_seeds,
+        max_new_tokens=limit,
+        temperature=temperature,
+        top_p=top_p,
+        batch_rows=batch_rows,
+    )
+
+
+@torch.inference_mode()
+def generate_ids(
+    loaded: LoadedStudent,
+    encoded: Sequence[Sequence[int]],
+    *,
+    seeds: Sequence[int],
+    max_new_tokens: int | None = None,
+    temperature: float = 0.0,
+    top_p: float = 1.0,
+    batch_rows: int = BATCH_ROWS,
+) -> Iterator[Generation]:
+    """As `generate`, of prompts given as token ids, a seed for each."""
+    limit = max_new_tokens or loaded.student.max_new_tokens
+    was_training = loaded.model.training
+    loaded.model.eval()
+    order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
     try:
         for batch in _batches(order, encoded, limit, batch_rows):
-            own_seeds = [_seed(seeds, i, prompts[i]) for i in batch]
-            pick = _picker(temperature, top_p, own_seeds, limit)
+            pick = _picker(temperature, top_p, [seeds[i] for i in batch], limit)
             yield from _decode(loaded, batch, [encoded[i] for i in batch], limit, pick)
     finally:
         loaded.model.train(was_training)
@@ -215,4 +239,5 @@ def _left_padded(prompts: Sequence[Sequence[int]], pad_id: int, device: str) -> 
 def _result(loaded: LoadedStudent, row: _Row) -> Generation:
     text = loaded.template.text(row.ids)
     confidence = sum(row.margins) / len(row.margins) if row.margins else 0.0
-    return Generation(row.index, text, min(1.0, max(0.0, confidence)), len(row.ids), row.finished)
+    confidence = min(1.0, max(0.0, confidence))
+    return Generation(row.index, text, confidence, len(row.ids), row.finished, tuple(row.ids))

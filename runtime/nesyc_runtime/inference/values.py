@@ -101,7 +101,8 @@ def _plain_signs(text: str) -> str:
     """Signs of print and LaTeX as plain figures: "1½" is "1 1/2", "1{,}000" is "1,000"."""
     text = re.sub(r"[¼-¾⅐-⅞]", lambda sign: " " + unicodedata.normalize("NFKC", sign[0]), text)
     text = text.translate(SIGNS).replace("{,}", ",").replace("\\!", "").replace("\\$", "$")
-    text = LATEX_FRACTION.sub(lambda found: f"{found[1]} {found[2]}/{found[3]}".strip(), text)
+    if "frac" in text:  # the pattern tries every digit of a long number
+        text = LATEX_FRACTION.sub(lambda found: f"{found[1]} {found[2]}/{found[3]}".strip(), text)
     return re.sub(r"([-+])\s*\$\s*(?=\d)", r"\1", text)  # "-$5" is five dollars owed
 
 

@@ -104,6 +104,7 @@ class Steps(Dataset[StepBatch]):
         self.steps = max(1, round(epochs * self.steps_per_epoch))
         self.done = 0
         self._order: tuple[int, Tensor] | None = None
+        self._replaced: tuple[int, list[EncodedRow]] | None = None
 
     def __len__(self) -> int:
         return self.steps
@@ -114,9 +115,15 @@ class Steps(Dataset[StepBatch]):
     def rows(self, step: int) -> list[EncodedRow]:
         if not 0 <= step < self.steps:
             raise IndexError(step)
+        if self._replaced is not None and self._replaced[0] == step:
+            return list(self._replaced[1])
         epoch, place = divmod(step, self.steps_per_epoch)
         chosen = self.order(epoch)[place * self.batch : (place + 1) * self.batch]
         return [row for index in chosen.tolist() for row in self.items[index]]
+
+    def replace(self, step: int, rows: Sequence[EncodedRow]) -> None:
+        """Let one step have these rows, until another is replaced."""
+        self._replaced = step, list(rows)
 
     def order(self, epoch: int) -> Tensor:
         if self._order is None or self._order[0] != epoch:

@@ -19,7 +19,7 @@ class EncodedRow:
     """Ids of prompt and response; the first `prompt_length` carry no loss.
 
     `item` is the example's id, `cut` names what was cut from it: `knowledge`, `prompt`, `response`. `targets` are what a
-    teacher told of its label tokens.
+    teacher told of its label tokens. `own`: the student wrote the response itself, so it is no target.
     """
 
     training_task: TrainingTask
@@ -28,6 +28,7 @@ class EncodedRow:
     item: str = ""
     cut: tuple[str, ...] = ()
     targets: Targets | None = field(default=None, compare=False)
+    own: bool = False
 
     @property
     def label_tokens(self) -> int:

@@ -26,6 +26,7 @@ from nesyc_runtime.learning.encoding import EncodedItems, encode_items
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
 from nesyc_runtime.learning.memory import SmallerBatches
+from nesyc_runtime.learning.on_policy import OwnResponses
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.selection import Selection
@@ -119,7 +120,9 @@ def run_finetune(
         history = History(len(data.steps), progress)
         best = out_dir.parent / f".{out_dir.name}.best"
         selection = score and Selection(best, partial(score, loaded), data.steps.steps_per_epoch, history)
+        own = stage.distil.on_policy if stage.distil is not None else (0.0, 0.0)
         callbacks = [
+            *([OwnResponses(loaded, data.steps, own, seed, history)] if teaching and any(own) else []),
             history,
             *([selection] if selection is not None else []),
             *([Tracked(tracking, history)] if tracking is not None else []),

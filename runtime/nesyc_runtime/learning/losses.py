@@ -31,7 +31,8 @@ def distil_loss(
 ) -> Tensor:
     """`token_loss` mixed with the divergence from `teacher`, which reads the same tokens; weights as there.
 
-    A `StoredTeacher` has told of some tokens: the others have cross-entropy alone.
+    A `StoredTeacher` has told of some tokens: the others have cross-entropy alone. Responses that the student wrote itself
+    have the divergence alone.
 
     Without a teacher (its tokenizer differs and the stage has a fallback) it is `token_loss`. A padded vocabulary
     is cut to the shorter of the two: what stands beyond is no token.
@@ -43,6 +44,7 @@ def distil_loss(
     labelled = micro.labels != IGNORED
     labels, weights = micro.labels[labelled], micro.weights[labelled]
     states, head = last_states(model, micro.ids, labelled, micro.segments)
+    apart_share = _shares(micro, divergence.mix)
     with torch.no_grad():
         known, teacher_head = last_states(teacher.model, micro.ids, labelled, micro.segments)
     shared = min(head.vocabulary, teacher_head.vocabulary)
@@ -50,12 +52,19 @@ def distil_loss(
     def loss(logits: Tensor, part: slice) -> Tensor:
         with torch.no_grad():
             wanted = teacher_head(known[part])[:, :shared]
-        apart = (divergence(logits[:, :shared], wanted) * weights[part]).sum() * divergence.mix
+        share = apart_share[part]
+        apart = (divergence(logits[:, :shared], wanted) * weights[part] * share).sum()
         if divergence.mix == 1:
             return apart
-        return apart + (1 - divergence.mix) * _entropy(logits, labels[part], weights[part])
+        return apart + _entropy(logits, labels[part], weights[part] * (1 - share))
 
     return chunked_loss(states, head, loss)
+
+
+def _shares(micro: MicroBatch, mix: float) -> Tensor:
+    """The divergence's share of the loss at each label position: all of it where the student wrote the response."""
+    rows = [torch.full((row.label_tokens,), 1.0 if row.own else mix) for row in micro.rows]
+    return torch.cat(rows).to(micro.ids.device)
 
 
 def _stored_loss(model: Any, micro: MicroBatch, divergence: Divergence) -> Tensor:

@@ -40,11 +40,6 @@ def load_teacher(
             f"stage {stage.id}: `{stage.loss}` needs probabilities, {teacher.name} gives text alone",
             'give a teacher with  endpoint = hf("org/name")  or a server with `top_logprobs`, or leave `loss` out',
         )
-    if stage.distil.on_policy > 0:
-        raise UserError(
-            f"stage {stage.id}: responses of the student's own (`on_policy`) cannot be trained on",
-            "leave `on_policy` out",
-        )
     model, theirs = load_model(teacher.name, teacher.endpoint)
     if theirs.get_vocab() != tokenizer.get_vocab():
         if stage.distil.fallback is not None:
