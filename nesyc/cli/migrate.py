@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from nesyc.cli.errors import STOPPED, CliError
 from nesyc.cli.options import (
     BuildOption,
     JsonOption,
@@ -16,12 +18,14 @@ from nesyc.cli.options import (
     SpecOption,
     parse_params,
 )
-from nesyc.cli.output import print_result
+from nesyc.cli.output import print_result, stderr_console
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from nesyc_runtime.artifact import Build
     from nesyc_runtime.kb.migration import TableChange
+    from nesyc_runtime.project import Project
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
 LossOption = Annotated[
@@ -54,6 +58,30 @@ def migrate(
     lines = [*describe(changes)] or ["stored rows stay as they are"]
     result = {"v": 1, "kb": chosen.name, "done": not dry_run, "changes": _contract(changes)}
     print_result(result, "\n".join(lines), as_json=as_json, out=out)
+
+
+def agreed_changes(compiled: Build, project: Project) -> list[dict[str, str]]:
+    """What a changed schema does to written rows, as decisions of a run: shown, and at a terminal asked for first.
+
+    Raises `CliError` (exit 4) where the answer is no; nothing is changed then.
+    """
+    from nesyc_runtime.kb.migration import describe
+    from nesyc_runtime.kb.open import migration
+
+    made: list[dict[str, str]] = []
+    for kb in compiled.spec.kbs:
+        changes = [one for one in migration(compiled, project, kb) if one.written]
+        told = "; ".join(describe(changes))
+        if not told:
+            continue
+        stderr_console().print(f"kb {kb.name}: {told}", markup=False, highlight=False)
+        refused = any(one.loses for one in changes)  # E0506 says so
+        if not refused and sys.stdin.isatty() and not typer.confirm("Change the stored rows so?", err=True):
+            raise CliError(
+                "the run needs the changed schema; nothing was changed", "nesyc kb migrate", STOPPED
+            )
+        made.append({"what": f"kb {kb.name}, its stored rows", "choice": told, "why": "the schema changed"})
+    return made
 
 
 def _contract(changes: Sequence[TableChange]) -> list[dict[str, Any]]:

@@ -86,18 +86,21 @@ def run(
 def _run(
     build: Build, project: Project, options: Options, planned: dict[str, Any] | None
 ) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
+    from nesyc.cli.migrate import agreed_changes
     from nesyc.cli.plan import check_plan
     from nesyc.cli.session import open_session
     from nesyc_runtime.report.progress import ConsoleReporter
     from nesyc_runtime.stages.run import Options
     from nesyc_runtime.stages.shelf import project_lock
 
+    migrated = agreed_changes(build, project)
     with project_lock(project.state_dir), ConsoleReporter(stderr_console()) as reporter:
         if planned is not None:
             check_plan(build, project, planned)
             wanted = planned["run"]
             options = Options(wanted["select"], wanted["refresh"], wanted["limit"])
         with open_session(build, project, reporter, options.limit) as ctx:
+            ctx.decisions += migrated
             return _run_and_write(ctx, options)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
+from nesyc.cli import migrate
 from nesyc.cli.app import app
+from nesyc.cli.errors import CliError
 from nesyc.cli.session import runtime_project
 from nesyc.pipeline import compile_spec
 from nesyc_runtime.artifact import load_build
@@ -149,3 +152,26 @@ def test_what_was_written_before_a_schema_change_can_be_taken_back(project: Path
         assert store.execute("SELECT count(*) FROM person").fetchone() == (2,)
         assert [one["who"] for one in read_log(store)["changes"][:2]] == ["ada", "ada"]
         assert undo(store, who="ada") == []
+
+
+@pytest.mark.parametrize("answer", ["y", "n", None])
+def test_a_run_asks_before_it_changes_written_rows(
+    project: Path, answer: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "family.nesy").write_text(SPEC.replace("n: int?)", "n: int?, more: text?)"), encoding="utf-8")
+    monkeypatch.setattr(
+        migrate, "sys", SimpleNamespace(stdin=SimpleNamespace(isatty=lambda: answer is not None))
+    )
+    ran = CliRunner().invoke(app, ["run", "--json"], input=f"{answer}\n" if answer else None)
+    if answer == "n":
+        assert isinstance(ran.exception, CliError) and ran.exception.code == 4
+        with opened(project, SPEC) as store:
+            assert lessons(store) == KEPT and not [
+                c for c in read_log(store)["changes"] if c["who"] == "nesyc"
+            ]
+        return
+    assert ran.exit_code == 0 and "~ relation lesson: + more; rows kept" in ran.stderr
+    made = json.loads(next((project / "runs").glob("*/decisions.json")).read_text())
+    assert {"what": "kb family, its stored rows", "choice": "~ relation lesson: + more; rows kept", "why": "the schema changed"} in made["decisions"]  # fmt: skip
+    again = CliRunner().invoke(app, ["run", "--json"])
+    assert again.exit_code == 0 and "relation lesson" not in again.stderr
