@@ -87,12 +87,22 @@ def _provenance(proposal: Proposal) -> list[str]:
         for name in ("teacher", "run", "prompt")
         if name in about
     ]
+    if about.get("usd"):
+        lines.append(f"cost: {printable(str(about['usd']), 40)} USD")
+    if isinstance(found := about.get("validated"), dict):
+        lines.append(f"validated: {printable(_effect(found), 300)}")
     sources, inputs = about.get("sources"), about.get("inputs")
     if isinstance(sources, list) and sources:
         lines.append(f"drawn from: {printable(', '.join(map(str, sources)), 300)}")
     if isinstance(inputs, list):
         lines += [f"asked: {printable(_asked(one), 500)}" for one in inputs[:5]]
     return lines
+
+
+def _effect(found: Mapping[str, Any]) -> str:
+    """What a validation measured of an entry: a `Verdict` as its provenance holds it."""
+    counts = f"{found.get('helped')} helped, {found.get('harmed')} harmed of {found.get('n')}"
+    return f"lift {found.get('lift')} on {found.get('data')}: {counts}, p = {found.get('p')}"
 
 
 def _asked(one: object) -> str:

@@ -35,7 +35,8 @@ kb family {
 """
 STAGE = "stage:p.know"
 ABOUT = {"teacher": "big\x1b[31m", "run": "r1", "prompt": "sha256:0", "sources": ["p.errors/7"],
-         "inputs": ['{"question":"what is\\u001b[2J it"}']}  # fmt: skip
+         "inputs": ['{"question":"what is\\u001b[2J it"}'], "usd": 0.002,
+         "validated": {"data": "d.dev", "n": 40, "helped": 3, "harmed": 1, "lift": 0.05, "p": 0.6}}  # fmt: skip
 
 
 @pytest.fixture
@@ -220,3 +221,9 @@ def test_the_screen_shows_no_control_signs_and_says_what_does_not_fit(store: Sto
     review = drive(store, act)
     assert "is null" in said[0]
     assert "nothing waits" in said[1] and review.counts["accepted"] == 3
+
+
+def test_the_list_tells_what_an_entry_cost_and_what_was_measured_of_it(project: Path) -> None:
+    shown = CliRunner().invoke(app, ["review", "--list"]).stdout
+    assert "cost: 0.002 USD" in shown
+    assert "validated: lift 0.05 on d.dev: 3 helped, 1 harmed of 40, p = 0.6" in shown
