@@ -13,6 +13,7 @@ import pytest
 from oracle import World, evaluate, head_of, solve, strata
 from programs import SEMANTICS, compiled
 from random_programs import generate
+from running import derived as derived_facts
 from running import open_kb
 from samples import PLACE, TEXT, atom, fact, family, kb, relation, rule, var
 
@@ -266,3 +267,25 @@ def test_equally_good_proofs_do_not_grow_side_by_side(tmp_path: Path) -> None:
     assert program is not None
     with open_kb(program) as store:
         assert violations(store, limit=0)
+
+
+@pytest.mark.parametrize("semantics", ["boolean", "max_min", "max_product"])
+def test_a_search_that_gives_up_shows_the_proof_it_reckons_with(
+    semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nesyc_runtime.kb.trees.PARTIAL", 0)
+    shown = 0
+    for number in range(15):
+        kb_ = compiled(generate(number, semantics), tmp_path)
+        assert kb_ is not None
+        with open_kb(kb_) as store:
+            for (name, row), conf in derived_facts(store, kb_).items():
+                found = why(store, name, row, limit=1)
+                if not store.relation(name).derived:
+                    continue
+                (proof,) = found["proofs"]
+                assert found["truncated"]
+                assert proof["value"] == pytest.approx(conf)
+                assert proof["tree"]["fact"] == found["fact"]
+                shown += 1
+    assert shown > 60

@@ -35,6 +35,7 @@ class Best:
         self._graph = graph
         self._semantics = graph.store.program.semantics
         self._costs: dict[FactId, Cost] = {}
+        self._last: dict[FactId, Support] = {}  # what a fact's best proof ends with
         self._chosen: dict[FactId, Support | None] = {}
 
     def cost(self, fact: FactId) -> Cost:
@@ -47,6 +48,11 @@ class Best:
                 self._descend(fact)
                 found = self._costs[fact]
         return found
+
+    def last(self, fact: FactId) -> Support | None:
+        """The instance that the fact's best proof ends with; None where there are too many facts below."""
+        self.cost(fact)
+        return self._last.get(fact)
 
     def through(self, support: Support) -> Cost:
         """The cost of the best proof that ends with this instance."""
@@ -73,7 +79,7 @@ class Best:
             if missing:
                 stack.extend(missing)
             else:
-                self._costs[fact] = self.through(support)
+                self._costs[fact], self._last[fact] = self.through(support), support
 
     def _earlier(self, fact: FactId) -> Support | None:
         """An instance that gives the fact its confidence from what was derived before it, the earliest such."""
@@ -123,16 +129,19 @@ class Best:
                         queue.append(fact)
             if len(below) > EXPLORED:
                 return
-        heap = [(self.through(s), f) for f in below for s in self._graph.supports(f) if self._ready(s)]
+        ready = ((f, s) for f in below for s in self._graph.supports(f) if self._ready(s))
+        heap = [(self.through(s), f, place, s) for place, (f, s) in enumerate(ready)]
         heapq.heapify(heap)
+        place = len(heap)
         while heap:
-            cost, fact = heapq.heappop(heap)
+            cost, fact, _, support = heapq.heappop(heap)
             if fact in self._costs:
                 continue
-            self._costs[fact] = cost
-            for head, support in users.get(fact, ()):
-                if head not in self._costs and self._ready(support):
-                    heapq.heappush(heap, (self.through(support), head))
+            self._costs[fact], self._last[fact] = cost, support
+            for head, user in users.get(fact, ()):
+                if head not in self._costs and self._ready(user):
+                    place += 1
+                    heapq.heappush(heap, (self.through(user), head, place, user))
 
     def _ready(self, support: Support) -> bool:
         return all(fact in self._costs or not self._graph.derived(fact) for fact in support.facts)

@@ -10,12 +10,11 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import count
 
 from nesyc_runtime.kb.best import Best, Cost, rough
 from nesyc_runtime.kb.graph import FactId, Graph, Support
 
-STEPS = 200_000  # partial trees looked at before the search gives up
+PARTIAL = 200_000  # partial trees made before the search gives up
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,20 +75,21 @@ class Trees:
         self.gave_up = False
 
     def of(self, goal: FactId) -> Iterator[Tree]:
-        """The trees of `goal`, the best first; `gave_up` is set where the search ended before it was through."""
+        """The trees of `goal`, the best first; `gave_up` is set where the search ended before it was through.
+
+        One tree is found at least, unless `Best` had to give up too.
+        """
         if not self._graph.derived(goal):
             yield Tree(goal, None, ())
             return
-        ticket = count(step=-1)
+        found = False
         start = _Open(goal, None, None)
-        heap: list[tuple[Cost, int, _Open | None, _Chosen | None]] = [
-            (self._best.cost(goal), next(ticket), start, None)
-        ]
-        for _ in range(STEPS):
-            if not heap:
-                return
+        heap: list[tuple[Cost, int, _Open | None, _Chosen | None]] = [(self._best.cost(goal), 0, start, None)]
+        made = 0
+        while heap and made < PARTIAL:
             cost, _, todo, chosen = heapq.heappop(heap)
             if todo is None:
+                found = True
                 yield self._whole(chosen)
                 continue
             lowest = min(todo.fact[1], todo.above.lowest) if todo.above is not None else todo.fact[1]
@@ -100,9 +100,32 @@ class Trees:
                 rest = todo.rest
                 for fact in step.inner:
                     rest = _Open(fact, above, rest)
+                made += 1
                 advanced = self._advanced(cost, todo.fact, step.cost)
-                heapq.heappush(heap, (advanced, next(ticket), rest, _Chosen(todo.fact, step.support, chosen)))
+                heapq.heappush(heap, (advanced, -made, rest, _Chosen(todo.fact, step.support, chosen)))
         self.gave_up = bool(heap)
+        if self.gave_up and not found:
+            yield from self._reckoned(goal)
+
+    def _reckoned(self, goal: FactId) -> Iterator[Tree]:
+        """The tree that `Best` has in mind, if it has one."""
+        made: dict[FactId, Tree] = {}
+        stack = [goal]
+        while stack:
+            fact = stack[-1]
+            support = self._best.last(fact) if self._graph.derived(fact) else None
+            if support is None and self._graph.derived(fact):
+                return
+            missing = [one for one in support.facts if one not in made] if support is not None else []
+            if missing:
+                stack.extend(missing)
+                continue
+            stack.pop()
+            if support is None:
+                made[fact] = self._leaf(fact)
+            else:
+                made[fact] = self._tree(fact, support, tuple(made[one] for one in support.facts))
+        yield made[goal]
 
     def _steps_to(self, fact: FactId) -> tuple[_Step, ...]:
         found = self._steps.get(fact)
@@ -127,14 +150,17 @@ class Trees:
         while chosen is not None:
             support = chosen.support
             parts = tuple(open_.pop() if derived(fact) else self._leaf(fact) for fact in support.facts)
-            key = (id(support), *map(id, parts))
-            tree = self._made.get(key)
-            if tree is None:
-                tree = self._made[key] = Tree(chosen.fact, support, parts)
-            open_.append(tree)
+            open_.append(self._tree(chosen.fact, support, parts))
             chosen = chosen.before
         (tree,) = open_
         return tree
+
+    def _tree(self, fact: FactId, support: Support, parts: tuple[Tree, ...]) -> Tree:
+        key = (id(support), *map(id, parts))
+        found = self._made.get(key)
+        if found is None:
+            found = self._made[key] = Tree(fact, support, parts)
+        return found
 
     def _leaf(self, fact: FactId) -> Tree:
         found = self._leaves.get(fact)

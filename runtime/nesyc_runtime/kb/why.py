@@ -155,12 +155,28 @@ def violations(store: Store, *, limit: int = 100) -> list[dict[str, Any]]:
     that confidence.
     """
     graph = Graph(store)
+    best = _BestNodes(graph)
     with store.reading():
-        found = chain(_broken_constraints(graph), _broken_uniques(graph))
+        found = chain(_broken_constraints(graph, best), _broken_uniques(graph, best))
         return list(islice(found, limit)) if limit else list(found)
 
 
-def _broken_constraints(graph: Graph) -> Iterator[dict[str, Any]]:
+class _BestNodes:
+    """Nodes of facts' best proofs, each made once."""
+
+    def __init__(self, graph: Graph) -> None:
+        self._trees = Trees(graph)
+        self._found: dict[FactId, Tree] = {}
+        self.nodes = Nodes(graph)
+
+    def of(self, fact: FactId) -> Node:
+        if fact not in self._found:
+            # bare where the search, among very many facts, found none
+            self._found[fact] = next(self._trees.of(fact), Tree(fact, None, ()))
+        return self.nodes.of(self._found[fact])
+
+
+def _broken_constraints(graph: Graph, best: _BestNodes) -> Iterator[dict[str, Any]]:
     declared = {constraint.name: constraint for constraint in graph.store.kb.constraints}
     for plan in graph.store.program.constraints:
         constraint = declared[plan.name]
@@ -170,18 +186,18 @@ def _broken_constraints(graph: Graph) -> Iterator[dict[str, Any]]:
             conf = min(confidences, default=1.0) if least else prod(confidences)
             if conf < (constraint.confidence or 0.0):
                 continue
-            parts = [_best_node(graph, fact) for fact in support.facts]
+            parts = [best.of(fact) for fact in support.facts]
             yield {
                 "name": plan.name,
                 "span": span(constraint.location),
                 "conf": conf,
                 "bindings": {n: v for n, v in graph.bindings(support).items() if " " not in n},
                 "facts": [graph.fact(fact).to_json() for fact in support.facts],
-                "proof": Nodes(graph).children(constraint.body, support, parts),
+                "proof": best.nodes.children(constraint.body, support, parts),
             }
 
 
-def _broken_uniques(graph: Graph) -> Iterator[dict[str, Any]]:
+def _broken_uniques(graph: Graph, best: _BestNodes) -> Iterator[dict[str, Any]]:
     for name, relation in graph.store.declared.items():
         if relation.unique is None or relation.unique.resolve is not None:
             continue
@@ -192,10 +208,5 @@ def _broken_uniques(graph: Graph) -> Iterator[dict[str, Any]]:
                 "conf": min(graph.fact(fact).conf for fact in pair),
                 "bindings": {},
                 "facts": [graph.fact(fact).to_json() for fact in pair],
-                "proof": [_best_node(graph, fact) for fact in pair],
+                "proof": [best.of(fact) for fact in pair],
             }
-
-
-def _best_node(graph: Graph, fact: FactId) -> Node:
-    proofs, _ = ranked_proofs(graph, fact, 1)
-    return Nodes(graph).of(proofs[0][1])
