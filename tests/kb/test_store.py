@@ -16,6 +16,7 @@ from running import derived, open_kb
 from samples import TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.rows import Claim, hold, interned
 from nesyc_runtime.kb.sync import sync_source
@@ -138,3 +139,17 @@ def test_a_load_that_fails_leaves_the_cache_as_it_was(tmp_path: Path) -> None:
             assert abs(store.execute(size).fetchone()[0]) < abs(before[0]), "it is written once"
             raise KeyboardInterrupt
         assert store.execute(size).fetchone() == before
+
+
+def test_a_text_that_another_program_deleted_is_named_as_damage(tmp_path: Path) -> None:
+    with open_kb(closure(5), tmp_path / "kb.db") as store:
+        symbol = store.find_symbol("3")
+        assert symbol is not None
+    with sqlite3.connect(tmp_path / "kb.db") as other:
+        other.execute('DELETE FROM "nesyc.symbol" WHERE id = ?', (symbol,))
+    other.close()
+    with (
+        open_kb(closure(5), tmp_path / "kb.db") as store,
+        pytest.raises(UserError, match=r"kb\.db is damaged"),
+    ):
+        store.text(symbol)

@@ -263,10 +263,16 @@ class Store:
         return self._ids[text]
 
     def text(self, symbol: int) -> str:
+        """The text of an id; raises `UserError` where another program took it out of the file."""
         if symbol not in self._texts:
             if len(self._texts) > KNOWN:
                 self._texts.clear()
             row = self.execute('SELECT text FROM "nesyc.symbol" WHERE id = ?', (symbol,)).fetchone()
+            if row is None:
+                raise UserError(
+                    f"the knowledge base {self.path.name if self.path else self.kb.name} is damaged: rows name a text that is gone",
+                    "`nesyc verify` shows which; another program may have deleted it",
+                )
             self._texts[symbol] = str(row[0])
         return self._texts[symbol]
 
