@@ -49,7 +49,7 @@ def one_run(folder: Path) -> dict[str, Any]:
             build.train_module(stage).write_text(text)
     with ExitStack() as stack:
         ctx = world.context(stack, limit=3)
-        ctx.learner = TorchLearner(build, ctx.project)
+        ctx.learner = TorchLearner(build, ctx.project, environment={"NESYC_DEVICE": "cpu"})
         outcome = run(ctx, Options())
         results = make_results(ctx, outcome.nodes, "done")
         report = json.loads((ctx.folder("std.final") / "weights" / "report.json").read_text())
@@ -57,6 +57,8 @@ def one_run(folder: Path) -> dict[str, Any]:
         written = write_results(ctx, outcome.nodes, results)
         decided = {one["what"] for one in json.loads((written / "decisions.json").read_text())["decisions"]}
         assert {"training nesycd.final, micro-batches", "training nesycd.final, sequences"} <= decided
+        decided = json.loads((folder / "runs" / ctx.run / "decisions.json").read_text())["decisions"]
+        assert {"what": "device of the students", "choice": "cpu", "why": "NESYC_DEVICE says so"} in decided
         check_export(ctx, folder)
     shown = StringIO()
     Console(file=shown, width=120).print(results_tables(results))

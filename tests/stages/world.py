@@ -306,6 +306,7 @@ class Remembers:
         self.trainings: list[tuple[str, int, int]] = []
         self.asked = 0
         self.pause = pause
+        self.decisions: list[dict[str, str]] = []
 
     def train(
         self,

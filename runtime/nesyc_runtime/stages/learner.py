@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,18 +20,37 @@ if TYPE_CHECKING:
 class TorchLearner:
     """Keeps the student asked last in memory. Torch loads when a student is first needed.
 
-    `warn` gets a sentence where a training has to go another way than it was set out on.
+    The device is chosen then: see `choose_device`. `warn` gets a sentence where a training has to go another way than it
+    was set out on.
     """
 
     def __init__(
         self,
         build: Build,
         project: Project,
-        device: str = "cpu",
         warn: Callable[[str], None] | None = None,
+        environment: Mapping[str, str] = os.environ,
     ) -> None:
-        self._build, self._project, self._device, self._warn = build, project, device, warn
+        self._build, self._project, self._warn, self._environment = build, project, warn, environment
         self._loaded: tuple[tuple[str, Path | None], LoadedStudent] | None = None
+
+    @cached_property
+    def _chosen(self) -> tuple[str, str]:
+        from nesyc_runtime.learning.machine import choose_device
+
+        return choose_device(self._environment)
+
+    @property
+    def _device(self) -> str:
+        return self._chosen[0]
+
+    @property
+    def decisions(self) -> list[dict[str, str]]:
+        """The device, where one was needed, as it stands in `runs/ID/decisions.json`."""
+        if "_chosen" not in self.__dict__:
+            return []
+        device, why = self._chosen
+        return [{"what": "device of the students", "choice": device, "why": why}]
 
     def train(
         self,

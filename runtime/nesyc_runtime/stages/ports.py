@@ -205,6 +205,10 @@ Score = Callable[[Callable[[Sequence[str]], list[str]]], float]
 
 
 class Learner(Protocol):
+    @property
+    def decisions(self) -> list[dict[str, str]]:
+        """What was decided about the machine, each with `what`, `choice` and `why`."""
+
     def train(
         self,
         stage: config.FinetuneStage,

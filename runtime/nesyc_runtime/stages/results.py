@@ -93,7 +93,11 @@ def decisions(ctx: Context) -> dict[str, Any]:
         {"what": f"kb {kb}, rules derived by", "choice": engine, "why": why}
         for kb, engine, why in ctx.knowledge.engines()
     ]
-    return {"v": 1, "run": ctx.run, "decisions": [*made, *_gates(ctx), *_trainings(ctx), *ctx.decisions]}
+    return {
+        "v": 1,
+        "run": ctx.run,
+        "decisions": [*made, *ctx.learner.decisions, *_gates(ctx), *_trainings(ctx), *ctx.decisions],
+    }
 
 
 def _gates(ctx: Context) -> list[dict[str, Any]]:
