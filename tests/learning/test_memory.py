@@ -106,9 +106,8 @@ def test_it_goes_on_in_smaller_pieces(
         whole.tokens,
         whole.label_tokens,
     )
-    assert [decision.what for decision in report.decisions][2:] == [
-        "micro-batches from step 3"
-    ] * faulty.failed
+    shrunk = [decision.what for decision in report.decisions if "from step" in decision.what]
+    assert shrunk == ["micro-batches from step 3"] * faulty.failed
     # before it the same bits; from then on what is dropped at random falls differently on smaller pieces
     assert report.loss[:2] == whole.loss[:2]
     assert [loss for _, loss in report.loss] == pytest.approx([loss for _, loss in whole.loss], rel=0.05)

@@ -23,6 +23,7 @@ from nesyc_runtime.learning.checkpoints import (
     restore_parameters,
 )
 from nesyc_runtime.learning.encoding import EncodedItems, encode_items
+from nesyc_runtime.learning.fused import choose_fused
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
 from nesyc_runtime.learning.memory import SmallerBatches
@@ -116,7 +117,9 @@ def run_finetune(
         teaching = more.get("teacher")
         models = [loaded.model, *([teaching.model] if isinstance(teaching, FrozenTeacher) else ())]
         before = checkpoint.arrangement if checkpoint is not None else None
+        fused = choose_fused(loaded.model, module.OPTIONS, device)
         arrangement = arranged(data.steps, models, module.OPTIONS, device, before)
+        arrangement.decide(fused)
         history = History(len(data.steps), progress)
         best = out_dir.parent / f".{out_dir.name}.best"
         selection = score and Selection(best, partial(score, loaded), data.steps.steps_per_epoch, history)

@@ -14,9 +14,12 @@ from nesyc_runtime.learning.optimizers import TrainOptions
 from nesyc_runtime.learning.segments import attend_in_segments, cannot_pack, causal_model, reads_apart
 
 PAYS = 0.05  # share of padding above which packing is faster: each packed sequence costs attention calls of its own
-ACTIVATIONS = 2**31  # bytes of activations, about, that one forward pass may hold on a CPU: more is no faster
+ACTIVATIONS = (
+    3 * 2**28
+)  # bytes of activations, about, that one forward pass may hold on a CPU: more is hardly faster
 GPU_SHARE = 0.4  # of a GPU's free memory that they may hold
-LEAST = 256  # tokens of a micro-batch below which its matrices are too thin to be fast
+LEAST = 512  # tokens of a micro-batch below which its matrices are too thin to be fast
+ASKED = "asked for by the spec"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +37,12 @@ class Arrangement:
 
     steps: Steps
     decisions: list[Decision] = field(default_factory=list)
+
+    def decide(self, decisions: Sequence[Decision]) -> None:
+        """Add decisions, each in place of an earlier one on the same."""
+        anew = {decision.what: decision for decision in decisions}
+        changed = [anew.pop(decision.what, decision) for decision in self.decisions]
+        self.decisions = [*changed, *anew.values()]
 
     def state(self) -> dict[str, Any]:
         """What a later process needs to cut the steps as this one did, as JSON values."""
@@ -63,9 +72,7 @@ def arranged(
             steps, student, options, teacher=teacher, device=device
         )
     steps.layout, instead = prepare(steps.layout, models, options)
-    replaced = {decision.what for decision in instead}
-    kept = [decision for decision in arrangement.decisions if decision.what not in replaced]
-    arrangement.decisions = [*kept, *instead]
+    arrangement.decide(instead)
     return arrangement
 
 
@@ -124,7 +131,7 @@ def _packed(
     share = padding_share(steps, micro_tokens)
     measured = f"{share:.1%} of the tokens are padding"
     if asked is not None:
-        return asked, f"asked for by the spec; padded, {measured}"
+        return asked, f"{ASKED}; padded, {measured}"
     if refused is not None:
         return False, f"{refused}; {measured}"
     if share < PAYS:
@@ -134,12 +141,12 @@ def _packed(
 
 def _micro_tokens(config: Any, options: TrainOptions, device: str) -> tuple[int, str]:
     if options.micro_tokens is not None:
-        return options.micro_tokens, "asked for by the spec"
+        return options.micro_tokens, ASKED
     width, layers = getattr(config, "hidden_size", None), getattr(config, "num_hidden_layers", None)
     if not width or not layers:
         return MICRO_TOKENS, "the size of the model's activations is not known"
-    # counted: about 18 states and 5 inner states of the feed-forward layer are held for each token and layer, float32
-    each = 4 * layers * (18 * width + 5 * (getattr(config, "intermediate_size", None) or 4 * width))
+    # measured: about 13 states and 3 inner states of the feed-forward layer are held for each token and layer, float32
+    each = 4 * layers * (13 * width + 3 * (getattr(config, "intermediate_size", None) or 4 * width))
     room = int(GPU_SHARE * torch.cuda.mem_get_info()[0]) if device.startswith("cuda") else ACTIVATIONS
     tokens = max(LEAST, min(MICRO_TOKENS, room // each // LEAST * LEAST))
     return tokens, f"their activations take about {tokens * each / 2**30:.2g} GiB"

@@ -15,12 +15,15 @@ from torch.optim.lr_scheduler import LambdaLR
 from nesyc_runtime.config import Scalar
 from nesyc_runtime.errors import UserError
 
+SWITCHES = ("packing", "fused")
+
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """`clip` is the greatest norm of the gradient (0: none), `micro_tokens` the tokens of one forward pass at most.
 
-    `packing`: sequences one after another without padding. What is None is decided when the training starts.
+    `packing`: sequences one after another without padding; `fused`: layers that make fewer passes over memory. What is None
+    is decided when the training starts.
     """
 
     weight_decay: float = 0.0
@@ -30,10 +33,13 @@ class TrainOptions:
     clip: float = 1.0
     micro_tokens: int | None = None
     packing: bool | None = None
+    fused: bool | None = None
 
     def __post_init__(self) -> None:
-        if not (self.packing is None or isinstance(self.packing, bool)):
-            raise UserError(f"options: packing = {self.packing!r}: true or false is meant")
+        for name in SWITCHES:
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, bool)):
+                raise UserError(f"options: {name} = {value!r}: true or false is meant")
         if self.micro_tokens is not None and (
             not isinstance(self.micro_tokens, int) or self.micro_tokens < 1
         ):
@@ -41,7 +47,7 @@ class TrainOptions:
                 f"options: micro_tokens = {self.micro_tokens!r}: a whole number from 1 up is meant"
             )
         for name, value in asdict(self).items():
-            if name == "packing" or value is None:
+            if name in SWITCHES or value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 raise UserError(f"options: {name} = {value!r}: a number from 0 up is meant")
