@@ -46,10 +46,10 @@ def evaluate(store: Store) -> Evaluated:
 
     Raises `UserError` where a rule computes what its column cannot hold; the store then stays as it was.
     """
-    if _is_done(store):
+    if is_done(store):
         return Evaluated(False, 0)
     with store.writing():
-        if _is_done(store):  # another process did it while this one waited
+        if is_done(store):  # another process did it while this one waited
             return Evaluated(False, 0)
         done = _changed(store) or _anew(store)
         keep_state(store)
@@ -65,7 +65,8 @@ def engine_used(store: Store) -> tuple[str, str]:
     return engine, why
 
 
-def _is_done(store: Store) -> bool:
+def is_done(store: Store) -> bool:
+    """Whether the derived relations are those of the facts and rules as they are."""
     find_elsewhere(store)
     if store.state("evaluated") != _version(store):
         return False
