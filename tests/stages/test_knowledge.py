@@ -15,6 +15,7 @@ from nesyc.pipeline import compile_spec
 from nesyc_runtime import config
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.decisions import accept, edit
 from nesyc_runtime.kb.retrieval import Retriever
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.knowledge import StoredKnowledge
@@ -136,6 +137,38 @@ def test_training_items_do_not_see_their_own_entries(knowledge: StoredKnowledge)
     )
     assert texts(knowledge, "when do  CLOCKS strike?", training=True) == "clocks tick"
     assert texts(knowledge, "when do  CLOCKS strike?") == "clocks strike"
+
+
+LONG = "to find when the clocks of a town strike count the hours that have passed since noon and add one"
+
+
+@pytest.mark.parametrize("words", [LONG, LONG.replace("add one", "add, ONE!")])
+@pytest.mark.parametrize("edited", [False, True])
+def test_an_accepted_entry_is_held_out_of_all_items_that_led_to_it(
+    knowledge: StoredKnowledge, words: str, edited: bool
+) -> None:
+    knowledge.write(
+        stage(knowledge), "r1", [entry(LONG if not edited else "other words", "hours since noon a")]
+    )
+    store = knowledge._store("family")
+    if edited:
+        edit(store, "lesson", [1], {"body": LONG}, who="ada")
+    else:
+        accept(store, "lesson", [1], who="ada")
+    wrote = knowledge.write(
+        stage(knowledge), "r2", [entry(words, "hours since noon b"), entry("clocks tick", "x")]
+    )
+    assert wrote == {"written": 2}
+    assert [(id_, body) for id_, body, _ in lessons(knowledge)] == [(1, LONG), (2, "clocks tick")]
+    assert store.execute("SELECT status FROM lesson WHERE id = 1").fetchone() == ("accepted",)
+    for question in ("hours since noon a", "hours since noon b"):
+        assert texts(knowledge, question) == LONG
+        assert texts(knowledge, question, training=True) is None, "it is their own entry"
+    assert texts(knowledge, "hours since noon c", training=True) == LONG
+    knowledge.write(stage(knowledge), "r2", [entry(words, "hours since noon b"), entry("clocks tick", "x")])
+    changes = store.execute('SELECT count(*) FROM "nesyc.change"').fetchone()
+    knowledge.write(stage(knowledge), "r2", [entry(words, "hours since noon b"), entry("clocks tick", "x")])
+    assert store.execute('SELECT count(*) FROM "nesyc.change"').fetchone() == changes
 
 
 def test_own_entries_may_be_shown(knowledge: StoredKnowledge) -> None:

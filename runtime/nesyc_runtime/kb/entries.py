@@ -22,8 +22,10 @@ from nesyc_runtime.kb.rows import (
     owned_rows,
     quote,
     release,
+    row_values,
 )
 from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.values import from_column
 
 Provenance = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
@@ -119,6 +121,24 @@ def _release_others(store: Store, plan: RelationPlan, owner: str, held: set[int]
     for row in gone:
         release(store, plan, row, owner)
     return bool(gone)
+
+
+def accepted_entries(store: Store, relation: str) -> list[dict[str, Any]]:
+    """What the rows say that people accepted, edited or wrote, in the order written; the source's are not among them."""
+    plan = _stored(store, relation)
+    found = store.execute(
+        f'SELECT r._row FROM {quote(plan.rows)} AS r JOIN "nesyc.symbol" AS o ON o.id = r.owner '
+        "WHERE o.text NOT LIKE 'source:%' ORDER BY r._row"
+    ).fetchall()
+    rows = [row for (row,) in found if any(one.decided for one in claims_of(store, plan, row).values())]
+    return [
+        {
+            column.name: from_column(value, column.base)
+            for column, value in zip(plan.columns, row_values(store, plan, row), strict=True)
+            if not column.computed
+        }
+        for row in rows
+    ]
 
 
 def remove_entries(store: Store, relation: str, *, owner: str) -> int:

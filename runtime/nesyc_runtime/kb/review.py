@@ -14,8 +14,8 @@ from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.graph import sentence
 from nesyc_runtime.kb.past import undo
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.rows import PROPOSED, STALE, quote, row_values
-from nesyc_runtime.kb.stale import CHANGED, provenance_of
+from nesyc_runtime.kb.rows import PROPOSED, STALE, provenance_of, quote, row_values
+from nesyc_runtime.kb.stale import CHANGED
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column
 

@@ -6,9 +6,10 @@ owner's name), the table `nesyc.claim` the others.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from nesyc_runtime.errors import UserError
@@ -101,7 +102,7 @@ def find_key(store: Store, relation: RelationPlan, stored: Sequence[Any]) -> int
 def hold(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: Claim) -> bool:
     """Let `claim.owner` hold a row; gives whether anything changed.
 
-    A proposal never takes the place of what the owner holds and a person accepted.
+    A proposal never takes the place of what the owner holds and a person accepted; what it was drawn from is added there.
     Raises `UserError` (E0503) where another row has its key.
     """
     row = find_row(store, relation, stored)
@@ -110,11 +111,34 @@ def hold(store: Store, relation: RelationPlan, stored: Sequence[Any], claim: Cla
         return True
     claims = claims_of(store, relation, row)
     before = claims.get(claim.owner)
-    if before == claim or (before is not None and before.decided and claim.status != ACCEPTED):
+    if before is not None and before.decided and claim.status != ACCEPTED:
+        claim = replace(before, provenance=united(before.provenance, claim.provenance))
+    if before == claim:
         return False
     claims[claim.owner] = claim
     elect(store, relation, row, claims)
     return True
+
+
+def united(first: str | None, second: str | None) -> str | None:
+    """A provenance with what another adds to its lists and tables: sources, inputs, hashes. What it says itself stays."""
+    own, other = provenance_of(first), provenance_of(second)
+    added = dict(own)
+    for name, value in other.items():
+        if isinstance(value, list) and isinstance(own.get(name), list):
+            added[name] = list(dict.fromkeys([*own[name], *value]))
+        elif isinstance(value, dict) and isinstance(own.get(name), dict):
+            added[name] = {**value, **own[name]}
+    return first if added == own else json.dumps(added, ensure_ascii=False, sort_keys=True)
+
+
+def provenance_of(text: str | None) -> dict[str, Any]:
+    """What a row's provenance says; empty where it is no object (another program may have written it)."""
+    try:
+        about = json.loads(text or "{}")
+    except (ValueError, RecursionError):
+        return {}
+    return about if isinstance(about, dict) else {}
 
 
 def release(store: Store, relation: RelationPlan, row: int, owner: str) -> None:

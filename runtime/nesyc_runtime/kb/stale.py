@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.rows import ACCEPTED, STALE, Claim, claims_of, elect, quote
+from nesyc_runtime.kb.rows import ACCEPTED, STALE, Claim, claims_of, elect, provenance_of, quote
 from nesyc_runtime.kb.store import Store
 
 SEEN, CHANGED = (
@@ -69,15 +69,6 @@ def looked_at_again(claim: Claim) -> Claim:
         return replace(claim, status=ACCEPTED)
     left = {name: value for name, value in about.items() if name != CHANGED}
     return replace(claim, status=ACCEPTED, provenance=_text(left))
-
-
-def provenance_of(text: str | None) -> dict[str, Any]:
-    """What a row's provenance says; empty where it is no object (another program may have written it)."""
-    try:
-        about = json.loads(text or "{}")
-    except (ValueError, RecursionError):
-        return {}
-    return about if isinstance(about, dict) else {}
 
 
 def _text(about: Mapping[str, Any]) -> str:

@@ -9,12 +9,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import ceil
+from typing import Any
+
+from nesyc_runtime.hashing import canonical_json
 
 ALIKE = 0.9
 ROUNDING = 1e-9
 _WORD = re.compile(r"[^\W_]+")
+
+
+def alike(entries: Sequence[Mapping[str, Any]], texts: Sequence[str]) -> list[int]:
+    """For each entry the place of the first one like it: `texts` nearly alike, everything else equal."""
+    groups: dict[str, list[int]] = defaultdict(list)
+    for place, values in enumerate(entries):
+        rest = {name: value for name, value in values.items() if name not in texts}
+        groups[canonical_json([rest, [values.get(name) is None for name in texts]])].append(place)
+    firsts = list(range(len(entries)))
+    for places in groups.values():
+        words = ["\n".join(str(entries[place].get(name)) for name in texts) for place in places]
+        for place, first in zip(places, near_duplicates(words), strict=True):
+            firsts[place] = places[first]
+    return firsts
 
 
 def near_duplicates(texts: Sequence[str]) -> list[int]:

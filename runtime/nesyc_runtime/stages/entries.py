@@ -26,6 +26,11 @@ def asked_columns(relation: config.Relation) -> list[config.KbColumn]:
     ]
 
 
+def text_columns(columns: Sequence[config.KbColumn]) -> list[str]:
+    """The names of those that hold text: two entries may say the same in almost the same words."""
+    return [column.name for column in columns if column.type.base == "text"]
+
+
 def extract_prompt(
     question: str,
     response: str,

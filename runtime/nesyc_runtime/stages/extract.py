@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,12 +11,18 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import BadValue
 from nesyc_runtime.files import read_jsonl, write_jsonl
-from nesyc_runtime.hashing import canonical_json
 from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.drawn_from import Sources, prompt_hash, sources_now, text_hash, write_answers
-from nesyc_runtime.stages.duplicates import near_duplicates
-from nesyc_runtime.stages.entries import again, asked_columns, entry_schema, extract_prompt, read_entry
+from nesyc_runtime.stages.duplicates import alike
+from nesyc_runtime.stages.entries import (
+    again,
+    asked_columns,
+    entry_schema,
+    extract_prompt,
+    read_entry,
+    text_columns,
+)
 from nesyc_runtime.stages.examples import Counts, Example, union
 from nesyc_runtime.stages.finetune import united_examples
 from nesyc_runtime.stages.ports import Entry
@@ -167,7 +173,8 @@ def _merged(
     teacher = ctx.teachers.declaration(stage.teacher).name
     dropped: Counter[str] = Counter()
     entries: dict[int, dict[str, Any]] = {}
-    for place, (one, first) in enumerate(zip(kept, _firsts(kept, columns), strict=True)):
+    firsts = alike([one.values or {} for one in kept], text_columns(columns))
+    for place, (one, first) in enumerate(zip(kept, firsts, strict=True)):
         if first != place:
             same = one.values == kept[first].values
             dropped["duplicate" if same else "near duplicate"] += 1
@@ -188,22 +195,6 @@ def _merged(
         entry["usd"] = round(entry["usd"] + one.usd, 9)
         entry["seen"] |= {name: now.items[name] for name in one.sources if name in now.items}
     return list(entries.values()), dropped
-
-
-def _firsts(kept: Sequence[Read], columns: Sequence[config.KbColumn]) -> list[int]:
-    """For each entry the first like it: texts nearly alike, everything else equal."""
-    texts = [column.name for column in columns if column.type.base == "text"]
-    groups: dict[str, list[int]] = defaultdict(list)
-    for place, one in enumerate(kept):
-        values = one.values or {}
-        rest = {name: value for name, value in values.items() if name not in texts}
-        groups[canonical_json([rest, [values.get(name) is None for name in texts]])].append(place)
-    firsts = list(range(len(kept)))
-    for places in groups.values():
-        words = ["\n".join(str((kept[place].values or {}).get(name)) for name in texts) for place in places]
-        for place, first in zip(places, near_duplicates(words), strict=True):
-            firsts[place] = places[first]
-    return firsts
 
 
 def read_entries(file: Path) -> list[Entry]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from nesyc_runtime.expressions import evaluate
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.kb.contradictions import contradictions
 from nesyc_runtime.kb.difference import with_rules
-from nesyc_runtime.kb.entries import write_entries
+from nesyc_runtime.kb.entries import accepted_entries, write_entries
 from nesyc_runtime.kb.evaluate import engine_used
 from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
@@ -30,7 +30,8 @@ from nesyc_runtime.kb.words import input_key
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.budgets import readers
 from nesyc_runtime.stages.drawn_from import Sources
-from nesyc_runtime.stages.entries import asked_columns
+from nesyc_runtime.stages.duplicates import alike
+from nesyc_runtime.stages.entries import asked_columns, text_columns
 from nesyc_runtime.stages.ports import (
     Contradiction,
     Entry,
@@ -88,11 +89,13 @@ class StoredKnowledge:
     def write(self, stage: config.ExtractStage, run: str, entries: Sequence[Entry]) -> Mapping[str, int]:
         """Make these the stage's entries and derive what follows; what others wrote stays.
 
+        One that a person accepted in almost the same words is written so: it is the same entry, of more items.
         Gives how many were `written`, left out because another row has their key (`conflict`), or `rejected` by a
         person before. Raises `UserError` for entries that do not fit the relation.
         """
         kb, _, relation = stage.into.partition(".")
         store, owner = self._store(kb), f"stage:{stage.id}"
+        entries = _as_accepted(store, relation, entries)
         rows = write_entries(
             store,
             relation,
@@ -260,6 +263,18 @@ class StoredKnowledge:
 
 def _questions(retrieve: config.Retrieve, items: Sequence[Item]) -> list[str]:
     return [shown(evaluate(retrieve.query, {"input": item.inputs, "row": item.row})) for item in items]
+
+
+def _as_accepted(store: Store, relation: str, entries: Sequence[Entry]) -> list[Entry]:
+    """The entries, in the words of an accepted one that says almost the same."""
+    asked = asked_columns(store.declared[relation])
+    names, accepted = {column.name for column in asked}, accepted_entries(store, relation)
+    known = [{name: value for name, value in one.items() if name in names} for one in accepted]
+    firsts = alike([*known, *(one.values for one in entries)], text_columns(asked))[len(known) :]
+    return [
+        replace(one, values=accepted[first]) if first < len(known) else one
+        for one, first in zip(entries, firsts, strict=True)
+    ]
 
 
 def _provenance(stage: config.ExtractStage, run: str, entry: Entry) -> dict[str, Any]:
