@@ -20,7 +20,7 @@ from nesyc_runtime.kb.translate import MORE, to_duckdb
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BATCH = 50_000
+BATCH = 2_048  # rows: a vector of DuckDB's; many more at once wake Python's collector, which takes longer than the copy
 ANY = 2**62  # rows: what a negative LIMIT means to SQLite
 
 
@@ -124,11 +124,12 @@ class Duck:
         """Take note of a table or view made by `run`."""
         self._present.add(table)
 
-    def bring(self, table: str) -> None:
-        """Copy a table of the store into memory, unless the database has one of this name."""
+    def bring(self, table: str, *, without: Iterable[str] = ()) -> None:
+        """Copy a table of the store into memory, unless the database has one of this name; columns may stay away."""
         if table in self._present:
             return
-        self._copy(table, quote(table), self._fields(table))
+        fields = [field for field in self._fields(table) if field[0] not in without]
+        self._copy(table, quote(table), fields)
         self._present.add(table)
         self._copied.append(table)
 

@@ -24,6 +24,9 @@ class DuckRules:
         self._duck = duck
         self._program = program
         self._weighted = program.semantics != "boolean"
+        # each column costs as much as the join; a database in memory is asked later, for all of them
+        unread = ("_row",) if self._weighted else ("_row", "conf")
+        self._unread = unread if duck.file is not None else ()
 
     def derive(self) -> int:
         """Run every stratum; gives the number of rounds. Raises `duckdb.Error` for what DuckDB cannot do."""
@@ -208,7 +211,7 @@ class DuckRules:
         translated = to_duckdb(select)
         for table in translated.tables:
             if not table.endswith((DATA, NEW, NEXT)):
-                self._duck.bring(table)
+                self._duck.bring(table, without=self._unread)
         return translated.sql
 
     def _columns(self, name: str) -> list[str]:
