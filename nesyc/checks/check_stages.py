@@ -107,6 +107,10 @@ def _check_retrieval(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
         known = ", ".join(tables.symbols.retrieves) or "NAME"
         help_ = Help(f"add `retrieve = {known}`")
         yield Diagnostic("E0308", message, bound.span_of("tasks"), "no `retrieve`", help=help_)
+    if isinstance(bound["fade"], Bound) and isinstance(tasks, tuple) and not reading:
+        message = "no task of this stage reads knowledge that could fade"
+        help_ = Help("add `.augmented` to `tasks`, or leave `fade` out")
+        yield Diagnostic("E0308", message, bound.span_of("fade"), "fades nothing", help=help_)
 
 
 def _check_mine_errors(tables: Tables, stage: StageInfo, bound: Bound) -> Iterator[Diagnostic]:

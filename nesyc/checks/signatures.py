@@ -236,6 +236,7 @@ _CALLS = (
             P("tasks", ListOf(Choice(TRAINING_TASKS)), ("direct",)),
             P("weights", ListOf(NON_NEGATIVE), None),
             P("retrieve", Ref(("retrieve",)), None),
+            P("fade", CallOf(("ramp",)), None),
             P("select", SPLIT, None),
             P(
                 "loss",

@@ -695,7 +695,8 @@ class Distil:
 class FinetuneStage:
     """`model`: a student's name or the id of an earlier finetune stage. `examples`: ids of example stages, united.
 
-    `lr` per step of AdamW, `warmup` a share of all steps, `batch` in items, `epochs` over the united examples.
+    `lr` per step of AdamW, `warmup` a share of all steps, `batch` in items, `epochs` over the united examples. `fade`: the
+    share of its retrieved text that an item keeps, in the first epoch and in the last.
     """
 
     id: str
@@ -719,6 +720,7 @@ class FinetuneStage:
     review: OneOf["optional", "required"]
     location: Location
     distil: Distil | None = None
+    fade: tuple[float, float] | None = None
     kind: OneOf["finetune"] = "finetune"
 
 

@@ -665,7 +665,8 @@ class Distil(Model):
 class FinetuneStage(Model):
     """`model`: a student's name or an earlier finetune stage's id; `examples`: ids of stages, united.
 
-    `lr` per step of AdamW, `warmup` a share of all steps, `batch` in items, `epochs` over the examples.
+    `lr` per step of AdamW, `warmup` a share of all steps, `batch` in items, `epochs` over the examples. `fade`: the share of
+    its retrieved text that an item keeps, in the first epoch and in the last.
     """
 
     id: str
@@ -689,6 +690,7 @@ class FinetuneStage(Model):
     review: OneOf["optional", "required"]
     location: Location
     distil: Distil | None = None
+    fade: tuple[float, float] | None = None
     kind: OneOf["finetune"] = "finetune"
 
 

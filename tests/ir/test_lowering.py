@@ -271,6 +271,20 @@ def test_a_loss_carries_all_its_options(tmp_path: Path) -> None:
     assert distil_of(tmp_path, "kl(on_policy = ramp(0, 0.5))")[1] == rising
 
 
+def test_knowledge_may_fade(tmp_path: Path) -> None:
+    pipeline = """pipeline p for t {
+  stage cot   = sample(teacher = big, data = d.train)
+  stage final = finetune(student = small, data = cot, retrieve = hints, tasks = [.augmented], fade = ramp(1, 0.25))
+  stage other = finetune(student = small, data = cot, fade = ramp(1, 0))
+}
+"""
+    assert codes(tmp_path, HEAD + pipeline) == ["E0308"]
+    spec = lower(tmp_path, HEAD + pipeline.replace(", fade = ramp(1, 0))", ")"))
+    final, other = spec.pipelines[0].stages[1:]
+    assert isinstance(final, nodes.FinetuneStage) and isinstance(other, nodes.FinetuneStage)
+    assert (final.fade, other.fade) == ((1.0, 0.25), None)
+
+
 def test_the_fallback_is_taken_where_the_tokenizers_are_known_to_differ(tmp_path: Path) -> None:
     llama = HEAD.replace('hf("a/b")', 'hf("meta-llama/Llama-3.2-1B")')
     assert distil_of(tmp_path, "kl(fallback = .cross_entropy)", llama) == ("cross_entropy", None)

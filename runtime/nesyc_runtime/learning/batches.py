@@ -83,7 +83,8 @@ class Steps(Dataset[StepBatch]):
 
     Every epoch visits each item once, in an order fixed by (`seed`, epoch). `batch` counts items: an item
     brings a row for each training task. `epochs` may be fractional; at least one step is taken. `layout` may be changed
-    at any time: it bears on how fast a step is and what memory it takes, not on its loss.
+    at any time: it bears on how fast a step is and what memory it takes, not on its loss. `rounds` may hold the items of
+    each epoch, in the order of `items`, where they differ.
     """
 
     def __init__(
@@ -105,6 +106,7 @@ class Steps(Dataset[StepBatch]):
         self.done = 0
         self._order: tuple[int, Tensor] | None = None
         self._replaced: tuple[int, list[EncodedRow]] | None = None
+        self.rounds: Sequence[Sequence[tuple[EncodedRow, ...]]] = ()
 
     def __len__(self) -> int:
         return self.steps
@@ -119,7 +121,8 @@ class Steps(Dataset[StepBatch]):
             return list(self._replaced[1])
         epoch, place = divmod(step, self.steps_per_epoch)
         chosen = self.order(epoch)[place * self.batch : (place + 1) * self.batch]
-        return [row for index in chosen.tolist() for row in self.items[index]]
+        items = self.rounds[min(epoch, len(self.rounds) - 1)] if self.rounds else self.items
+        return [row for index in chosen.tolist() for row in items[index]]
 
     def replace(self, step: int, rows: Sequence[EncodedRow]) -> None:
         """Let one step have these rows, until another is replaced."""

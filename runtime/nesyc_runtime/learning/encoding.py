@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from nesyc_runtime.config import Task, TrainingTask
 from nesyc_runtime.errors import UserError
@@ -53,17 +53,42 @@ def encode_items(
     tasks: tuple[TrainingTask, ...],
     template: PromptFormat,
     max_tokens: int,
+    kept: float = 1.0,
 ) -> EncodedItems:
-    """Every example's pairs as token ids of at most `max_tokens`.
+    """Every example's pairs as token ids of at most `max_tokens`, with the first tokens of the retrieved text, the share
+    `kept` of them.
 
     What is too long is cut in this order: the end of the retrieved knowledge, the beginning of the prompt,
     the end of the response. Raises UserError where a response is empty: its row would teach nothing.
     """
     items = tuple(
         tuple(_encode(task, row, pair, template, max_tokens) for pair in training_pairs(task, row, tasks))
-        for row in rows
+        for row in (rows if kept >= 1 else [_faded(row, template, kept) for row in rows])
     )
     return EncodedItems(items, Counter(part for item in items for row in item for part in row.cut))
+
+
+def rounds(
+    task: Task,
+    rows: Sequence[TrainingRow],
+    tasks: tuple[TrainingTask, ...],
+    template: PromptFormat,
+    max_tokens: int,
+    fade: tuple[float, float],
+    epochs: int,
+) -> list[EncodedItems]:
+    """The items of each epoch: what is retrieved is internalised, its share going in a line from `fade[0]` to `fade[1]`.
+
+    After SKIntern (Liao et al., COLING 2025, section 3.3), which scores tokens; here the end of the text goes first.
+    """
+    start, end = fade
+    shares = [start + (end - start) * epoch / max(1, epochs - 1) for epoch in range(epochs)]
+    return [encode_items(task, rows, tasks, template, max_tokens, kept=share) for share in shares]
+
+
+def _faded(row: TrainingRow, template: PromptFormat, kept: float) -> TrainingRow:
+    ids = template.text_ids(row.retrieved or "")
+    return replace(row, retrieved=template.text(ids[: round(kept * len(ids))]).strip() or None)
 
 
 def _encode(task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, max_tokens: int) -> EncodedRow:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from math import ceil
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,13 +17,14 @@ import torch
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.loaded import LoadedStudent
+from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.checkpoints import (
     Checkpoint,
     Checkpoints,
     read_checkpoint,
     restore_parameters,
 )
-from nesyc_runtime.learning.encoding import EncodedItems, encode_items
+from nesyc_runtime.learning.encoding import EncodedItems, encode_items, rounds
 from nesyc_runtime.learning.fused import choose_fused
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
@@ -111,6 +113,8 @@ def run_finetune(
             teaching, items = _taught(stage, teacher, items, examples, loaded.tokenizer, device)
             more["teacher"] = teaching
         data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
+        if stage.fade is not None:
+            _fade(data.steps, stage.fade, task, examples, stage, loaded)
         training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
         resume = out_dir.parent / f".{out_dir.name}.checkpoint"
         checkpoint = read_checkpoint(resume, loaded.model)
@@ -140,6 +144,28 @@ def run_finetune(
     resume.unlink(missing_ok=True)
     best.unlink(missing_ok=True)
     return report
+
+
+def _fade(
+    steps: Steps,
+    fade: tuple[float, float],
+    task: config.Task,
+    rows: Sequence[TrainingRow],
+    stage: config.FinetuneStage,
+    loaded: LoadedStudent,
+) -> None:
+    """Give each epoch the items with what is left of their retrieved text, and with the targets they have."""
+    epochs = ceil(steps.steps / steps.steps_per_epoch)
+    limit = loaded.student.max_tokens
+    made = rounds(task, rows, stage.tasks, loaded.template, limit, fade, epochs)
+    targets = [{row.training_task: row.targets for row in item} for item in steps.items]
+    steps.rounds = [
+        tuple(
+            tuple(replace(row, targets=known.get(row.training_task)) for row in item)
+            for item, known in zip(one.items, targets, strict=True)
+        )
+        for one in made
+    ]
 
 
 def _taught(

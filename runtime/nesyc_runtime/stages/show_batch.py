@@ -116,7 +116,8 @@ def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str
     except ValueError as error:
         raise UserError(f"student {student.name}: {error}") from None
     rows = [TrainingRow(le.id, le.inputs, le.response, le.answer, le.retrieved) for le in lessons]
-    items = encode_items(ctx.task(stage.task), rows, stage.tasks, template, student.max_tokens)
+    kept = stage.fade[0] if stage.fade is not None else 1.0
+    items = encode_items(ctx.task(stage.task), rows, stage.tasks, template, student.max_tokens, kept)
     module = import_module(ctx.build.train_module(stage))
     data = module.Examples(items, pad_id=template.pad_id, seed=stage.seed)
     outline = load_outline(student.base, ctx.project)
