@@ -8,6 +8,7 @@ vector, so that after a change only what differs is put in or taken out. Both ca
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import zlib
 from collections.abc import Iterator, Sequence
@@ -186,18 +187,19 @@ class NearIndex:
         graph = self._open(kept[0], view=False) if kept is not None else None
         before = dict(map(tuple, kept[1].tolist())) if kept is not None and graph is not None else {}
         graph = graph if graph is not None else self._empty()
-        now: list[tuple[int, int]] = []
+        now = [np.zeros((0, 2), dtype="<i8")]
         for rows, units in self._stored():
             sums = [zlib.crc32(unit.tobytes()) for unit in units]
-            now += zip(rows, sums, strict=True)
+            now.append(np.array([rows, sums], dtype="<i8").T)
             new = [place for place, row in enumerate(rows) if before.pop(row, None) != sums[place]]
             self._remove(graph, [rows[place] for place in new])
             put = [place for place in new if units[place].any()]
             if put:
                 graph.add(np.array([rows[place] for place in put], dtype=np.uint64), units[put], threads=1)
         self._remove(graph, sorted(before))
-        self._keep(graph, state, np.array(now, dtype="<i8"))
-        return graph, len(now)
+        known = np.concatenate(now)
+        self._keep(graph, state, known)
+        return graph, len(known)
 
     @staticmethod
     def _remove(graph: Any, rows: Sequence[int]) -> None:
@@ -212,6 +214,8 @@ class NearIndex:
         """Write the graph under a name of its own, then what names it; others go."""
         file = self._kept.with_name(f"{self._kept.name}.{secrets.token_hex(4)}")
         graph.save(str(file))
+        with file.open("rb+") as written:
+            os.fsync(written.fileno())  # before anything names it
         head = json.dumps({"state": state, "file": file.name, "size": file.stat().st_size})
         write_atomic_bytes(self._kept, head.encode() + b"\n" + sums.tobytes())
         for other in self._kept.parent.glob(f"{escape(self._kept.name)}.*"):
