@@ -171,6 +171,24 @@ def test_an_accepted_entry_is_held_out_of_all_items_that_led_to_it(
     assert store.execute('SELECT count(*) FROM "nesyc.change"').fetchone() == changes
 
 
+def test_an_edited_entry_is_held_out_of_items_that_lead_to_its_old_words(knowledge: StoredKnowledge) -> None:
+    knowledge.write(stage(knowledge), "r1", [entry("count hours", "hours a"), entry("clocks tick", "x")])
+    store = knowledge._store("family")
+    for words in ("count all hours", "count the full hours"):
+        edit(store, "lesson", [1], {"body": words}, who="ada")
+    for _ in range(2):
+        wrote = knowledge.write(
+            stage(knowledge), "r2", [entry("count hours", "hours b"), entry("clocks tick", "x")]
+        )
+        assert wrote == {"written": 1, "rejected": 1}
+    assert [body for _, body, _ in lessons(knowledge)] == ["count the full hours", "clocks tick"]
+    assert (
+        texts(knowledge, "hours a", training=True) is None
+        and texts(knowledge, "hours b", training=True) is None
+    )
+    assert texts(knowledge, "hours c", training=True) == "count the full hours"
+
+
 def test_own_entries_may_be_shown(knowledge: StoredKnowledge) -> None:
     knowledge.write(stage(knowledge), "r1", [entry("clocks strike", "clocks?")])
     block = knowledge._build.spec.retrieves[0].model_copy(update={"name": "open", "own_entries": True})

@@ -126,7 +126,7 @@ def united(first: str | None, second: str | None) -> str | None:
     added = dict(own)
     for name, value in other.items():
         if isinstance(value, list) and isinstance(own.get(name), list):
-            added[name] = list(dict.fromkeys([*own[name], *value]))
+            added[name] = [*own[name], *(one for one in value if one not in own[name])]
         elif isinstance(value, dict) and isinstance(own.get(name), dict):
             added[name] = {**value, **own[name]}
     return first if added == own else json.dumps(added, ensure_ascii=False, sort_keys=True)
