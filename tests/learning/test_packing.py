@@ -155,7 +155,7 @@ def test_micro_batches_are_as_large_as_their_activations_allow() -> None:
     large = transformers.LlamaConfig(hidden_size=4096, num_hidden_layers=32, intermediate_size=11008)
     large._attn_implementation = "sdpa"
     assert choose_layout(steps(EQUAL), small, train_options({}))[0].micro_tokens == 16384
-    assert choose_layout(steps(EQUAL), large, train_options({}))[0].micro_tokens == 512
+    assert choose_layout(steps(EQUAL), large, train_options({}))[0].micro_tokens == 256
     layout, decisions = choose_layout(steps(EQUAL), large, train_options({"micro_tokens": 7}))
     assert layout.micro_tokens == 7 and decisions[0].why == "asked for by the spec"
 

@@ -18,7 +18,7 @@ ACTIVATIONS = (
     3 * 2**28
 )  # bytes of activations, about, that one forward pass may hold on a CPU: more is hardly faster
 GPU_SHARE = 0.4  # of a GPU's free memory that they may hold
-LEAST = 512  # tokens of a micro-batch below which its matrices are too thin to be fast
+LEAST = 256  # tokens of a micro-batch below which its matrices are too thin to be fast
 ASKED = "asked for by the spec"
 
 
@@ -148,5 +148,5 @@ def _micro_tokens(config: Any, options: TrainOptions, device: str) -> tuple[int,
     # measured: about 13 states and 3 inner states of the feed-forward layer are held for each token and layer, float32
     each = 4 * layers * (13 * width + 3 * (getattr(config, "intermediate_size", None) or 4 * width))
     room = int(GPU_SHARE * torch.cuda.mem_get_info()[0]) if device.startswith("cuda") else ACTIVATIONS
-    tokens = max(LEAST, min(MICRO_TOKENS, room // each // LEAST * LEAST))
+    tokens = max(LEAST, min(MICRO_TOKENS, room // each // 64 * 64))
     return tokens, f"their activations take about {tokens * each / 2**30:.2g} GiB"
