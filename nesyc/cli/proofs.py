@@ -6,6 +6,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from nesyc.cli.diagnostics import count
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
     from rich.tree import Tree
@@ -24,12 +26,9 @@ def query_table(result: Mapping[str, Any]) -> RenderableType:
         table.add_column(Text(column))
     for row in result["rows"]:
         table.add_row(*(Text(_shown(value)) for value in row["values"]), Text(f"{row['conf']:.4g}"))
-    count = (
-        f"{len(result['rows'])} of {result['total']} rows"
-        if result["truncated"]
-        else f"{result['total']} rows"
-    )
-    return Group(table, Text(count, style="dim"))
+    rows = count(result["total"], "row")
+    shown = f"{len(result['rows'])} of {rows}" if result["truncated"] else rows
+    return Group(table, Text(shown, style="dim"))
 
 
 def why_tree(result: Mapping[str, Any]) -> RenderableType:

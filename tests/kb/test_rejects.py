@@ -180,4 +180,4 @@ def test_enum_constants_of_no_declaration_are_rows(tmp_path: Path) -> None:
     (tmp_path / "f.csv").write_text("k\nfather\ncousin\n", encoding="utf-8")
     with open_kb(kin, None, {0: tmp_path / "f.csv"}) as store:
         assert store.execute("SELECT k FROM t").fetchall() == [("father",)]
-        assert rejected(store) == ["1 row of `t` did not fit and were left out"]
+        assert rejected(store) == ["1 row of `t` did not fit and was left out"]

@@ -132,7 +132,7 @@ def rejected(store: Store) -> list[str]:
     """A sentence for each relation of which the last load left rows out."""
     notes: dict[str, dict[str, Any]] = json.loads(store.state(STATE) or "{}")
     return [
-        f"{note['rows']} row{'s' * (note['rows'] != 1)} of `{name}` did not fit and were left out"
+        f"{note['rows']} row{'s' * (note['rows'] != 1)} of `{name}` did not fit and {'was' if note['rows'] == 1 else 'were'} left out"
         + (f": see {note['file']}" if note["file"] else "")
         for name, note in notes.items()
     ]
