@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
+from safetensors.torch import load_file
+from tiny_student import make_stage, make_student, make_task
+from training_spec import spec_of
 
+from nesyc.emit.python import emit_train_module
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning import TrainingRow, run_finetune
 from nesyc_runtime.learning.machine import choose_device, choose_precision
+from nesyc_runtime.learning.optimizers import TrainOptions
 
 
 def with_gpu(monkeypatch: pytest.MonkeyPatch, *, there: bool, bf16: bool = True) -> None:
@@ -34,8 +43,51 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch, there=True)
-    assert choose_precision(None, "cpu")[0] == "32-true"
-    assert choose_precision(None, "cuda:0")[0] == "bf16-mixed"
-    assert choose_precision("16-mixed", "cuda") == ("16-mixed", "asked for by the spec")
+    assert choose_precision(TrainOptions(), "cpu").choice == "32-true"
+    assert choose_precision(TrainOptions(), "cuda:0").choice == "bf16-mixed"
+    assert choose_precision(TrainOptions(precision="16-mixed"), "cuda").choice == "16-mixed"
     with_gpu(monkeypatch, there=True, bf16=False)
-    assert choose_precision(None, "cuda")[0] == "32-true"
+    assert choose_precision(TrainOptions(), "cuda").choice == "32-true"
+    with pytest.raises(UserError, match="precision = 'fp8': one of"):
+        TrainOptions(precision="fp8")
+
+
+ROWS = [
+    TrainingRow(f"r{n}", {"question": f"{n} x 3?"}, f"{n} x 3 = {n * 3}.", str(n * 3)) for n in range(1, 7)
+]
+
+
+def train(out: Path, adapter: str = "full", **options: Any) -> Any:
+    student = make_student(adapter, dropout=0.0)
+    stage = make_stage(epochs=2.0, batch=3, lr=1e-2, options=options)
+    module = out.parent / "module.py"
+    module.write_text(emit_train_module(*spec_of(stage, student)))
+    return run_finetune(stage, student, make_task(), ROWS, module, out, seed=3)
+
+
+def decided(report: Any) -> dict[str, str]:
+    return {decision.what: decision.choice for decision in report.decisions}
+
+
+@pytest.mark.parametrize("adapter", ["full", "lora"])
+@pytest.mark.parametrize("packing", [False, True])
+def test_activations_computed_again_change_nothing(adapter: str, packing: bool, tmp_path: Path) -> None:
+    held = train(tmp_path / "held", adapter, packing=packing)
+    again = train(tmp_path / "again", adapter, packing=packing, gradient_checkpointing=True)
+    assert decided(held)["activations"] == "held" and decided(again)["activations"] == "computed again"
+    assert [loss for _, loss in again.loss] == pytest.approx([loss for _, loss in held.loss], rel=1e-5)
+
+
+def test_bfloat16_where_it_is_asked_for(tmp_path: Path) -> None:
+    full, half = train(tmp_path / "full"), train(tmp_path / "half", precision="bf16-mixed")
+    assert decided(full)["precision"] == "32-true" and decided(half)["precision"] == "bf16-mixed"
+    assert full.loss != half.loss
+    assert [loss for _, loss in half.loss] == pytest.approx([loss for _, loss in full.loss], rel=0.05)
+    (file,) = (tmp_path / "half").glob("*.safetensors")
+    assert {tensor.dtype for tensor in load_file(file).values()} == {torch.float32}
+
+
+def test_a_training_says_how_it_computes(tmp_path: Path) -> None:
+    report = train(tmp_path / "out")
+    assert {"precision", "activations", "kernels", "layers"} <= decided(report).keys()
+    assert all(decision.why for decision in report.decisions)

@@ -28,6 +28,7 @@ from nesyc_runtime.learning.encoding import EncodedItems, encode_items, rounds
 from nesyc_runtime.learning.fused import choose_fused
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
+from nesyc_runtime.learning.machine import choose_compiling, choose_precision, choose_recomputing
 from nesyc_runtime.learning.memory import SmallerBatches
 from nesyc_runtime.learning.on_policy import OwnResponses
 from nesyc_runtime.learning.quiet import quiet_lightning
@@ -123,7 +124,9 @@ def run_finetune(
         before = checkpoint.arrangement if checkpoint is not None else None
         fused = choose_fused(loaded.model, module.OPTIONS, device)
         arrangement = arranged(data.steps, models, module.OPTIONS, device, before)
-        arrangement.decide(fused)
+        precision = choose_precision(module.OPTIONS, device)
+        recomputing = choose_recomputing(loaded.model, module.OPTIONS)
+        arrangement.decide([*fused, precision, recomputing, choose_compiling(loaded.model, module.OPTIONS)])
         history = History(len(data.steps), progress)
         best = out_dir.parent / f".{out_dir.name}.best"
         selection = score and Selection(best, partial(score, loaded), data.steps.steps_per_epoch, history)
@@ -136,7 +139,7 @@ def run_finetune(
             Checkpoints(resume, checkpoint, history, arrangement, checkpoint_every),
             SmallerBatches(arrangement, history, warn),
         ]
-        _fit(training, data, device, history, resume, checkpoint, callbacks, tracking)
+        _fit(training, data, device, precision.choice, history, resume, checkpoint, callbacks, tracking)
         if selection is not None:
             selection.take_best(training.model)
     report = _report(stage, items, arrangement, history, loaded.model)
@@ -202,6 +205,7 @@ def _fit(
     training: Any,
     data: Any,
     device: str,
+    precision: str,
     history: History,
     resume: Path,
     checkpoint: Checkpoint | None,
@@ -221,6 +225,7 @@ def _fit(
             max_epochs=1,  # one pass over `Steps`, which holds the steps of every epoch
             accelerator="gpu" if device.startswith("cuda") else "cpu",
             devices=1,
+            precision=precision,
             logger=loggers or False,
             enable_checkpointing=False,
             enable_progress_bar=False,

@@ -1,15 +1,18 @@
-"""What a machine is asked to do: the device that trains and answers, and the precision that training computes in."""
+"""What a machine is asked to do: the device that trains and answers, and how training computes on it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import torch
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.layouts import ASKED, Decision
+from nesyc_runtime.learning.optimizers import TrainOptions
+from nesyc_runtime.learning.segments import causal_model
 
 VARIABLE = "NESYC_DEVICE"
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "bf16-true")
 
 
 def choose_device(environment: Mapping[str, str]) -> tuple[str, str]:
@@ -29,15 +32,40 @@ def choose_device(environment: Mapping[str, str]) -> tuple[str, str]:
     return "cpu", "CUDA finds no GPU"
 
 
-def choose_precision(asked: str | None, device: str) -> tuple[str, str]:
-    """Lightning's name of the precision, and why. Weights stay in float32 unless `bf16-true` is asked for.
+def choose_precision(options: TrainOptions, device: str) -> Decision:
+    """Lightning's name of the precision that a training computes in; its weights stay in float32.
 
     On a CPU bfloat16 is no faster, without instructions for it much slower, and costs digits.
     """
-    if asked is not None:
-        return asked, "asked for by the spec"
+    if options.precision is not None:
+        return Decision("precision", options.precision, ASKED)
     if not device.startswith("cuda"):
-        return "32-true", "bfloat16 is no faster on a CPU"
+        return Decision("precision", "32-true", "bfloat16 is no faster on a CPU")
     if torch.cuda.is_bf16_supported():
-        return "bf16-mixed", "the GPU computes in bfloat16"
-    return "32-true", "the GPU has no bfloat16"
+        return Decision("precision", "bf16-mixed", "the GPU computes in bfloat16")
+    return Decision("precision", "32-true", "the GPU has no bfloat16")
+
+
+def choose_recomputing(model: Any, options: TrainOptions) -> Decision:
+    """Whether activations are computed again for the gradient instead of held; makes the model do so."""
+    if not options.gradient_checkpointing:
+        why = (
+            "micro-batches are cut to what memory holds" if options.gradient_checkpointing is None else ASKED
+        )
+        return Decision("activations", "held", why)
+    causal = causal_model(model)
+    if not getattr(causal, "supports_gradient_checkpointing", False):
+        raise UserError("options: gradient_checkpointing = true: the model cannot do it", "leave it out")
+    # older versions of transformers have the second name alone; without reentry frozen layers under an adapter need no tricks
+    enable = getattr(causal, "activation_checkpointing_enable", None) or causal.gradient_checkpointing_enable
+    enable({"use_reentrant": False})
+    return Decision("activations", "computed again", ASKED)
+
+
+def choose_compiling(model: Any, options: TrainOptions) -> Decision:
+    """Whether torch.compile works on the model; makes it so."""
+    if not options.compile:
+        why = "steps differ in length, and most trainings are short" if options.compile is None else ASKED
+        return Decision("kernels", "eager", why)
+    causal_model(model).base_model.compile(dynamic=True)
+    return Decision("kernels", "torch.compile", ASKED)

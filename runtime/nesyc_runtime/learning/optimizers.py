@@ -15,15 +15,17 @@ from torch.optim.lr_scheduler import LambdaLR
 from nesyc_runtime.config import Scalar
 from nesyc_runtime.errors import UserError
 
-SWITCHES = ("packing", "fused")
+SWITCHES = ("packing", "fused", "gradient_checkpointing", "compile")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainOptions:
     """`clip` is the greatest norm of the gradient (0: none), `micro_tokens` the tokens of one forward pass at most.
 
-    `packing`: sequences one after another without padding; `fused`: layers that make fewer passes over memory. What is None
-    is decided when the training starts.
+    `packing`: sequences one after another without padding; `fused`: layers that make fewer passes over memory;
+    `gradient_checkpointing`: activations are computed again instead of held; `compile`: by torch.compile; `precision`: one of
+    Lightning's names. What is None is decided when the training starts.
     """
 
     weight_decay: float = 0.0
@@ -34,6 +36,9 @@ class TrainOptions:
     micro_tokens: int | None = None
     packing: bool | None = None
     fused: bool | None = None
+    gradient_checkpointing: bool | None = None
+    compile: bool | None = None
+    precision: str | None = None
 
     def __post_init__(self) -> None:
         for name in SWITCHES:
@@ -46,8 +51,11 @@ class TrainOptions:
             raise UserError(
                 f"options: micro_tokens = {self.micro_tokens!r}: a whole number from 1 up is meant"
             )
+        if self.precision is not None and self.precision not in PRECISIONS:
+            known = ", ".join(f'"{name}"' for name in PRECISIONS)
+            raise UserError(f"options: precision = {self.precision!r}: one of {known} is meant")
         for name, value in asdict(self).items():
-            if name in SWITCHES or value is None:
+            if name in (*SWITCHES, "precision") or value is None:
                 continue
             if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
                 raise UserError(f"options: {name} = {value!r}: a number from 0 up is meant")
