@@ -178,7 +178,10 @@ def _lines(result: Mapping[str, Any]) -> Iterator[str]:
                 yield f"  {sign} and {side['total'] - SHOWN} more"
     for one in result["prompts"]:
         of = "training prompts from" if one["training"] else "prompts on"
-        yield f"{one['name']}: {one['changed']} of {one['items']} {of} {one['split']} changed"
+        told = f"{one['name']}: {one['changed']} of {one['items']} {of} {one['split']} changed"
+        if one["changed"] and one["answered"] is not None:
+            told += f", answered before: {one['answered']['right']} right, {one['answered']['wrong']} wrong"
+        yield told
     if not result["stages"]:
         yield "no stage would run again"
     for stage in result["stages"]:

@@ -142,6 +142,8 @@ def test_prompts_and_stages(tmp_path: Path) -> None:
     assert "final: 4 of 5 training prompts from p.cot changed" in text_of(found).replace("p.final", "final")
     assert (prompt["items"], prompt["changed"], prompt["first"][0]["id"]) == (3, 1, "d1")
     assert "jon is the grandfather of finn." in prompt["first"][0]["now"]
+    assert (training["answered"], prompt["answered"]) == (None, {"right": 0, "wrong": 1})
+    assert "1 of 3 prompts on people.dev changed, answered before: 0 right, 1 wrong" in text_of(found)
     assert {one["name"] for one in found["stages"]} == {"final", "main:p.base"}
     assert "final: would run: " in text_of(found) and "1 of 3 prompts on people.dev changed" in text_of(found)
 

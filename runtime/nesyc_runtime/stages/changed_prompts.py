@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nesyc_runtime import config
+from nesyc_runtime.files import read_jsonl
+from nesyc_runtime.inference.answers import item_correct
 from nesyc_runtime.inference.prompts import READ_KNOWLEDGE
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.stages.context import Context
@@ -18,6 +20,7 @@ from nesyc_runtime.stages.prompts import Format, format_of, prompt_for
 from nesyc_runtime.stages.respond import evaluation_items
 
 NAMED = 5  # items
+RESPONSES = "responses.jsonl"  # of an evaluation
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Asked:
 
 
 def changed_prompts(ctx: Context, base: Base, stores: Mapping[str, Store]) -> list[dict[str, Any]]:
-    """For each training with knowledge and each evaluated student: how many of its prompts changed, and the first items.
+    """For each training with knowledge and each evaluated student: how many of its prompts changed, how these were answered
+    when it was last evaluated, and the first items.
 
     `stores` are the KBs as they were in the base. What cannot be compared is missing: a stage that only one of the two
     has, a KB or an embedder that is another, a training whose examples are to be made first.
@@ -46,8 +50,26 @@ def changed_prompts(ctx: Context, base: Base, stores: Mapping[str, Store]) -> li
             continue
         old = _prompts_then(ctx, base, then, items, stores)
         if old is not None:
-            found.append(_compared(id_, now, old, _prompts_now(ctx, now, items)))
+            prompts = _prompts_now(ctx, now, items)
+            changed = [item for item, prompt in prompts.items() if old.get(item) != prompt]
+            answered = _answered(ctx, id_, now, items, changed)
+            found.append({**_told(id_, now, changed, old, prompts), "answered": answered})
     return found
+
+
+def _answered(
+    ctx: Context, id_: str, asked: Asked, items: Sequence[Item], changed: Sequence[str]
+) -> dict[str, int] | None:
+    """How the student answered the changed prompts when it was last evaluated: these answers may be others now."""
+    last = ctx.shelf.last(id_) if not asked.training else None
+    done = ctx.shelf.find(str(last["key"])) if last is not None else None
+    file = done.folder / RESPONSES if done is not None else None
+    if file is None or not file.is_file():
+        return None
+    task, rows = ctx.task(asked.task), {item.id: item.row for item in items}
+    said = {str(one["id"]): str(one["response"]) for one in read_jsonl(file)}
+    right = [item_correct(task, rows[item], said[item]) for item in changed if item in said]
+    return {"right": sum(right), "wrong": len(right) - sum(right)}
 
 
 def _asked(spec: config.Spec, node: Node) -> Asked | None:
@@ -76,8 +98,9 @@ def _items(ctx: Context, node: Node) -> list[Item] | None:
     return training_items(ctx, stage)
 
 
-def _compared(id_: str, asked: Asked, before: Mapping[str, str], now: Mapping[str, str]) -> dict[str, Any]:
-    changed = [item for item, prompt in now.items() if before.get(item) != prompt]
+def _told(
+    id_: str, asked: Asked, changed: Sequence[str], before: Mapping[str, str], now: Mapping[str, str]
+) -> dict[str, Any]:
     return {
         "name": id_,
         "student": asked.student,
