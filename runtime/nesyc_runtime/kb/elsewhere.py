@@ -102,13 +102,19 @@ def is_whole(store: Store) -> bool:
 
 
 def remove_others(store: Store) -> None:
-    """Remove files of earlier evaluations, after the commit; one that another process has open may stay."""
+    """Remove files that crashes left, within `store.writing()`; one that another process has open may stay."""
     if store.path is None:
         return
     named = store.elsewhere.file
     for file in store.path.parent.glob(f"{escape(store.path.name)}.*.duckdb*"):
         if not file.name.startswith(str(named)):
             _remove(file)
+
+
+def remove(store: Store, name: str | None) -> None:
+    """Remove a file that the store named before."""
+    if store.path is not None and name is not None:
+        _remove(store.path.with_name(name))
 
 
 def _new_file(path: Path | None) -> Path | None:

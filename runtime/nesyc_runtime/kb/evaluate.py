@@ -15,6 +15,7 @@ from nesyc_runtime.kb.elsewhere import (
     find_elsewhere,
     is_whole,
     nothing_elsewhere,
+    remove,
     remove_others,
 )
 from nesyc_runtime.kb.engine import Choice, choose
@@ -51,11 +52,14 @@ def evaluate(store: Store) -> Evaluated:
     with store.writing():
         if is_done(store):  # another process did it while this one waited
             return Evaluated(False, 0)
+        before = store.elsewhere.file
+        remove_others(store)  # here no other process is about to name one
         done = _changed(store) or _anew(store)
         keep_state(store)
         store.set_state("engine", json.dumps([done.engine, done.why]))
         store.set_state("evaluated", _version(store))
-    remove_others(store)
+    if before != store.elsewhere.file:
+        remove(store, before)
     return done
 
 
