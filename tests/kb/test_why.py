@@ -18,6 +18,7 @@ from running import open_kb
 from samples import PLACE, TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
+from nesyc_runtime.kb.contradictions import contradictions
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.why import best_rule, violations, why
 from nesyc_runtime.kb.whynot import whynot
@@ -259,6 +260,23 @@ def test_a_forbid_at_a_confidence_needs_as_much() -> None:
             return len(violations(store))
 
     assert (broken(None), broken(0.25), broken(0.3)) == (1, 1, 0)
+
+
+@pytest.mark.parametrize(("semantics", "at", "found"), [
+    ("max_product", 0.07, 1), ("max_product", 0.08, 0), ("max_min", 0.1, 1), ("max_min", 0.11, 0),
+])  # fmt: skip
+def test_confidences_together_reach_what_a_forbid_asks(semantics: str, at: float, found: int) -> None:
+    """0.7 times 0.1 is 0.06999999999999999 as numbers are held, and reaches 0.07."""
+    x = var("x")
+    constraint = ir.Constraint("c", at, (atom("e", x), atom("f", x), atom("g", x)), True, PLACE, "")
+    sample = kb(
+        [relation(name, ("a", TEXT)) for name in "efg"],
+        [fact("e", "a", conf=0.7), fact("f", "a", conf=0.1), fact("g", "a")], [],
+        [], semantics=semantics, constraints=[constraint],
+    )  # fmt: skip
+    with open_kb(sample) as store:
+        assert len(violations(store)) == found
+        assert len(contradictions(store, [("g", ("a",))])) == found
 
 
 def test_equally_good_proofs_do_not_grow_side_by_side(tmp_path: Path) -> None:

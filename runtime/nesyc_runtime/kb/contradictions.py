@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.kb.best import rough
 from nesyc_runtime.kb.graph import FactId, Graph, encoded
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import quote
@@ -54,7 +54,7 @@ def _broken(store: Store, plan: RelationPlan, values: Sequence[Any]) -> Iterator
         graph = Graph(store)
         for constraint in store.program.constraints:
             if any(
-                prod(graph.fact(other).conf for other in support.facts if other != fact)
+                rough(graph.together(other for other in support.facts if other != fact))
                 >= constraint.confidence
                 for support in graph.violations(constraint)
                 if fact in support.facts

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 from nesyc_runtime import config
@@ -115,6 +116,13 @@ class Graph:
             found = self.execute(f"SELECT conf FROM {rows} WHERE _row = ?", (fact[1],)).fetchone()
             self._confs[fact] = float(found[0])
         return self._confs[fact]
+
+    def together(self, facts: Iterable[FactId]) -> float:
+        """How sure the facts are together: as the least sure under max_min, else the product."""
+        confidences = [self.conf(fact) for fact in facts]
+        if self.store.program.semantics == "max_min":
+            return min(confidences, default=1.0)
+        return prod(confidences)
 
     def find(self, relation: str, args: Sequence[Any]) -> FactId | None:
         """The row of a fact among all of its relation, losers of `resolve` among them."""

@@ -181,10 +181,8 @@ def _broken_constraints(graph: Graph, best: _BestNodes) -> Iterator[dict[str, An
     for plan in graph.store.program.constraints:
         constraint = declared[plan.name]
         for support in graph.violations(plan):
-            confidences = [graph.conf(fact) for fact in support.facts]
-            least = graph.store.program.semantics == "max_min"
-            conf = min(confidences, default=1.0) if least else prod(confidences)
-            if conf < (constraint.confidence or 0.0):
+            conf = graph.together(support.facts)
+            if rough(conf) < (constraint.confidence or 0.0):
                 continue
             parts = [best.of(fact) for fact in support.facts]
             yield {
