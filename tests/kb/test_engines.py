@@ -57,7 +57,8 @@ def test_duckdb_derives_what_the_language_says(semantics: str, tmp_path: Path) -
         if program is None or emit_program(program).bound_to:
             continue
         try:
-            with open_kb(by("duckdb", program)) as store:
+            # half of them in a file, where DuckDB is brought the columns that rules read and no others
+            with open_kb(by("duckdb", program), tmp_path / f"{number}.db" if number % 2 else None) as store:
                 ran += engine_used(store)[0] == "duckdb"
                 found = derived(store, program)
         except UserError:

@@ -70,7 +70,13 @@ def edit(store: Store, random: Random, held: Facts) -> bool:
 
 @pytest.mark.fuzz
 @pytest.mark.parametrize("semantics", ["boolean", "max_min", "max_product"])
-@pytest.mark.parametrize(("name", "above"), [*((name, UP) for name in NAMES), ("left", NOT)])
+@pytest.mark.parametrize(
+    ("name", "above"),
+    [
+        pytest.param(name, above, marks=[] if name in ("left", "mutual") else [pytest.mark.slow])
+        for name, above in [*((name, UP) for name in NAMES), ("left", NOT)]
+    ],
+)
 def test_what_comes_is_joined_to_what_is_there(
     name: str,
     semantics: str,

@@ -59,7 +59,7 @@ def _continue(store: Store, deltas: Deltas) -> int:
     derived = [plan for plan in store.program.relations if plan.derived]
     present = {table for plan in derived for table in (plan.rows, plan.reads)}
     with writing_file(store, present, store.path.with_name(held.file)) as duck:
-        for name in deltas.found:
+        for name in sorted(deltas.found):
             plan = store.relation(name)
             duck.take(name + NEW, plan, deltas.found_table(name), deltas.names(plan))
         more = DuckMore(duck, store.program)
