@@ -188,9 +188,35 @@ def test_the_chunked_loss_is_the_models_own(models: tuple[Any, Any]) -> None:
     assert torch.allclose(found, gradients(model), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+@pytest.mark.parametrize("positions", [1, 16, 37])
+def test_entropy_in_place_is_the_chunked_one(
+    models: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch, frozen: bool, positions: int
+) -> None:
+    model, _ = models
+    monkeypatch.setattr(heads, "LOGITS", 1)  # chunks of the smallest size
+    head, weight = heads.Head(model), model.get_output_embeddings().weight
+    draws = torch.Generator().manual_seed(positions)
+    states = torch.randn(positions, weight.shape[1], dtype=weight.dtype, generator=draws) * 3
+    labels = torch.randint(head.vocabulary, (positions,), generator=draws)
+    weights = torch.rand(positions, generator=draws)
+    monkeypatch.setattr(weight, "requires_grad", not frozen)
+    found = []
+    for plain in (True, False):
+        if not plain:
+            monkeypatch.setattr(heads.Head, "weight", None)
+        inputs = states.clone().requires_grad_()
+        loss = heads.chunked_entropy(inputs * 1.0, heads.Head(model), labels, weights) * 0.5
+        wanted = [inputs] if frozen else [inputs, weight]
+        found.append([loss.detach(), *torch.autograd.grad(loss, wanted)])
+    for one, other in zip(*found, strict=True):
+        assert torch.allclose(one, other, rtol=1e-6, atol=1e-9)
+
+
 def test_a_soft_capped_head(models: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = models
     monkeypatch.setattr(model.config, "final_logit_softcapping", 0.5, raising=False)
     states = torch.randn(3, model.config.hidden_size, dtype=torch.float64)
     plain = model.get_output_embeddings()(states)
     assert torch.allclose(heads.Head(model)(states), torch.tanh(plain / 0.5) * 0.5)
+    assert heads.Head(model).weight is None

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from nesyc_runtime.learning.segments import causal_model, segment_inputs
@@ -32,6 +33,16 @@ class Head:
         self._config = model.config
         self.vocabulary = int(model.config.vocab_size)
         self.parameters = [p for p in self._linear.parameters() if p.requires_grad]
+
+    @property
+    def weight(self) -> Tensor | None:
+        """(vocabulary, width) where logits are the states times this and nothing more, in full precision; else None."""
+        scaled = any(getattr(self._config, name, None) is not None for name in SCALED)
+        plain = isinstance(self._linear, torch.nn.Linear) and getattr(self._linear, "bias", None) is None
+        if scaled or not plain or self._linear.weight.dtype not in (torch.float32, torch.float64):
+            return None
+        weight: Tensor = self._linear.weight
+        return weight
 
     def __call__(self, states: Tensor) -> Tensor:
         logits: Tensor = self._linear(states)
@@ -78,6 +89,21 @@ def chunked_loss(states: Tensor, head: Head, loss: ChunkLoss) -> Tensor:
     return total
 
 
+def chunked_entropy(states: Tensor, head: Head, labels: Tensor, weights: Tensor) -> Tensor:
+    """The sum over positions of weight * cross-entropy, a scalar with gradients; as `chunked_loss`, with one chunk's logits
+    the only values of their size: probabilities and their gradient take their place."""
+
+    def entropy(logits: Tensor, part: slice) -> Tensor:
+        return (F.cross_entropy(logits, labels[part], reduction="none") * weights[part]).sum()
+
+    if head.weight is None or states.dtype != head.weight.dtype or not torch.is_grad_enabled():
+        return chunked_loss(states, head, entropy)
+    total: Tensor = _Entropy.apply(
+        states, head.weight, labels, weights, max(SMALLEST, LOGITS // head.vocabulary)
+    )  # type: ignore[no-untyped-call]
+    return total
+
+
 def _parts(length: int, size: int) -> list[slice]:
     return [slice(start, min(start + size, length)) for start in range(0, length, size)]
 
@@ -107,3 +133,33 @@ class _Chunked(torch.autograd.Function):
         (scale,) = outer
         by_state, *by_weight = ctx.saved_tensors
         return (by_state * scale, None, None, None, *(held * scale for held in by_weight))
+
+
+class _Entropy(torch.autograd.Function):
+    """For logits z of a position with label y and weight w: w (log sum exp z - z_y), by z: w (softmax z - onehot y)."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, weights: Tensor, size: int
+    ) -> Tensor:
+        by_state = torch.empty_like(states)
+        by_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
+        total = torch.zeros((), device=states.device, dtype=states.dtype)
+        for part in _parts(len(states), size):
+            label, share = labels[part, None], weights[part, None].to(states.dtype)  # (positions, 1)
+            logits = states[part] @ weight.t()
+            right, most = logits.gather(1, label), logits.amax(1, keepdim=True)
+            sums = logits.sub_(most).exp_().sum(1, keepdim=True)
+            total += ((sums.log() + most - right) * share).sum()
+            slope = logits.mul_(share / sums).scatter_add_(1, label, -share)
+            torch.mm(slope, weight, out=by_state[part])
+            if by_weight is not None:
+                by_weight.addmm_(slope.t(), states[part])
+        ctx.save_for_backward(by_state, by_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *outer: Tensor) -> tuple[Tensor | None, ...]:
+        (scale,) = outer
+        by_state, by_weight = ctx.saved_tensors
+        return by_state * scale, None if by_weight is None else by_weight * scale, None, None, None

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from nesyc_runtime.learning.batches import IGNORED, MicroBatch
 from nesyc_runtime.learning.divergences import Divergence
-from nesyc_runtime.learning.heads import chunked_loss, last_states
+from nesyc_runtime.learning.heads import chunked_entropy, chunked_loss, last_states
 from nesyc_runtime.learning.stored import StoredTeacher, targets_of
 from nesyc_runtime.learning.teachers import FrozenTeacher
 
@@ -23,7 +23,7 @@ def token_loss(model: Any, micro: MicroBatch) -> Tensor:
     labelled = micro.labels != IGNORED  # (rows, length)
     labels, weights = micro.labels[labelled], micro.weights[labelled]
     states, head = last_states(model, micro.ids, labelled, micro.segments)
-    return chunked_loss(states, head, lambda logits, part: _entropy(logits, labels[part], weights[part]))
+    return chunked_entropy(states, head, labels, weights)
 
 
 def distil_loss(
