@@ -11,8 +11,9 @@ from nesyc_runtime.inference.prompts import render_prompt
 from nesyc_runtime.stages.context import Context, task_inputs
 from nesyc_runtime.stages.entries import asked_columns, extract_prompt
 from nesyc_runtime.stages.extract import constants_of, relation_of
-from nesyc_runtime.stages.graph import Node, all_stages
+from nesyc_runtime.stages.graph import Node, Respond, all_stages
 from nesyc_runtime.stages.rule_prompt import rule_prompt
+from nesyc_runtime.stages.speeds import answering_seconds, training_seconds
 from nesyc_runtime.stages.work import (
     ASKING,
     Asking,
@@ -26,6 +27,7 @@ from nesyc_runtime.stages.work import (
 )
 from nesyc_runtime.teachers.base import Request
 
+Stage = config.FinetuneStage | config.MineErrorsStage | config.ValidateStage | Respond
 NOTHING: Range = (0, 0)
 CHARACTERS_PER_TOKEN = (
     2.5,
@@ -35,13 +37,9 @@ MEASURED_SLACK = 1.25  # how far a prompt's ratio lies from that of the answers 
 TOKENS_PER_MESSAGE = 16  # what a chat template puts around one, at most
 ENOUGH_ANSWERS = 20  # from so many on, a teacher's own answers say how long its answers are
 QUANTILES = (0.05, 0.95)
-SECONDS = {  # of one unit of work, where this machine has not done any
+SECONDS = {  # of one call, where this machine has not done any
     "server": (0.5, 30.0),
     "call": (0.0, 0.1),
-    "finetune": (0.002, 2.0),
-    "mine_errors": (0.005, 5.0),
-    "validate": (0.005, 5.0),
-    "respond": (0.005, 5.0),
 }
 EARLIER = (0.5, 2.0)  # how far a stage's time lies from that of its like
 
@@ -61,7 +59,7 @@ def estimate(ctx: Context, node: Node) -> Estimate:
     work = work_of(ctx, node)
     stage = node.stage
     if not isinstance(stage, ASKING):
-        seconds, measured = _seconds(ctx, stage.kind, work)
+        seconds, measured = _seconds(ctx, _unit(ctx, stage), work)
         return Estimate(seconds=seconds, measured=("seconds",) * measured)
     if not ctx.teachers.get(stage.teacher).stored:
         return Estimate()
@@ -159,20 +157,39 @@ def _price(ctx: Context, name: str, sent: Range, received: Range) -> Range:
 def _call_seconds(ctx: Context, stage: Asking, work: Work) -> tuple[Range, bool]:
     declaration = ctx.teachers.declaration(stage.teacher)
     if not isinstance(declaration.endpoint, config.ServerEndpoint):
-        return _seconds(ctx, "call", work)
+        return _seconds(ctx, SECONDS["call"], work)
     limits = declaration.limits
     gap = 60.0 / limits.rpm if limits.rpm else 0.0
-    (low, high), measured = _seconds(ctx, "server", work)
+    (low, high), measured = _seconds(ctx, SECONDS["server"], work)
     if not measured:
         low, high = low / max(1, limits.in_flight), high / max(1, limits.in_flight)
     return (round(max(low, work.size[0] * gap), 1), round(max(high, work.size[1] * gap), 1)), measured
 
 
-def _seconds(ctx: Context, kind: str, work: Work) -> tuple[Range, bool]:
-    """From the time of one unit when this machine did the same kind of work; whether it was measured."""
+def _unit(ctx: Context, stage: Stage) -> Range:
+    """Seconds of one unit of work, where this machine has not done any like it: from the student's size."""
+    match stage:
+        case config.FinetuneStage():
+            return training_seconds(ctx.student(stage.student))
+        case config.MineErrorsStage():
+            each = answering_seconds(ctx.student(student_of(ctx, stage.model)))
+            trained = all_stages(ctx.spec).get(stage.model)
+            if stage.folds == 1 or not isinstance(trained, config.FinetuneStage):
+                return each
+            once = training_seconds(ctx.student(trained.student))
+            rounds = (stage.folds - 1) * trained.epochs * len(trained.tasks)
+            return each[0] + rounds * once[0], each[1] + rounds * once[1]
+        case config.ValidateStage():
+            return answering_seconds(ctx.student(student_of(ctx, stage.model)))
+        case Respond():
+            return answering_seconds(ctx.student(student_of(ctx, stage.student)))
+
+
+def _seconds(ctx: Context, unit: Range, work: Work) -> tuple[Range, bool]:
+    """From the time of one unit when this machine did the same kind of work, else `unit`; whether it was measured."""
     rates = ctx.shelf.rates(work.by)
     if rates:
         each = min(rates) * EARLIER[0], max(rates) * EARLIER[1]
     else:
-        each = SECONDS[kind]
+        each = unit
     return (round(work.size[0] * each[0], 1), round(work.size[1] * each[1], 1)), bool(rates)
