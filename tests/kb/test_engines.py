@@ -181,6 +181,18 @@ def test_rules_that_only_sqlite_runs_say_why() -> None:
     assert (done.engine, done.why) == ("sqlite", "`top_proofs` keeps sets of leaves")
 
 
+def test_without_a_duckdb_that_can_do_it_sqlite_derives_what_duckdb_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample = by("duckdb", ring(9, "max_product"))
+    open_kb(sample, tmp_path / "kb.db").close()
+    monkeypatch.setattr("nesyc_runtime.kb.engine.version", lambda _: "1.5.2")
+    with open_kb(sample, tmp_path / "kb.db") as store:
+        assert engine_used(store) == ("sqlite", "duckdb 2.0 or later is not installed (nesyc[duckdb])")
+        assert len(derived(store, sample)) == 9 + 81
+    assert files(tmp_path) == []
+
+
 def test_a_value_no_column_holds_is_refused_on_either_engine() -> None:
     n, m = var("n", INT), ir.Apply("*", (var("n", INT), const(2**40, INT)), INT)
     large = kb([relation("e", ("n", INT)), relation("d", ("n", INT), derived=True)], [fact("e", 2**40)],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Literal as OneOf
 
@@ -32,11 +33,18 @@ def choose(store: Store) -> Choice:
         return Choice("sqlite", "asked for by the spec")
     if store.program.bound_to:
         return Choice("sqlite", store.program.bound_to)
-    if any(find_spec(name) is None for name in ("duckdb", "sqlglot", "pyarrow")):
-        return Choice("sqlite", "duckdb is not installed (nesyc[duckdb])")
+    if not has_duckdb():
+        return Choice("sqlite", "duckdb 2.0 or later is not installed (nesyc[duckdb])")
     if asked == "duckdb":
         return Choice("duckdb", "asked for by the spec")
     return _measured(store)
+
+
+def has_duckdb() -> bool:
+    """Whether DuckDB is there, in a version whose recursions under a key end where nothing gets better."""
+    if any(find_spec(name) is None for name in ("duckdb", "sqlglot", "pyarrow")):
+        return False
+    return int(version("duckdb").partition(".")[0]) >= 2
 
 
 def _measured(store: Store) -> Choice:

@@ -18,7 +18,7 @@ from nesyc_runtime.kb.elsewhere import (
     remove,
     remove_others,
 )
-from nesyc_runtime.kb.engine import Choice, choose
+from nesyc_runtime.kb.engine import Choice, choose, has_duckdb
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.proofsets import ProofSets
 from nesyc_runtime.kb.rounds import choose_winners, derive_stratum, run_statement
@@ -74,7 +74,7 @@ def is_done(store: Store) -> bool:
     find_elsewhere(store)
     if store.state("evaluated") != _version(store):
         return False
-    if store.kb.engine == "sqlite" and store.elsewhere.relations:
+    if store.elsewhere.relations and (store.kb.engine == "sqlite" or not has_duckdb()):
         return False
     return is_whole(store)
 
@@ -101,6 +101,8 @@ def _changed(store: Store) -> Evaluated | None:
 
 def _added(store: Store) -> Evaluated | None:
     """Add to what DuckDB holds; None, nothing being done, where all is to be derived anew."""
+    if not has_duckdb():
+        return None
     import duckdb
 
     from nesyc_runtime.kb.more import add_elsewhere
