@@ -64,12 +64,12 @@ class Deltas:
         self._made.append(table)
         return int(self._store.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
 
-    def read_log(self, plan: RelationPlan) -> int:
-        """The net change of a stored relation since the log was emptied; gives the number of rows."""
+    def read_log(self, plan: RelationPlan) -> None:
+        """Note the net change of a stored relation since the log was emptied."""
         listed = ", ".join(self.columns(plan))
         came = f"SELECT {listed} FROM {quote(plan.rows)} WHERE _row IN (SELECT _row FROM {quote(plan.came)})"
         gone = f"SELECT {listed} FROM {quote(plan.gone)}"
-        return self._note(plan, f"{came} EXCEPT {gone}", f"{gone} EXCEPT SELECT {listed} FROM ({came})")
+        self._note(plan, f"{came} EXCEPT {gone}", f"{gone} EXCEPT SELECT {listed} FROM ({came})")
 
     def remember(self, plan: RelationPlan) -> None:
         """Keep what a relation shows now, to compare with later."""
@@ -82,10 +82,8 @@ class Deltas:
         before = f"SELECT {listed} FROM temp.{quote(plan.name + OLD)}"
         self._note(plan, f"{now} EXCEPT {before}", f"{before} EXCEPT {now}")
 
-    def _note(self, plan: RelationPlan, found: str, lost: str) -> int:
-        rows = self.make(plan.name + FOUND, found), self.make(plan.name + LOST, lost)
-        self.note(plan.name, *rows)
-        return sum(rows)
+    def _note(self, plan: RelationPlan, found: str, lost: str) -> None:
+        self.note(plan.name, self.make(plan.name + FOUND, found), self.make(plan.name + LOST, lost))
 
     def note(self, name: str, found: int, lost: int) -> None:
         """Take the tables of a relation as made, with these numbers of rows."""
