@@ -29,7 +29,7 @@ LIMIT = 120.0  # seconds for a peer that may take very long, all its runs togeth
 def run(*, quick: bool = False) -> list[Figure]:
     """Cold evaluation of every task at three sizes, growth, confidence, and a change of ten edges.
 
-    About six minutes; `quick` leaves the largest sizes out and takes two.
+    About five minutes of CPU time; `quick` leaves the largest sizes out and takes two.
     """
     _warm_up()
     many = 2 if quick else 3
