@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 T = TypeVar("T")
+NAME = "nesyc-pulled"  # of the thread
 AT_ONCE, AHEAD = 1_000, 4  # items in a batch; batches that wait to be taken
 
 
@@ -52,7 +53,7 @@ def pulled(push: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
         except _Enough:
             return
 
-    thread = threading.Thread(target=work, daemon=True)
+    thread = threading.Thread(target=work, name=NAME, daemon=True)
     thread.start()
     try:
         while (found := batches.get()) is not None:
