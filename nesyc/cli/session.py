@@ -71,9 +71,17 @@ def runtime_project(spec_file: Path) -> Project:
     """The runtime's view of the project a spec lies in: its folder, roots and allowed programs."""
     from nesyc.parsing.project import find_project
     from nesyc.parsing.settings_file import NAME, Settings, read_settings
-    from nesyc_runtime.project import Project
+    from nesyc_runtime.project import Project, Training
 
     root = find_project(spec_file)
     file = root / NAME
     settings = read_settings(file.read_text(encoding="utf-8"), root) if file.is_file() else Settings()
-    return Project(root, settings.roots, settings.programs, spec_file.absolute().parent, settings.tracking)
+    how = settings.training
+    return Project(
+        root,
+        settings.roots,
+        settings.programs,
+        spec_file.absolute().parent,
+        settings.tracking,
+        Training(how.processes, how.strategy, how.launcher),
+    )

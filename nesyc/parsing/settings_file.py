@@ -1,4 +1,4 @@
-"""nesyc.yaml: the default spec, further roots, profiles, the packages programs may come from, what tracks trainings."""
+"""nesyc.yaml: the default spec, further roots, profiles, the packages programs may come from, how trainings run and what tracks them."""
 
 from __future__ import annotations
 
@@ -20,11 +20,21 @@ if TYPE_CHECKING:
     Node = MappingNode | ScalarNode | SequenceNode
 
 NAME = "nesyc.yaml"
-KEYS = ("spec", "roots", "profiles", "programs", "tracking")
+KEYS = ("spec", "roots", "profiles", "programs", "tracking", "training")
 SERVICES = ("wandb", "mlflow")
+STRATEGIES = ("ddp", "fsdp", "deepspeed")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """So many `processes` of this machine train together by Lightning's `strategy`; `launcher` starts them elsewhere."""
+
+    processes: int = 1
+    strategy: str = "ddp"
+    launcher: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -37,6 +47,7 @@ class Settings:
     profiles: dict[str, dict[str, Given]] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
     tracking: tuple[str, ...] = ()
+    training: Training = field(default_factory=lambda: Training())
     problems: list[Diagnostic] = field(default_factory=list)
 
 
@@ -67,8 +78,10 @@ def read_settings(text: str, folder: Path, environment: Mapping[str, str] | None
                 settings.programs = tuple(_modules(node, settings))
             case "tracking":
                 settings.tracking = tuple(_services(node, settings))
+            case "training":
+                settings.training = _training(node, settings)
             case _:
-                settings.problems.append(_unknown_key(key))
+                settings.problems.append(_unknown_key(key, KEYS))
     return settings
 
 
@@ -134,6 +147,34 @@ def _services(node: Node, settings: Settings) -> Iterator[str]:
             settings.problems.append(Diagnostic("E0201", message, _span(item), "not known", help=help_))
 
 
+def _training(node: Node, settings: Settings) -> Training:
+    found: dict[str, Any] = {}
+    for key, value in _entries(node, settings, "training"):
+        match key.value:
+            case "processes":
+                number = _scalar(value) if value.id == "scalar" else None
+                if isinstance(number, int) and not isinstance(number, bool) and number > 0:
+                    found["processes"] = number
+                else:
+                    settings.problems.append(_wrong("training.processes", "a whole number from 1 up", value))
+            case "strategy":
+                text = _text(value, settings, "training.strategy")
+                if text in STRATEGIES:
+                    found["strategy"] = text
+                elif text is not None:
+                    settings.problems.append(_wrong("training.strategy", " or ".join(STRATEGIES), value))
+            case "launcher":
+                if value.id == "sequence":
+                    texts = [_text(item, settings, "training.launcher") for item in value.value]
+                    found["launcher"] = tuple(text for text in texts if text is not None)
+                else:
+                    settings.problems.append(_wrong("training.launcher", "a command as a list", value))
+            case _:
+                known = ("processes", "strategy", "launcher")
+                settings.problems.append(_unknown_key(key, known, "training of nesyc.yaml"))
+    return Training(**found)
+
+
 def _entries(node: Node | None, settings: Settings, what: str) -> Iterator[tuple[Any, Any]]:
     """The key and value nodes of a mapping with text keys; what is empty has none."""
     if node is None or (node.id == "scalar" and node.value in ("", "~", "null")):
@@ -189,13 +230,13 @@ def _wrong(what: str, wanted: str, node: Node) -> Diagnostic:
     return Diagnostic("E0302", f"{what} of nesyc.yaml: expected {wanted}, found {found}", _span(node))
 
 
-def _unknown_key(key: Node) -> Diagnostic:
-    near = near_names(key.value, KEYS)
+def _unknown_key(key: Node, known: tuple[str, ...], of: str = "nesyc.yaml") -> Diagnostic:
+    near = near_names(key.value, known)
     if near:
         help = Help(f"did you mean `{near[0]}`?", (Edit(_span(key), near[0]),))
     else:
-        help = Help("nesyc.yaml has " + ", ".join(f"`{name}`" for name in KEYS))
-    return Diagnostic("E0103", f"nesyc.yaml has no key `{key.value}`", _span(key), "unknown key", help=help)
+        help = Help(f"{of} has " + ", ".join(f"`{name}`" for name in known))
+    return Diagnostic("E0103", f"{of} has no key `{key.value}`", _span(key), "unknown key", help=help)
 
 
 def _bad_yaml(error: Any) -> Diagnostic:

@@ -12,6 +12,15 @@ from nesyc_runtime.errors import UserError
 
 
 @dataclass(frozen=True, slots=True)
+class Training:
+    """Several processes train together by Lightning's `strategy`: so many of this machine, or those that `launcher` starts."""
+
+    processes: int = 1
+    strategy: str = "ddp"
+    launcher: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Project:
     """A project folder; `roots` are the further roots of nesyc.yaml, absolute, by name.
 
@@ -25,6 +34,7 @@ class Project:
     programs: tuple[str, ...] = ()
     spec_dir: Path | None = None
     tracking: tuple[str, ...] = ()
+    training: Training = Training()
 
     @property
     def state_dir(self) -> Path:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any, cast
@@ -14,6 +15,7 @@ from rich.console import Console
 from nesyc.emit.python import emit_train_module
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.project import Training
 from nesyc_runtime.report.tables import results_tables
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.export import export, exportable
@@ -66,6 +68,26 @@ def one_run(folder: Path) -> dict[str, Any]:
     for timed in (*results["stages"], *results["evaluations"]):
         timed["seconds"] = 0
     return results
+
+
+@pytest.mark.slow
+def test_a_run_trains_in_the_processes_that_the_project_asks_for(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    student = world.values["students"][0]
+    student["base"]["architecture"] = {"layers": 1, "width": 16, "heads": 2, "tokenizer": "characters"}
+    student["max_tokens"], student["max_new_tokens"] = 160, 12
+    build = make_build(tmp_path, world.values)
+    for stage in all_stages(build.spec).values():
+        if isinstance(stage, config.FinetuneStage):
+            build.train_module(stage).write_text(emit_train_module(cast(Any, build.spec), cast(Any, stage)))
+    with ExitStack() as stack:
+        ctx = world.context(stack, limit=3)
+        project = replace(ctx.project, training=Training(2))
+        ctx.learner = TorchLearner(build, project, environment={"NESYC_DEVICE": "cpu"})
+        run(ctx, Options(select=["std.final"]))
+        weights = ctx.folder("std.final") / "weights"
+        assert {"model.safetensors", "report.json"} <= {path.name for path in weights.iterdir()}
+        assert (tmp_path / "runs" / ctx.run / "logs" / "std.final" / "metrics.csv").is_file()
 
 
 def check_export(ctx: Context, folder: Path) -> None:

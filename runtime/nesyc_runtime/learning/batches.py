@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import torch
@@ -84,7 +84,7 @@ class Steps(Dataset[StepBatch]):
     Every epoch visits each item once, in an order fixed by (`seed`, epoch). `batch` counts items: an item
     brings a row for each training task. `epochs` may be fractional; at least one step is taken. `layout` may be changed
     at any time: it bears on how fast a step is and what memory it takes, not on its loss. `rounds` may hold the items of
-    each epoch, in the order of `items`, where they differ.
+    each epoch, in the order of `items`, where they differ. Of several `processes` each takes a share of every step.
     """
 
     def __init__(
@@ -106,13 +106,15 @@ class Steps(Dataset[StepBatch]):
         self.done = 0
         self._order: tuple[int, Tensor] | None = None
         self._replaced: tuple[int, list[EncodedRow]] | None = None
+        self.process, self.processes = 0, 1
         self.rounds: Sequence[Sequence[tuple[EncodedRow, ...]]] = ()
 
     def __len__(self) -> int:
         return self.steps
 
     def __getitem__(self, step: int) -> StepBatch:
-        return step_batch(self.rows(step), self.task_weights, self.pad_id, self.layout)
+        share = self.process, self.processes
+        return step_batch(self.rows(step), self.task_weights, self.pad_id, self.layout, share)
 
     def rows(self, step: int) -> list[EncodedRow]:
         if not 0 <= step < self.steps:
@@ -140,23 +142,40 @@ class Steps(Dataset[StepBatch]):
 
 
 def step_batch(
-    rows: Sequence[EncodedRow], task_weights: Mapping[str, float], pad_id: int, layout: Layout
+    rows: Sequence[EncodedRow],
+    task_weights: Mapping[str, float],
+    pad_id: int,
+    layout: Layout,
+    share: tuple[int, int] = (0, 1),
 ) -> StepBatch:
-    """The rows of a step as micro-batches.
+    """The rows of a step as micro-batches; of `share`, (process, processes), those that fall to a process.
 
     loss = sum over training tasks t of weight_t * mean over the label tokens of t in the whole step: each
-    label token of t weighs weight_t / (number of label tokens of t), however the rows are cut.
+    label token of t weighs weight_t / (number of label tokens of t), however the rows are cut and dealt out.
     """
     counts: Counter[str] = Counter()
     for row in rows:
         counts[row.training_task] += row.label_tokens
     shares = {task: task_weights[task] / count for task, count in counts.items()}
-    plan = pack_plan if layout.packed else micro_batch_plan
-    pieces = plan([len(row.ids) for row in rows], layout.micro_tokens)
-    micro_batches = [
-        _micro_batch([rows[i] for i in piece], shares, pad_id, layout.packed) for piece in pieces
-    ]
+    own = dealt_out(rows, layout, share)
+    micro_batches = [_micro_batch(piece, shares, pad_id, layout.packed) for piece in own]
     return StepBatch(micro_batches, sum(len(row.ids) for row in rows), counts.total(), layout)
+
+
+def dealt_out(rows: Sequence[EncodedRow], layout: Layout, share: tuple[int, int]) -> list[list[EncodedRow]]:
+    """The micro-batches of one process: every process has as many, so that they meet after each.
+
+    Rows are dealt out by length. Where a process has fewer micro-batches, it reads its shortest row again with no label.
+    """
+    process, processes = share
+    plan = pack_plan if layout.packed else micro_batch_plan
+    order = _longest_first([len(row.ids) for row in rows])
+    hands = [[rows[index] for index in order[number::processes]] for number in range(processes)]
+    cuts = [plan([len(row.ids) for row in hand], layout.micro_tokens) if hand else [] for hand in hands]
+    pieces = [[hands[process][index] for index in piece] for piece in cuts[process]]
+    shortest = rows[order[-1]]
+    idle = replace(shortest, ids=shortest.ids[: shortest.prompt_length], targets=None)
+    return pieces + [[idle]] * (max(map(len, cuts)) - len(pieces))
 
 
 def micro_batch_plan(lengths: Sequence[int], micro_tokens: int) -> list[list[int]]:

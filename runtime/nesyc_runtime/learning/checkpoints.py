@@ -101,7 +101,7 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if (start := self.clock()) < self._due:
+        if (start := self.clock()) < self._due or not trainer.is_global_zero:
             return
         self._write(pl_module.model, trainer.optimizers[0])
         end = self.clock()

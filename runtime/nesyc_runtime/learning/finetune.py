@@ -31,6 +31,7 @@ from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
 from nesyc_runtime.learning.machine import choose_compiling, choose_precision, choose_recomputing
 from nesyc_runtime.learning.memory import SmallerBatches
 from nesyc_runtime.learning.on_policy import OwnResponses
+from nesyc_runtime.learning.processes import ALONE, Share, trainer_settings
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.selection import Selection
@@ -86,6 +87,7 @@ def run_finetune(
     tracking: Tracking | None = None,
     score: Callable[[LoadedStudent], float] | None = None,
     warn: Callable[[str], None] | None = None,
+    share: Share = ALONE,
 ) -> TrainReport:
     """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
 
@@ -95,7 +97,8 @@ def run_finetune(
     smaller. The same seed, data and machine give the same weights,
     also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
     about every `checkpoint_every` seconds and gone when the weights are saved. `tracking` says where curves go while it runs.
-    `score` says how good a student is: the weights of the epoch with the highest score are saved (`select`).
+    `score` says how good a student is: the weights of the epoch with the highest score are saved (`select`). `share` is this
+    process's part of a training that several do together; the first of them saves.
     Raises UserError where there is nothing to train on, or the student or an option does not fit.
     """
     if not examples:
@@ -114,6 +117,7 @@ def run_finetune(
             teaching, items = _taught(stage, teacher, items, examples, loaded.tokenizer, device)
             more["teacher"] = teaching
         data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
+        data.steps.process, data.steps.processes = share.process, share.processes
         if stage.fade is not None:
             _fade(data.steps, stage.fade, task, examples, stage, loaded)
         training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
@@ -135,14 +139,27 @@ def run_finetune(
             *([OwnResponses(loaded, data.steps, own, seed, history)] if teaching and any(own) else []),
             history,
             *([selection] if selection is not None else []),
-            *([Tracked(tracking, history)] if tracking is not None else []),
+            *([Tracked(tracking, history)] if tracking is not None and share.process == 0 else []),
             Checkpoints(resume, checkpoint, history, arrangement, checkpoint_every),
-            SmallerBatches(arrangement, history, warn),
+            # several processes could not go on together where one takes a step again
+            *([SmallerBatches(arrangement, history, warn)] if share == ALONE else []),
         ]
-        _fit(training, data, device, precision.choice, history, resume, checkpoint, callbacks, tracking)
+        settings = {**trainer_settings(share, device), "precision": precision.choice}
+        _fit(
+            training,
+            data,
+            settings,
+            history,
+            resume,
+            checkpoint,
+            callbacks,
+            tracking if share.process == 0 else None,
+        )
         if selection is not None:
             selection.take_best(training.model)
     report = _report(stage, items, arrangement, history, loaded.model)
+    if share.process > 0:
+        return report
     save_student(loaded, out_dir, {"report.json": asdict(report)})
     resume.unlink(missing_ok=True)
     best.unlink(missing_ok=True)
@@ -204,8 +221,7 @@ def import_module(path: Path) -> ModuleType:
 def _fit(
     training: Any,
     data: Any,
-    device: str,
-    precision: str,
+    settings: Mapping[str, Any],
     history: History,
     resume: Path,
     checkpoint: Checkpoint | None,
@@ -223,9 +239,7 @@ def _fit(
         loggers = loggers_of(tracking) if tracking is not None else []
         trainer = pl.Trainer(
             max_epochs=1,  # one pass over `Steps`, which holds the steps of every epoch
-            accelerator="gpu" if device.startswith("cuda") else "cpu",
-            devices=1,
-            precision=precision,
+            **settings,
             logger=loggers or False,
             enable_checkpointing=False,
             enable_progress_bar=False,

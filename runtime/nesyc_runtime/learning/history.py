@@ -52,6 +52,8 @@ class History(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightn
         self, trainer: Any, pl_module: Any, outputs: Any, batch: StepBatch, batch_idx: int
     ) -> None:
         loss = float(outputs["loss"])
+        if trainer.world_size > 1:  # each process has the loss of its share
+            loss = float(trainer.strategy.reduce(outputs["loss"].detach().clone(), reduce_op="sum"))
         if not math.isfinite(loss):
             raise UserError(
                 f"the loss is {loss} at step {self.step + 1} of {self.steps}", "lower `lr`, or raise `warmup`"

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.ports import Lesson, Reply, Score
 
 if TYPE_CHECKING:
     from nesyc_runtime.inference.loaded import LoadedStudent
+    from nesyc_runtime.learning.job import Job
 
 
 class TorchLearner:
@@ -66,12 +68,20 @@ class TorchLearner:
         score: Score | None = None,
     ) -> None:
         from nesyc_runtime.learning.finetune import run_finetune
+        from nesyc_runtime.learning.job import Job
         from nesyc_runtime.learning.rows import TrainingRow
         from nesyc_runtime.learning.tracking import Tracking
 
         self._loaded = None  # room for the one that is trained
         spec = self._build.spec
-        run_finetune(
+        tracking = Tracking(
+            self._project.runs_dir / run / "logs" / name,
+            project=spec.name,
+            name=f"{name} {run}",
+            services=self._project.tracking,
+            settings={"run": run, "seed": seed, **_settings(stage)},
+        )
+        job = Job(
             stage,
             next(student for student in spec.students if student.name == stage.student),
             next(task for task in spec.tasks if task.name == stage.task),
@@ -83,20 +93,46 @@ class TorchLearner:
             out,
             start_from,
             seed,
+            self._project,
+            self._teacher(stage),
+            tracking,
+            self._device,
+            self._project.training.strategy,
+        )
+        if self._launched(job, score, progress):
+            return
+        run_finetune(
+            stage,
+            job.student,
+            job.task,
+            job.rows,
+            job.module,
+            out,
+            start_from,
+            seed,
             lambda share, _measures: progress(share),
             project=self._project,
             device=self._device,
-            teacher=self._teacher(stage),
-            tracking=Tracking(
-                self._project.runs_dir / run / "logs" / name,
-                project=spec.name,
-                name=f"{name} {run}",
-                services=self._project.tracking,
-                settings={"run": run, "seed": seed, **_settings(stage)},
-            ),
+            teacher=job.teacher,
+            tracking=tracking,
             score=None if score is None else lambda loaded: score(partial(_greedy, loaded)),
             warn=self._warn,
         )
+
+    def _launched(self, job: Job, score: Score | None, progress: Callable[[float], None]) -> bool:
+        """Whether the training ran in several processes, as nesyc.yaml may ask for; raises what they end with."""
+        from nesyc_runtime.learning.launch import launch, torchrun
+
+        how = self._project.training
+        if how.processes == 1 and not how.launcher:
+            return False
+        if score is not None:
+            raise UserError(
+                f"stage {job.stage.id}: `select` works in one process only",
+                "leave `select` out, or `training` in nesyc.yaml",
+            )
+        launch(job, how.launcher or torchrun(how.processes), lambda share, _measures: progress(share))
+        return True
 
     def _teacher(self, stage: config.FinetuneStage) -> config.Teacher | None:
         if stage.distil is None:

@@ -47,7 +47,7 @@ class FineTuning(pl.LightningModule):
         loss = torch.zeros((), device=self.device)
         for micro in batch.micro_batches:
             part = token_loss(self.model, micro)
-            self.manual_backward(part)
+            self.manual_backward(part * self.trainer.world_size)  # processes average their gradients
             loss += part.detach()
         if OPTIONS.clip > 0:
             torch.nn.utils.clip_grad_norm_(self.parameters(), OPTIONS.clip)

@@ -1,0 +1,50 @@
+"""One training in several processes: each takes a share of every step, gradients are averaged between them.
+
+Every process makes every step from its number alone, so all know what the others do: token means are those of the whole
+step, and all go backward equally often.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Process number `process` of `processes`, of which `local` run on each machine; `strategy` is Lightning's name."""
+
+    process: int = 0
+    processes: int = 1
+    local: int = 1
+    strategy: str = "auto"
+
+
+ALONE = Share()
+
+
+def share_of(environment: Mapping[str, str], strategy: str) -> Share:
+    """This process's share, as torchrun or SLURM say in the environment."""
+    for rank, size, local in (
+        ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
+        ("SLURM_PROCID", "SLURM_NTASKS", "SLURM_NTASKS_PER_NODE"),
+    ):
+        if rank in environment and size in environment:
+            count = int(environment[size])
+            return Share(int(environment[rank]), count, int(environment.get(local, count)), strategy)
+    return ALONE
+
+
+def trainer_settings(share: Share, device: str) -> dict[str, Any]:
+    """What Lightning's Trainer needs to know of devices and processes."""
+    accelerator = "gpu" if device.startswith("cuda") else "cpu"
+    if share.processes == 1:
+        return {"accelerator": accelerator, "devices": 1}
+    return {
+        "accelerator": accelerator,
+        "devices": share.local,
+        "num_nodes": share.processes // share.local,
+        "strategy": share.strategy,
+        "use_distributed_sampler": False,  # the steps are dealt out already
+    }

@@ -1,0 +1,66 @@
+"""One process of a training that several do together: `python -m nesyc_runtime.learning.worker JOB`, under torchrun or srun.
+
+The first process tells how far it is, one JSON object a line on stdout. Where whoever started them is gone, they end too:
+the next run goes on from the last checkpoint, and two must not write there.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.job import read_job, write_error
+from nesyc_runtime.learning.processes import share_of
+
+
+def main(folder: Path) -> int:
+    from nesyc_runtime.learning.finetune import run_finetune
+
+    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    job = read_job(folder)
+    share = share_of(os.environ, job.strategy)
+    device = job.device
+    if device == "cuda":
+        device = f"cuda:{os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))}"
+    try:
+        run_finetune(
+            job.stage,
+            job.student,
+            job.task,
+            job.rows,
+            job.module,
+            job.out,
+            job.start_from,
+            job.seed,
+            _tell if share.process == 0 else None,
+            project=job.project,
+            device=device,
+            teacher=job.teacher,
+            tracking=job.tracking,
+            share=share,
+        )
+    except UserError as error:
+        if share.process == 0:
+            write_error(folder, error)
+        return 1
+    return 0
+
+
+def _tell(share: float, figures: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps({"share": share, "figures": figures}) + "\n")
+    sys.stdout.flush()
+
+
+def _end_with_the_starter() -> None:
+    """Standard input is a pipe that nobody writes to: it ends when whoever holds the other end does."""
+    os.read(0, 1)
+    os._exit(1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1])))

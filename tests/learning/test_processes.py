@@ -1,0 +1,117 @@
+"""A training in several processes is the training in one: the same steps, the same losses, the same weights."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from test_resume import ROWS, TASK, weights
+from tiny_student import make_stage, make_student
+from training_spec import spec_of
+
+from nesyc.emit.python import emit_train_module
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning import run_finetune
+from nesyc_runtime.learning.batches import Layout, step_batch
+from nesyc_runtime.learning.encoding import EncodedRow
+from nesyc_runtime.learning.job import Job
+from nesyc_runtime.learning.launch import launch, torchrun
+from nesyc_runtime.learning.processes import Share, share_of
+from nesyc_runtime.project import Project
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 6), st.integers(1, 9)), min_size=1, max_size=9),
+    st.integers(1, 4),
+    st.booleans(),
+    st.integers(4, 30),
+)
+def test_every_row_falls_to_one_process(
+    lengths: list[tuple[int, int]], processes: int, packed: bool, micro_tokens: int
+) -> None:
+    rows = [
+        EncodedRow("direct", tuple(range(prompt + response)), prompt, f"r{number}")
+        for number, (prompt, response) in enumerate(lengths)
+    ]
+    layout = Layout(packed, micro_tokens)
+    batches = [step_batch(rows, {"direct": 1.0}, 0, layout, (n, processes)) for n in range(processes)]
+    dealt = [
+        row.item
+        for batch in batches
+        for micro in batch.micro_batches
+        for row in micro.rows
+        if row.label_tokens
+    ]
+    assert sorted(dealt) == sorted(row.item for row in rows)
+    assert len({len(batch.micro_batches) for batch in batches}) == 1, "all go backward equally often"
+    total = sum(micro.weights.sum() for batch in batches for micro in batch.micro_batches)
+    assert float(total) == pytest.approx(1.0, abs=1e-5)
+    assert {batch.label_tokens for batch in batches} == {sum(row.label_tokens for row in rows)}
+
+
+def job(tmp_path: Path, name: str, **more: Any) -> Job:
+    options = {"packing": more.pop("packing", False)}
+    student = make_student(more.pop("adapter", "full"), dropout=0.0)
+    stage = make_stage(
+        epochs=2.0, batch=3, lr=1e-2, tasks=("direct",), weights=(1.0,), options=options, **more
+    )
+    module = tmp_path / f"{name}.py"
+    module.write_text(emit_train_module(*spec_of(stage, student)))
+    project = Project(tmp_path)
+    return Job(
+        stage, student, TASK, ROWS, module, tmp_path / name, None, 3, project, None, None, "cpu", "ddp"
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("adapter", "packing"), [("lora", False), ("full", True)])
+def test_two_processes_train_as_one(adapter: str, packing: bool, tmp_path: Path) -> None:
+    one = job(tmp_path, "one", adapter=adapter, packing=packing)
+    alone = run_finetune(one.stage, one.student, one.task, one.rows, one.module, one.out, seed=one.seed)
+    shares: list[float] = []
+    two = job(tmp_path, "two", adapter=adapter, packing=packing)
+    launch(two, torchrun(2), lambda share, figures: shares.append(share))
+    report = json.loads((two.out / "report.json").read_text())
+    assert report["steps"] == alone.steps and report["tokens"] == alone.tokens
+    losses = [loss for _, loss in report["loss"]]
+    assert losses == pytest.approx([loss for _, loss in alone.loss], rel=1e-5)
+    assert len(shares) == alone.steps and shares[-1] == 1.0
+    ours, theirs = weights(one.out), weights(two.out)
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours)
+    assert not [path.name for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.slow
+def test_what_a_process_has_to_say_reaches_the_user(tmp_path: Path) -> None:
+    wrong = job(tmp_path, "wrong")
+    wrong.module.write_text("import nothing_of_that_name\n")
+    with pytest.raises(UserError, match=r"wrong\.py cannot be imported: No module named") as caught:
+        launch(wrong, torchrun(2))
+    assert caught.value.help == "compile the spec again"
+
+
+def test_a_launcher_that_is_not_there(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="launcher no-such-launcher cannot be started"):
+        launch(job(tmp_path, "x"), ["no-such-launcher"])
+
+
+def test_a_process_that_dies(tmp_path: Path) -> None:
+    dies = [sys.executable, "-c", "import sys; sys.stderr.write('no more memory'); sys.exit(9)"]
+    with pytest.raises(UserError, match="ended with 9: no more memory"):
+        launch(job(tmp_path, "x"), dies)
+
+
+def test_shares_as_launchers_say_them() -> None:
+    assert share_of({}, "ddp").processes == 1
+    run = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
+    assert share_of(run, "fsdp") == Share(3, 4, 2, "fsdp")
+    slurm = {"SLURM_PROCID": "1", "SLURM_NTASKS": "8", "SLURM_NTASKS_PER_NODE": "4"}
+    assert share_of(slurm, "ddp") == Share(1, 8, 4, "ddp")
+    assert "RANK" not in os.environ
