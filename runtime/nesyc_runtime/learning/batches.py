@@ -228,7 +228,7 @@ def _micro_batch(
     )
     for row, r, begin in micro.places:
         start, end = begin + row.prompt_length, begin + len(row.ids)
-        micro.ids[r, begin:end] = torch.tensor(row.ids)
+        micro.ids[r, begin:end] = torch.tensor(row.ids[:])
         # the last prompt token predicts the first of the response; the last of a sequence predicts nothing
         micro.labels[r, start - 1 : end - 1] = micro.ids[r, start:end]
         micro.weights[r, start - 1 : end - 1] = shares[row.training_task]

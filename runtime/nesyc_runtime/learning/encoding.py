@@ -23,7 +23,7 @@ class EncodedRow:
     """
 
     training_task: TrainingTask
-    ids: tuple[int, ...]
+    ids: Sequence[int]
     prompt_length: int
     item: str = ""
     cut: tuple[str, ...] = ()

@@ -24,7 +24,7 @@ from nesyc_runtime.learning.checkpoints import (
     read_checkpoint,
     restore_parameters,
 )
-from nesyc_runtime.learning.encoding import EncodedItems, encode_items, rounds
+from nesyc_runtime.learning.encoding import EncodedItems, rounds
 from nesyc_runtime.learning.fused import choose_fused
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
@@ -38,6 +38,7 @@ from nesyc_runtime.learning.selection import Selection
 from nesyc_runtime.learning.stored import StoredTeacher
 from nesyc_runtime.learning.students import load_student, save_student
 from nesyc_runtime.learning.teachers import FrozenTeacher, load_teacher, told_targets
+from nesyc_runtime.learning.token_files import encoded_once
 from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_of
 from nesyc_runtime.project import Project
 
@@ -111,7 +112,7 @@ def run_finetune(
         loaded = load_student(
             student, weights=start_from, seed=seed, project=project, trainable=True, device=device
         )
-        items = encode_items(task, examples, stage.tasks, loaded.template, student.max_tokens)
+        items = encoded_once(project, task, examples, stage.tasks, loaded.template, student.max_tokens)
         more: dict[str, Any] = {}
         if stage.distil is not None:
             teaching, items = _taught(stage, teacher, items, examples, loaded.tokenizer, device)

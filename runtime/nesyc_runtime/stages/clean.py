@@ -22,7 +22,7 @@ class Leftover:
 
 
 def leftovers(project: Project, build: Path) -> list[Leftover]:
-    """Builds; stages that were done again in another state since; unpacked base models."""
+    """Builds; stages that were done again in another state since; unpacked base models; training rows as tokens."""
     return [Leftover(folder, why, _size(folder)) for folder, why in _folders(project, build)]
 
 
@@ -39,6 +39,8 @@ def _folders(project: Project, build: Path) -> Iterator[tuple[Path, str]]:
             yield folder, f"a stage in an earlier state, {kind}"
     for folder in sorted((project.state_dir / "bases").glob("*/")):
         yield folder, "a base model, unpacked"
+    for folder in sorted((project.state_dir / "tokens").glob("*/")):
+        yield folder, "training rows as tokens"
 
 
 def remove(found: list[Leftover]) -> int:

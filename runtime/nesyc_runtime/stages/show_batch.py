@@ -98,10 +98,10 @@ def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str
     """The data module of the stage's training, the tokenizer, and how many rows lost which part."""
     from nesyc_runtime.inference.formats import prompt_format
     from nesyc_runtime.learning.bases import load_outline, load_tokenizer
-    from nesyc_runtime.learning.encoding import encode_items
     from nesyc_runtime.learning.finetune import import_module
     from nesyc_runtime.learning.layouts import choose_layout
     from nesyc_runtime.learning.rows import TrainingRow
+    from nesyc_runtime.learning.token_files import encoded_once
 
     lessons = lessons_of(ctx, stage, training_examples(ctx, stage))
     if not lessons:
@@ -117,7 +117,9 @@ def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str
         raise UserError(f"student {student.name}: {error}") from None
     rows = [TrainingRow(le.id, le.inputs, le.response, le.answer, le.retrieved) for le in lessons]
     kept = stage.fade[0] if stage.fade is not None else 1.0
-    items = encode_items(ctx.task(stage.task), rows, stage.tasks, template, student.max_tokens, kept)
+    items = encoded_once(
+        ctx.project, ctx.task(stage.task), rows, stage.tasks, template, student.max_tokens, kept
+    )
     module = import_module(ctx.build.train_module(stage))
     data = module.Examples(items, pad_id=template.pad_id, seed=stage.seed)
     outline = load_outline(student.base, ctx.project)
