@@ -50,9 +50,10 @@ class Format(StrEnum):
     NTRIPLES = "nt"
     TURTLE = "ttl"
     SQLITE = "sqlite"
+    WIKIDATA = "wikidata"
 
 
-FACTS = (Format.PARQUET, Format.TSV, Format.NTRIPLES, Format.TURTLE, Format.SQLITE)
+FACTS = (Format.PARQUET, Format.TSV, Format.NTRIPLES, Format.TURTLE, Format.SQLITE, Format.WIKIDATA)
 """Forms of other tools: facts as queries see them, derived ones too, to load and not to import again."""
 
 

@@ -1,4 +1,4 @@
-"""A KB's facts as files of other tools: Parquet, N-Triples, Turtle, tab-separated triples, a plain SQLite file.
+"""A KB's facts as files of other tools: Parquet, N-Triples, Turtle, tab-separated triples, Wikidata's JSON, a plain SQLite file.
 
 What is written loads again as the same facts (`facts R from parquet("R.parquet")`). Rows are streamed into a temporary
 file, which then takes the place of `out`.
@@ -21,6 +21,7 @@ from nesyc_runtime.kb.facts_out import BATCH, columns_of, facts_of, implicit_of,
 from nesyc_runtime.kb.program import ColumnPlan, RelationPlan
 from nesyc_runtime.kb.rows import quote
 from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.wikidata_out import write_wikidata
 
 SQLITE_TYPES = {"int": "INTEGER", "number": "REAL", "usd": "REAL", "bool": "INTEGER", "vector": "BLOB"}
 XSD = "http://www.w3.org/2001/XMLSchema#"
@@ -166,4 +167,5 @@ WRITERS: Mapping[str, Callable[[Store, RelationPlan, Path, str], int]] = {
     "tsv": _tsv,
     "nt": _ntriples,
     "ttl": _ntriples,
+    "wikidata": write_wikidata,
 }
