@@ -97,6 +97,16 @@ def test_an_adapter_is_saved_and_merged_as_before(tmp_path: Any) -> None:
     assert torch.allclose(wanted, merged, atol=1e-5)
 
 
+def test_in_mixed_precision_layers_are_as_the_model_has_them() -> None:
+    made = model()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        loss, before = gradients(made)
+        fuse(made)
+        again, after = gradients(made)
+    assert again == loss
+    assert all(torch.equal(before[name], after[name]) for name in before)
+
+
 @pytest.mark.parametrize(
     ("width", "options", "choice", "why"),
     [

@@ -106,7 +106,7 @@ def _is_gate(module: Any) -> bool:
 
 
 def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    if self.disable_adapters or self.merged or args or kwargs:
+    if self.disable_adapters or self.merged or args or kwargs or _mixed():
         plain: Tensor = self.unfused(x, *args, **kwargs)
         return plain
     (name,) = self.active_adapters
@@ -115,12 +115,23 @@ def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     return output
 
 
+def _mixed() -> bool:
+    """Whether products come out in another type than their factors, which the layers here do not know of."""
+    return torch.is_autocast_enabled("cpu")
+
+
 def _norm_forward(self: Any, x: Tensor) -> Tensor:
+    if _mixed():
+        plain: Tensor = self.unfused(x)
+        return plain
     output: Tensor = _Norm.apply(x, self.weight, self.variance_epsilon)  # type: ignore[no-untyped-call]
     return output
 
 
 def _gate_forward(self: Any, x: Tensor) -> Tensor:
+    if _mixed():
+        plain: Tensor = self.unfused(x)
+        return plain
     output: Tensor = self.down_proj(_Gate.apply(self.gate_proj(x), self.up_proj(x)))  # type: ignore[no-untyped-call]
     return output
 

@@ -96,7 +96,10 @@ def chunked_entropy(states: Tensor, head: Head, labels: Tensor, weights: Tensor)
     def entropy(logits: Tensor, part: slice) -> Tensor:
         return (F.cross_entropy(logits, labels[part], reduction="none") * weights[part]).sum()
 
-    if head.weight is None or states.dtype != head.weight.dtype or not torch.is_grad_enabled():
+    mixed = torch.is_autocast_enabled(
+        states.device.type
+    )  # products come out in another type than their factors
+    if head.weight is None or states.dtype != head.weight.dtype or mixed or not torch.is_grad_enabled():
         return chunked_loss(states, head, entropy)
     total: Tensor = _Entropy.apply(
         states, head.weight, labels, weights, max(SMALLEST, LOGITS // head.vocabulary)
