@@ -128,9 +128,11 @@ def _remove(file: Path | None) -> None:
 
 
 def sizes_of(duck: Duck, program: Program) -> dict[str, int]:
-    """The number of rows of each derived relation."""
+    """The number of rows of each derived relation, asked of its table: DuckDB knows how many a table has."""
+    from nesyc_runtime.kb.duck_rules import DATA
+
     return {
-        plan.name: duck.connection.execute(f"SELECT count(*) FROM {quote(plan.rows)}").fetchall()[0][0]
+        plan.name: duck.connection.execute(f"SELECT count(*) FROM {quote(plan.name + DATA)}").fetchall()[0][0]
         for plan in program.relations
         if plan.derived
     }
