@@ -21,8 +21,8 @@ from nesyc.emit.python import emit_train_module
 from nesyc_runtime import config
 from nesyc_runtime.inference.formats import prompt_format
 from nesyc_runtime.learning import Layout, TrainingRow, encode_items, step_batch, token_loss
-from nesyc_runtime.learning.finetune import import_module
 from nesyc_runtime.learning.optimizers import TrainOptions
+from nesyc_runtime.learning.prepared import import_module
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "python"
 STAGES: dict[str, dict[str, Any]] = {

@@ -15,8 +15,7 @@ from training_spec import spec_of
 
 from nesyc.emit.python import emit_train_module
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.learning import TrainingRow, run_finetune
-from nesyc_runtime.learning import finetune as finetune_module
+from nesyc_runtime.learning import TrainingRow, prepared, run_finetune
 from nesyc_runtime.learning.memory import out_of_memory
 
 TASK = make_task(prompt="{question}")
@@ -61,7 +60,7 @@ def train(
     student = make_student("lora", dropout=0.1)
     module = out.parent / "module.py"
     module.write_text(emit_train_module(*spec_of(stage, student)))
-    load = finetune_module.import_module
+    load = prepared.import_module
 
     def faulty_module(path: Path) -> Any:
         made = load(path)
@@ -73,7 +72,7 @@ def train(
         if figures["step"] == cut:
             raise Killed
 
-    monkeypatch.setattr(finetune_module, "import_module", faulty_module)
+    monkeypatch.setattr(prepared, "import_module", faulty_module)
     told: list[str] = []
     try:
         report = run_finetune(
@@ -81,7 +80,7 @@ def train(
             warn=told.append,
         )  # fmt: skip
     finally:
-        monkeypatch.setattr(finetune_module, "import_module", load)
+        monkeypatch.setattr(prepared, "import_module", load)
     return report, told
 
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from functools import partial
-from math import ceil
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import lightning.pytorch as pl
@@ -17,28 +14,22 @@ import torch
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.loaded import LoadedStudent
-from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.checkpoints import (
     Checkpoint,
     Checkpoints,
     read_checkpoint,
     restore_parameters,
 )
-from nesyc_runtime.learning.encoding import EncodedItems, rounds
-from nesyc_runtime.learning.fused import choose_fused
+from nesyc_runtime.learning.encoding import EncodedItems
 from nesyc_runtime.learning.history import History, Progress
-from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
-from nesyc_runtime.learning.machine import choose_compiling, choose_precision, choose_recomputing
+from nesyc_runtime.learning.layouts import Arrangement, Decision
 from nesyc_runtime.learning.memory import SmallerBatches
-from nesyc_runtime.learning.on_policy import OwnResponses
+from nesyc_runtime.learning.prepared import Prepared, arrange, prepare
 from nesyc_runtime.learning.processes import ALONE, Share, trainer_settings
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.selection import Selection
-from nesyc_runtime.learning.stored import StoredTeacher
 from nesyc_runtime.learning.students import load_student, save_student
-from nesyc_runtime.learning.teachers import FrozenTeacher, load_teacher, told_targets
-from nesyc_runtime.learning.token_files import encoded_once
 from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_of
 from nesyc_runtime.project import Project
 
@@ -106,122 +97,43 @@ def run_finetune(
         raise UserError(
             f"stage {stage.id} has no examples to train on", "see what `keep` dropped in earlier stages"
         )
-    module = import_module(module_path)
+    resume, best = (out_dir.parent / f".{out_dir.name}.{kind}" for kind in ("checkpoint", "best"))
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         loaded = load_student(
             student, weights=start_from, seed=seed, project=project, trainable=True, device=device
         )
-        items = encoded_once(project, task, examples, stage.tasks, loaded.template, student.max_tokens)
-        more: dict[str, Any] = {}
-        if stage.distil is not None:
-            teaching, items = _taught(stage, teacher, items, examples, loaded.tokenizer, device)
-            more["teacher"] = teaching
-        data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
-        data.steps.process, data.steps.processes = share.process, share.processes
-        if stage.fade is not None:
-            _fade(data.steps, stage.fade, task, examples, stage, loaded)
-        training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
-        resume = out_dir.parent / f".{out_dir.name}.checkpoint"
+        prepared = prepare(stage, task, examples, module_path, loaded, project, teacher, seed, share)
+        steps = prepared.data.steps
         checkpoint = read_checkpoint(resume, loaded.model)
-        teaching = more.get("teacher")
-        models = [loaded.model, *([teaching.model] if isinstance(teaching, FrozenTeacher) else ())]
-        before = checkpoint.arrangement if checkpoint is not None else None
-        fused = choose_fused(loaded.model, module.OPTIONS, device)
-        arrangement = arranged(data.steps, models, module.OPTIONS, device, before)
-        precision = choose_precision(module.OPTIONS, device)
-        recomputing = choose_recomputing(loaded.model, module.OPTIONS)
-        arrangement.decide([*fused, precision, recomputing, choose_compiling(loaded.model, module.OPTIONS)])
-        history = History(len(data.steps), progress)
-        best = out_dir.parent / f".{out_dir.name}.best"
-        selection = score and Selection(best, partial(score, loaded), data.steps.steps_per_epoch, history)
-        own = stage.distil.on_policy if stage.distil is not None else (0.0, 0.0)
+        arrangement, precision = arrange(prepared, checkpoint)
+        history = History(len(steps), progress)
+        selection = score and Selection(best, partial(score, loaded), steps.steps_per_epoch, history)
+        logged = tracking if share.process == 0 else None
         callbacks = [
-            *([OwnResponses(loaded, data.steps, own, seed, history)] if teaching and any(own) else []),
+            *prepared.own_responses(seed, history),
             history,
             *([selection] if selection is not None else []),
-            *([Tracked(tracking, history)] if tracking is not None and share.process == 0 else []),
+            *([Tracked(logged, history)] if logged is not None else []),
             Checkpoints(resume, checkpoint, history, arrangement, checkpoint_every),
             # several processes could not go on together where one takes a step again
             *([SmallerBatches(arrangement, history, warn)] if share == ALONE else []),
         ]
-        settings = {**trainer_settings(share, device), "precision": precision.choice}
-        _fit(
-            training,
-            data,
-            settings,
-            history,
-            resume,
-            checkpoint,
-            callbacks,
-            tracking if share.process == 0 else None,
-        )
+        settings = {**trainer_settings(share, device), "precision": precision}
+        _fit(prepared, settings, history, resume, checkpoint, callbacks, logged)
         if selection is not None:
-            selection.take_best(training.model)
-    report = _report(stage, items, arrangement, history, loaded.model)
+            selection.take_best(loaded.model)
+    report = _report(stage, prepared.items, arrangement, history, loaded.model)
     if share.process > 0:
         return report
     save_student(loaded, out_dir, {"report.json": asdict(report)})
-    resume.unlink(missing_ok=True)
-    best.unlink(missing_ok=True)
+    for file in (resume, best):
+        file.unlink(missing_ok=True)
     return report
 
 
-def _fade(
-    steps: Steps,
-    fade: tuple[float, float],
-    task: config.Task,
-    rows: Sequence[TrainingRow],
-    stage: config.FinetuneStage,
-    loaded: LoadedStudent,
-) -> None:
-    """Give each epoch the items with what is left of their retrieved text, and with the targets they have."""
-    epochs = ceil(steps.steps / steps.steps_per_epoch)
-    limit = loaded.student.max_tokens
-    made = rounds(task, rows, stage.tasks, loaded.template, limit, fade, epochs)
-    targets = [{row.training_task: row.targets for row in item} for item in steps.items]
-    steps.rounds = [
-        tuple(
-            tuple(replace(row, targets=known.get(row.training_task)) for row in item)
-            for item, known in zip(one.items, targets, strict=True)
-        )
-        for one in made
-    ]
-
-
-def _taught(
-    stage: config.FinetuneStage,
-    teacher: config.Teacher | None,
-    items: EncodedItems,
-    rows: Sequence[TrainingRow],
-    tokenizer: Any,
-    device: str,
-) -> tuple[FrozenTeacher | StoredTeacher | None, EncodedItems]:
-    """What the loss compares with, and the items with what a server told of them."""
-    found = load_teacher(stage, teacher, tokenizer, device)
-    if not isinstance(found, StoredTeacher):
-        return found, items
-    assert teacher is not None
-    told = told_targets(stage, teacher, items, rows, tokenizer)
-    return (None, items) if told is None else (found, told)
-
-
-def import_module(path: Path) -> ModuleType:
-    """An emitted training module, imported from its file under a name that shadows nothing."""
-    spec = importlib.util.spec_from_file_location(f"_nesyc_train_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise UserError(f"{path.name} is no Python module", "compile the spec again")
-    module = importlib.util.module_from_spec(spec)
-    try:
-        spec.loader.exec_module(module)
-    except (OSError, SyntaxError, ImportError) as error:
-        raise UserError(f"{path.name} cannot be imported: {error}", "compile the spec again") from None
-    return module
-
-
 def _fit(
-    training: Any,
-    data: Any,
+    prepared: Prepared,
     settings: Mapping[str, Any],
     history: History,
     resume: Path,
@@ -229,6 +141,7 @@ def _fit(
     callbacks: list[Any],
     tracking: Tracking | None,
 ) -> None:
+    training, data = prepared.training, prepared.data
     if checkpoint is not None:
         history.restore(checkpoint.history)
         restore_parameters(training.model, checkpoint)

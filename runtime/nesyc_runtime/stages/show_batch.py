@@ -98,8 +98,8 @@ def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str
     """The data module of the stage's training, the tokenizer, and how many rows lost which part."""
     from nesyc_runtime.inference.formats import prompt_format
     from nesyc_runtime.learning.bases import load_outline, load_tokenizer
-    from nesyc_runtime.learning.finetune import import_module
     from nesyc_runtime.learning.layouts import choose_layout
+    from nesyc_runtime.learning.prepared import import_module
     from nesyc_runtime.learning.rows import TrainingRow
     from nesyc_runtime.learning.token_files import encoded_once
 
