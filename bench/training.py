@@ -223,12 +223,12 @@ def by_hand_arm(folder: Path) -> dict[str, float]:
     student, task = build.spec.students[0], build.spec.tasks[0]
     fit, times = finetune._fit, {"hand": [], "emitted": []}
 
-    def both(training: Any, data: Any, *arguments: Any) -> None:
+    def both(made: Any, *arguments: Any) -> None:
         import torch
 
         from nesyc_runtime.learning import adamw, lr_schedule, train_options
 
-        model, steps = training.model, data.steps
+        model, steps = made.loaded.model, made.data.steps
         begun = {name: p.detach().clone() for name, p in model.named_parameters() if p.requires_grad}
 
         def hand() -> None:
@@ -252,7 +252,7 @@ def by_hand_arm(folder: Path) -> dict[str, float]:
 
         hand()  # once, so that both find memory as the other left it
         for _ in range(PAIRS):
-            for name, work in (("hand", hand), ("emitted", lambda: fit(training, data, *arguments))):
+            for name, work in (("hand", hand), ("emitted", lambda: fit(made, *arguments))):
                 again()
                 clock = Clock()
                 clock.start()
