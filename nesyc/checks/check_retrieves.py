@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from nesyc.checks.items import ItemName, ItemTypes
 from nesyc.checks.kb_symbols import KbInfo
 from nesyc.checks.kinds import POISON, Bound
-from nesyc.checks.messages import counted, unknown_name
+from nesyc.checks.messages import unknown_name
 from nesyc.checks.references import dotted
 from nesyc.checks.scope import RelationInfo
 from nesyc.checks.tables import Tables
 from nesyc.checks.types import NUMBER, TEXT, Type
-from nesyc.diagnostics import Diagnostic, Help, Related
+from nesyc.diagnostics import Diagnostic, Help, Related, counted
 from nesyc.syntax import nodes as ast
 
 IMPLICIT = {

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from nesyc.checks.check_fit import rows_fit
 from nesyc.checks.items import ItemTypes
 from nesyc.checks.kinds import Bound, Located, Symbol
-from nesyc.checks.messages import counted, unknown_name
+from nesyc.checks.messages import unknown_name
 from nesyc.checks.pipelines import StageInfo
 from nesyc.checks.stage_order import check_stage_cycles, target_kb, united, validated_model
 from nesyc.checks.tables import Tables
 from nesyc.checks.tasks import first_target
-from nesyc.diagnostics import Diagnostic, Help, Related
+from nesyc.diagnostics import Diagnostic, Help, Related, counted
 from nesyc.syntax import nodes as ast
 
 # Training tasks that learn from a rationale; a dataset's own rows have none.

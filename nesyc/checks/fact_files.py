@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nesyc.checks.messages import counted, one_of
+from nesyc.checks.messages import one_of
 from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
 from nesyc.checks.types import fits_integer, is_date
-from nesyc.diagnostics import Diagnostic, Help, Related, near_names
+from nesyc.diagnostics import Diagnostic, Help, Related, counted, near_names
 from nesyc.diagnostics.span import Span
 
 MOST_PROBLEMS = 5

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
-from nesyc.checks.messages import counted, type_mismatch
+from nesyc.checks.messages import type_mismatch
 from nesyc.checks.rule_types import RuleTypes
 from nesyc.checks.scope import ColumnInfo, RuleScope
 from nesyc.checks.types import NULL, Type, assignable, fits_integer, is_date
 from nesyc.checks.value_words import describe
-from nesyc.diagnostics import Diagnostic, Edit, Help, Related
+from nesyc.diagnostics import Diagnostic, Edit, Help, Related, counted
 from nesyc.syntax import nodes as ast
 
 

@@ -15,11 +15,6 @@ def article(noun: str) -> str:
     return f"{'an' if noun[:1] in 'aeiou' else 'a'} {noun}"
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 task`, `2 tasks`; `many` where an `s` does not do."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
 def one_of(names: Iterable[str]) -> str:
     """`a, b or c`"""
     listed = list(names)

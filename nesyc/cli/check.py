@@ -73,16 +73,17 @@ def check(
 
 def _watch(choice: Choice, form: str, out: Path | None) -> NoReturn:
     """Check after every change until ctrl-C, which is how it ends (exit 130, as for any interrupted command)."""
-    from nesyc.cli.diagnostics import check_once, count
+    from nesyc.cli.diagnostics import check_once
     from nesyc.cli.errors import INTERRUPTED
     from nesyc.cli.watch import clear_screen, watch
+    from nesyc.diagnostics import counted
     from nesyc.parsing.depends import depends_on
 
     def act() -> frozenset[Path]:
         if form == "text" and out is None:
             clear_screen()
         files = depends_on(check_once(choice, form, out).loaded)
-        sys.stderr.write(f"watching {count(len(files), 'file')}; ctrl-C ends it\n")
+        sys.stderr.write(f"watching {counted(len(files), 'file')}; ctrl-C ends it\n")
         return files
 
     try:

@@ -80,13 +80,10 @@ def _text(loaded: Loaded, diagnostics: Sequence[Diagnostic], *, colour: bool) ->
 
 
 def _summary(loaded: Loaded, diagnostics: Sequence[Diagnostic]) -> str:
+    from nesyc.diagnostics import counted
+
     errors = sum(diagnostic.severity == "error" for diagnostic in diagnostics)
     warnings = len(diagnostics) - errors
-    counts = [count(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
-    files = count(len(loaded.files), "file")
+    counts = [counted(number, word) for number, word in ((errors, "error"), (warnings, "warning")) if number]
+    files = counted(len(loaded.files), "file")
     return f"{loaded.main.path}: {' and '.join(counts) or 'no problems'} ({files})\n"
-
-
-def count(number: int, word: str) -> str:
-    """`1 file`, `2 files`."""
-    return f"{number} {word}" + ("" if number == 1 else "s")

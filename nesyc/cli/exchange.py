@@ -28,6 +28,7 @@ from nesyc.cli.options import (
 from nesyc.cli.output import print_result
 from nesyc.cli.query import opened
 from nesyc.cli.questions import refuse
+from nesyc.diagnostics import counted
 
 if TYPE_CHECKING:
     from nesyc.ir import nodes
@@ -117,7 +118,7 @@ def _facts(
     with opening as (_, declared, store):
         counts = write_facts(store, format, relations, out, base or f"urn:nesyc:{declared.name}:")
     result = {"v": 1, "kb": declared.name, "format": format.value, "rows": counts}
-    text = "\n".join(f"{count} fact{'s' * (count != 1)} of {name}" for name, count in counts.items())
+    text = "\n".join(f"{counted(count, 'fact')} of {name}" for name, count in counts.items())
     print_result(result, text, as_json=as_json, out=None)
 
 

@@ -39,7 +39,9 @@ def _end(error: BaseException, *, as_json: bool) -> NoReturn:
                 _print_error("wrong usage", "see standard error, or add `--help`")
             raise error
         case KeyboardInterrupt():
-            _complain("interrupted", "the same command continues where it stopped", as_json)
+            from nesyc.cli.placed import GO_ON, INTERRUPTED
+
+            _complain(INTERRUPTED, GO_ON, as_json)
             sys.exit(errors.INTERRUPTED)
         case BrokenPipeError():
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -74,14 +76,14 @@ def _end_of_runtime(error: Exception, as_json: bool) -> NoReturn:
 def _show(error: Exception, as_json: bool) -> None:
     """An error of the runtime: with its place in the source where it has one."""
     from nesyc.cli.output import stderr_console, to_json
-    from nesyc.cli.placed import diagnostic_of, error_json
+    from nesyc.cli.placed import diagnostic_of, error_object, fields_of
     from nesyc.diagnostics import render_one
     from nesyc.diagnostics import to_json as check_json
 
     found = diagnostic_of(error)
     if as_json:
         problems = check_json([found[0]], found[1]) if found is not None else {}
-        sys.stdout.write(to_json({**problems, **error_json(error)}) + "\n")
+        sys.stdout.write(to_json({**problems, **error_object(fields_of(error))}) + "\n")
     if found is not None:
         stderr_console().print(render_one(*found), markup=False, end="")
     else:
@@ -111,5 +113,6 @@ def _complain(message: str, help: str, as_json: bool) -> None:
 
 def _print_error(message: str, help: str) -> None:
     from nesyc.cli.output import to_json
+    from nesyc.cli.placed import error_object
 
-    sys.stdout.write(to_json({"v": 1, "ok": False, "error": {"message": message, "help": help}}) + "\n")
+    sys.stdout.write(to_json(error_object({"message": message, "help": help})) + "\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from nesyc.cli.diagnostics import count
+from nesyc.diagnostics import counted
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -42,7 +42,7 @@ def _row(row: dict[str, Any]) -> str:
     from nesyc_runtime.files import printable
 
     if row["op"] == "load":
-        return f"+ {count(row['rows'], 'row')} of {row['relation']}"
+        return f"+ {counted(row['rows'], 'row')} of {row['relation']}"
     before, after = row["before"], row["after"]
     if row["op"] == "update":
         what = ", ".join(
@@ -81,7 +81,7 @@ def merge_text(result: dict[str, Any]) -> str:
     lines: list[str] = []
     for one in result["files"]:
         counts = ", ".join(f"{one[name]} {name}" for name in ("added", "changed", "removed", "accepted"))
-        lines.append(f"{_value(one['file'])}: {counts}, {count(len(one['conflicts']), 'conflict')}")
+        lines.append(f"{_value(one['file'])}: {counts}, {counted(len(one['conflicts']), 'conflict')}")
         for conflict in one["conflicts"]:
             key = ", ".join(_value(value) for value in conflict["key"])
             lines.append(

@@ -46,6 +46,7 @@ def migrate(
 ) -> None:
     """Show and make the changes that the schema of the spec asks for; refuses to lose written rows (E0506)."""
     from nesyc.cli.session import open_build
+    from nesyc_runtime.errors import placed_below
     from nesyc_runtime.kb.migration import describe
     from nesyc_runtime.kb.open import choose_kb, migration
     from nesyc_runtime.kb.open import migrate as bring_up
@@ -54,7 +55,8 @@ def migrate(
     chosen = choose_kb(compiled.spec, kb)
     changes = migration(compiled, project, chosen)
     if not dry_run:
-        bring_up(compiled, project, chosen, allow_loss=allow_loss)
+        with placed_below(project.root):
+            bring_up(compiled, project, chosen, allow_loss=allow_loss)
     lines = [*describe(changes)] or ["stored rows stay as they are"]
     result = {"v": 1, "kb": chosen.name, "done": not dry_run, "changes": _contract(changes)}
     print_result(result, "\n".join(lines), as_json=as_json, out=out)

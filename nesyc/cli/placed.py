@@ -9,16 +9,18 @@ if TYPE_CHECKING:
     from nesyc.diagnostics import Diagnostic, SourceMap
 
 
-def diagnostic_of(error: BaseException) -> tuple[Diagnostic, SourceMap] | None:
-    """The error as a diagnostic with the source it points into; None where it has no code or place, or the source
-    is not below the project of the working folder."""
-    from nesyc.diagnostics import Diagnostic, Help, SourceMap, Span
-    from nesyc.parsing.project import find_project
+INTERRUPTED, GO_ON = "interrupted", "the same command continues where it stopped"
 
-    code, span, help = (getattr(error, name, None) for name in ("code", "span", "help"))
-    if not code or span is None:
+
+def diagnostic_of(error: BaseException) -> tuple[Diagnostic, SourceMap] | None:
+    """The error as a diagnostic with the source it points into; None where it has no code or place, or nobody knows
+    below which folder the source lies."""
+    from nesyc.diagnostics import Diagnostic, Help, SourceMap, Span
+
+    code, span, help, root = (getattr(error, name, None) for name in ("code", "span", "help", "root"))
+    if not code or span is None or root is None:
         return None
-    text = _source(find_project(None), span["file"])
+    text = _source(root, span["file"])
     if text is None:
         return None
     sources = SourceMap({span["file"]: text})
@@ -29,9 +31,9 @@ def diagnostic_of(error: BaseException) -> tuple[Diagnostic, SourceMap] | None:
     return Diagnostic(code, message, place, help=Help(help) if help else None), sources
 
 
-def error_json(error: BaseException) -> dict[str, Any]:
-    """The object that a command prints for an error under `--json`."""
-    return {"v": 1, "ok": False, "error": _fields(error)}
+def error_object(error: dict[str, Any]) -> dict[str, Any]:
+    """The object that a command prints for an error under `--json`; `error` has `message`, `help` and maybe more."""
+    return {"v": 1, "ok": False, "error": error}
 
 
 def why_stopped(error: BaseException) -> dict[str, Any]:
@@ -40,13 +42,14 @@ def why_stopped(error: BaseException) -> dict[str, Any]:
 
     found = diagnostic_of(error)
     problems = to_json([found[0]], found[1])["diagnostics"] if found is not None else []
-    return {"error": _fields(error), "diagnostics": problems}
+    return {"error": fields_of(error), "diagnostics": problems}
 
 
-def _fields(error: BaseException) -> dict[str, Any]:
-    said = {name: getattr(error, name, "") for name in ("message", "help")}
+def fields_of(error: BaseException) -> dict[str, Any]:
+    """What an error says, by name: `message`, `help`, and `code` and `span` where it has them."""
     if isinstance(error, KeyboardInterrupt):
-        said = {"message": "interrupted", "help": "the same command continues where it stopped"}
+        return {"message": INTERRUPTED, "help": GO_ON}
+    said = {name: getattr(error, name, "") for name in ("message", "help")}
     more = {name: value for name in ("code", "span") if (value := getattr(error, name, None))}
     return {**said, **more}
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nesyc.cli.diagnostics import count
+from nesyc.diagnostics import counted
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +26,7 @@ def query_table(result: Mapping[str, Any]) -> RenderableType:
         table.add_column(Text(column))
     for row in result["rows"]:
         table.add_row(*(Text(_shown(value)) for value in row["values"]), Text(f"{row['conf']:.4g}"))
-    rows = count(result["total"], "row")
+    rows = counted(result["total"], "row")
     shown = f"{len(result['rows'])} of {rows}" if result["truncated"] else rows
     return Group(table, Text(shown, style="dim"))
 

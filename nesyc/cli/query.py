@@ -124,6 +124,7 @@ def opened(
     from nesyc.cli.current import choose, resolve_build, spec_of
     from nesyc.cli.session import runtime_project
     from nesyc.ir.query import find_kb
+    from nesyc_runtime.errors import placed_below
     from nesyc_runtime.kb.open import open_kb
     from nesyc_runtime.kb.rejects import rejected
 
@@ -136,7 +137,8 @@ def opened(
     except KeyError as error:
         raise CliError(str(error.args[0]), "name it with `--kb NAME`") from None
     settings = next(one for one in compiled.spec.kbs if one.name == declared.name)
-    with open_kb(compiled, runtime_project(choice.spec), settings) as store:
+    project = runtime_project(choice.spec)
+    with placed_below(project.root), open_kb(compiled, project, settings) as store:
         for sentence in rejected(store):
             stderr_console().print(f"warning: {sentence}", style="yellow", markup=False)
         yield checked, declared, store

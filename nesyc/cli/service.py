@@ -112,7 +112,7 @@ class Service:
         from nesyc_runtime.kb.whynot import whynot
 
         checked, declared, store = self._kb(given)
-        return whynot(store, *ground(checked, declared, _given(given, "fact")))
+        return whynot(store, *ground(checked, declared, _given(given, "fact")), limit=_limit(given))
 
     def _retrieve(self, given: dict[str, Any]) -> dict[str, Any]:
         from nesyc.cli.retrieve import block_named, contract

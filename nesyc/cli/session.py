@@ -21,10 +21,11 @@ def open_session(
 ) -> Iterator[Context]:
     """The stages' context; the answer store and the KBs are closed at the end. Torch is not loaded yet."""
     from nesyc.cli.rulebook import rulebook_of
+    from nesyc_runtime.errors import placed_below
     from nesyc_runtime.stages.learner import TorchLearner
     from nesyc_runtime.stages.run import open_context
 
-    with ExitStack() as stack:
+    with placed_below(project.root), ExitStack() as stack:
         knowledge = stack.enter_context(open_knowledge(build, project))
         learner = TorchLearner(build, project, warn=reporter.warn)
         yield open_context(

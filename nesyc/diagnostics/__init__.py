@@ -2,7 +2,7 @@
 
 from nesyc.diagnostics.diagnostic import Diagnostic, Edit, Help, Related
 from nesyc.diagnostics.json_form import span_json, to_json
-from nesyc.diagnostics.names import near_names
+from nesyc.diagnostics.names import counted, near_names
 from nesyc.diagnostics.order import arrange, hide_follow_ons
 from nesyc.diagnostics.render import render_one, render_text
 from nesyc.diagnostics.source_map import Place, SourceMap
@@ -17,6 +17,7 @@ __all__ = [
     "SourceMap",
     "Span",
     "arrange",
+    "counted",
     "hide_follow_ons",
     "near_names",
     "render_one",

@@ -1,4 +1,4 @@
-"""Names that a mistyped one may have meant."""
+"""Names and counts in messages: what a mistyped name may have meant, how many of what."""
 
 from __future__ import annotations
 
@@ -47,3 +47,8 @@ def _slips(a: str, b: str) -> int:
             current.append(slips)
         older, previous = previous, current
     return previous[-1]
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 task`, `2 tasks`; `many` where an `s` does not do."""
+    return f"{number} {one if number == 1 else many or one + 's'}"

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from nesyc.checks.fact_values import fact_value
-from nesyc.checks.messages import counted
 from nesyc.checks.scope import RuleScope
-from nesyc.diagnostics import Diagnostic, SourceMap
+from nesyc.diagnostics import Diagnostic, SourceMap, counted
 from nesyc.ir import nodes
 from nesyc.ir.context import one_line
 from nesyc.ir.query import find_kb, query_scope

@@ -47,7 +47,7 @@ class Settings:
     profiles: dict[str, dict[str, Given]] = field(default_factory=dict)
     programs: tuple[str, ...] = ()
     tracking: tuple[str, ...] = ()
-    training: Training = field(default_factory=lambda: Training())
+    training: Training = Training()
     problems: list[Diagnostic] = field(default_factory=list)
 
 

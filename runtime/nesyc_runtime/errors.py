@@ -5,7 +5,9 @@ Anything else that escapes the runtime is a bug of nesyc.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 
@@ -19,10 +21,12 @@ class RuntimeProblem(Exception):
     """`message` says what was found, `help` what to do about it.
 
     `code` is one that `nesyc explain` knows, `span` the place in a source that it is about (a SPAN of the contracts):
-    with both, the command line shows it as it shows what `nesyc check` finds.
+    with both, the command line shows it as it shows what `nesyc check` finds, from the file below `root`, the project's
+    folder, which whoever opened the project fills in (`placed_below`).
     """
 
     exit_code: ClassVar[int]
+    root: Path | None = None
 
     def __init__(
         self, message: str, help: str = "", *, code: str = "", span: Mapping[str, Any] | None = None
@@ -50,3 +54,13 @@ class Stopped(RuntimeProblem):
     """The run stopped with everything finished so far kept: the same command continues."""
 
     exit_code = 4
+
+
+@contextmanager
+def placed_below(root: Path) -> Iterator[None]:
+    """Let the problems raised within say which project their places stand in."""
+    try:
+        yield
+    except RuntimeProblem as problem:
+        problem.root = root
+        raise

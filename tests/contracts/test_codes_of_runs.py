@@ -64,6 +64,20 @@ def test_commands_report_what_the_comments_say(path: Path, tmp_path: Path) -> No
             assert found_in(done) == expected, done.stderr
 
 
+@pytest.mark.slow
+def test_the_line_shown_is_that_of_the_specs_own_project(tmp_path: Path) -> None:
+    """Another project has a file of this name too, and the command is called there."""
+    name = "E0504_facts_break_a_forbid.nesy"
+    shutil.copytree(FIXTURES, tmp_path / "project")
+    here = tmp_path / "here"
+    here.mkdir()
+    (here / "nesyc.yaml").write_text("")
+    (here / name).write_text("nesy 1\n" + "# not this line\n" * 30)
+    done = nesyc(["run", "--spec", f"../project/{name}"], name, here)
+    assert done.returncode == 1 and "forbid own_ancestor: ancestor(a, a);" in done.stderr
+    assert "not this line" not in done.stderr
+
+
 def test_every_code_of_a_run_has_a_fixture() -> None:
     wanted = {code.code for code in CODES.values() if code.found_by != "check"}
     fixtures = "".join(path.read_text(encoding="utf-8") for path in SPECS)

@@ -169,3 +169,14 @@ def test_a_mistake_is_one_object_too(
     value = json.loads(capsys.readouterr().out)
     assert value["v"] == 1 and value["ok"] is False
     assert value.get("diagnostics") or value["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "words", [["query"], ["query", "--nope"], ["nope"], ["kb", "nope"], ["check", "--param", "x"]]
+)
+def test_wrong_usage_is_one_object_too(
+    words: list[str], project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, *words, "--json") == 2
+    said = capsys.readouterr()
+    assert json.loads(said.out)["error"]["message"] == "wrong usage" and "Usage" in said.err
