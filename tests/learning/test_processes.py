@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import shlex
+import signal
+import subprocess
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +92,66 @@ def test_two_processes_train_as_one(adapter: str, packing: bool, tmp_path: Path)
     ours, theirs = weights(one.out), weights(two.out)
     assert all(torch.allclose(ours[name], theirs[name], atol=1e-5) for name in ours)
     assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} <= {".nesy"}
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs kill -9")
+def test_processes_end_with_whoever_started_them(tmp_path: Path) -> None:
+    starter = "import sys; sys.path[:0] = sys.argv[1:3]; import test_processes as t; t.train_on(t.Path(sys.argv[3]))"
+    here = Path(__file__).resolve().parent
+    process = subprocess.Popen(
+        [sys.executable, "-c", starter, str(here), str(here.parent), str(tmp_path)], stdout=subprocess.PIPE
+    )
+    with process, process.stdout as told:  # type: ignore[union-attr]
+        workers = [int(number) for number in told.readline().split()]
+        assert len(workers) == 2 and all(map(alive, workers))
+        process.kill()
+        ended = time.monotonic() + 60
+        while any(map(alive, workers)) and time.monotonic() < ended:
+            time.sleep(0.05)
+    assert not any(map(alive, workers))
+
+
+def train_on(folder: Path) -> None:
+    """A training of thousands of steps in two processes; tells their numbers when they train."""
+    long = job(folder, "long")
+    stage = long.stage.model_copy(update={"epochs": 5000.0})
+    long.module.write_text(emit_train_module(*spec_of(stage, long.student)))
+    before: list[int] = []
+
+    def tell(_share: float, _figures: dict[str, Any]) -> None:
+        if not before:
+            before.extend(workers_of(folder))
+            print(*before, flush=True)
+
+    launch(replace(long, stage=stage), torchrun(2), tell)
+
+
+def workers_of(folder: Path) -> list[int]:
+    """The processes that train a job of this folder, launchers apart."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            words = (entry / "cmdline").read_bytes().decode().split("\0")
+            if any(word.startswith(str(folder)) for word in words) and "torch.distributed.run" not in words:
+                found.append(int(entry.name))
+    return [number for number in found if number != os.getpid()]
+
+
+def alive(number: int) -> bool:
+    try:
+        state = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()[0]
+    except OSError:
+        return False
+    return state != "Z"
+
+
+@pytest.mark.slow
+def test_a_launcher_may_give_no_input(tmp_path: Path) -> None:
+    command = " ".join(map(shlex.quote, torchrun(2)))
+    one = job(tmp_path, "one")
+    launch(one, ["sh", "-c", f'exec {command} "$@" < /dev/null', "sh"])
+    assert (one.out / "report.json").is_file()
 
 
 @pytest.mark.slow

@@ -45,7 +45,8 @@ def read_checkpoint(file: Path, model: torch.nn.Module) -> Checkpoint | None:
             about = json.loads((opened.metadata() or {})["training"])
             tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118  (not a mapping)
         fits = about["v"] == VERSION and all(
-            tensors[f"parameter.{name}"].shape == parameter.shape for name, parameter in _trained(model)
+            tensors[f"parameter.{name}"].shape == parameter.shape
+            for name, parameter in trained_parameters(model)
         )
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
@@ -54,7 +55,7 @@ def read_checkpoint(file: Path, model: torch.nn.Module) -> Checkpoint | None:
 
 def restore_parameters(model: torch.nn.Module, checkpoint: Checkpoint) -> None:
     with torch.no_grad():
-        for name, parameter in _trained(model):
+        for name, parameter in trained_parameters(model):
             parameter.copy_(checkpoint.tensors[f"parameter.{name}"])
 
 
@@ -83,7 +84,7 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
         if self.checkpoint is None:
             return
         (optimizer,) = trainer.optimizers
-        for name, parameter in _trained(pl_module.model):
+        for name, parameter in trained_parameters(pl_module.model):
             moments = {key: self.checkpoint.tensors[f"{key}.{name}"] for key in MOMENTS}
             # the count of steps stays on the CPU, where AdamW keeps it
             optimizer.state[parameter] = {
@@ -109,7 +110,7 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
 
     def _write(self, model: torch.nn.Module, optimizer: Any) -> None:
         tensors = {"random": torch.get_rng_state()}
-        for name, parameter in _trained(model):
+        for name, parameter in trained_parameters(model):
             tensors[f"parameter.{name}"] = parameter.detach().contiguous()
             for key in MOMENTS:
                 tensors[f"{key}.{name}"] = optimizer.state[parameter][key].contiguous()
@@ -119,14 +120,20 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
             "history": self.history.state(),
             "arrangement": self.arrangement.state(),
         }
-        part = self.file.with_suffix(".part")
-        save_file(tensors, part, {"training": json.dumps(about)})
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(self.file)
+        save_whole(self.file, tensors, {"training": json.dumps(about)})
 
 
-def _trained(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+def save_whole(file: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
+    """Write tensors so that a kill at any moment leaves the file as it was, or as it is to be."""
+    part = file.with_suffix(".part")
+    save_file(dict(tensors), part, dict(about) if about is not None else None)
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    part.replace(file)
+
+
+def trained_parameters(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
+    """Those that learn, by name."""
     return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)
 
 

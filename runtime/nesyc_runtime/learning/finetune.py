@@ -22,6 +22,7 @@ from nesyc_runtime.learning.checkpoints import (
 )
 from nesyc_runtime.learning.encoding import EncodedItems
 from nesyc_runtime.learning.history import History, Progress
+from nesyc_runtime.learning.job import Job
 from nesyc_runtime.learning.layouts import Arrangement, Decision
 from nesyc_runtime.learning.memory import SmallerBatches
 from nesyc_runtime.learning.prepared import Prepared, arrange, prepare
@@ -189,4 +190,34 @@ def _report(
         parameters=sum(p.numel() for p in parameters),
         seconds=history.seconds,
         decisions=tuple(arrangement.decisions),
+    )
+
+
+def run_job(
+    job: Job,
+    progress: Progress | None,
+    *,
+    device: str | None = None,
+    score: Callable[[LoadedStudent], float] | None = None,
+    warn: Callable[[str], None] | None = None,
+    share: Share = ALONE,
+) -> TrainReport:
+    """`run_finetune` of a job, on its device unless another is given."""
+    return run_finetune(
+        job.stage,
+        job.student,
+        job.task,
+        job.rows,
+        job.module,
+        job.out,
+        job.start_from,
+        job.seed,
+        progress,
+        project=job.project,
+        device=device or job.device,
+        teacher=job.teacher,
+        tracking=job.tracking,
+        score=score,
+        warn=warn,
+        share=share,
     )

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 
+from nesyc_runtime.learning.checkpoints import save_whole, trained_parameters
 from nesyc_runtime.learning.history import History
 
 Score = Callable[[], float]
@@ -41,19 +41,12 @@ class Selection(pl.Callback):  # type: ignore[misc]  # mypy does not follow ligh
         self.history.scores.append((step, value))
 
     def _keep(self, model: torch.nn.Module) -> None:
-        part = self.file.with_suffix(".part")
-        save_file({name: parameter.detach().contiguous() for name, parameter in _trained(model)}, part)
-        with part.open("rb") as written:
-            os.fsync(written.fileno())
-        part.replace(self.file)
+        trained = trained_parameters(model)
+        save_whole(self.file, {name: parameter.detach().contiguous() for name, parameter in trained})
 
     def take_best(self, model: torch.nn.Module) -> None:
         """Put the kept weights into `model`."""
         kept = load_file(self.file)
         with torch.no_grad():
-            for name, parameter in _trained(model):
+            for name, parameter in trained_parameters(model):
                 parameter.copy_(kept[name])
-
-
-def _trained(model: torch.nn.Module) -> Iterator[tuple[str, torch.nn.Parameter]]:
-    return ((name, parameter) for name, parameter in model.named_parameters() if parameter.requires_grad)

@@ -1,7 +1,7 @@
 """One process of a training that several do together: `python -m nesyc_runtime.learning.worker JOB`, under torchrun or srun.
 
-The first process tells how far it is, one JSON object a line on stdout. Where whoever started them is gone, they end too:
-the next run goes on from the last checkpoint, and two must not write there.
+The first process tells how far it is, one JSON object a line on stdout. Where whoever started them is gone, they end too, if
+they can tell by their input: the next run goes on from the last checkpoint, and two must not write there.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from stat import S_ISFIFO
 from typing import Any
 
 from nesyc_runtime.errors import UserError
@@ -19,31 +20,17 @@ from nesyc_runtime.learning.processes import share_of
 
 
 def main(folder: Path) -> int:
-    from nesyc_runtime.learning.finetune import run_finetune
+    from nesyc_runtime.learning.finetune import run_job
 
-    threading.Thread(target=_end_with_the_starter, daemon=True).start()
+    if S_ISFIFO(os.fstat(0).st_mode):  # a launcher may give its processes no input at all
+        threading.Thread(target=_end_with_the_starter, daemon=True).start()
     job = read_job(folder)
     share = share_of(os.environ, job.strategy)
     device = job.device
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))}"
     try:
-        run_finetune(
-            job.stage,
-            job.student,
-            job.task,
-            job.rows,
-            job.module,
-            job.out,
-            job.start_from,
-            job.seed,
-            _tell if share.process == 0 else None,
-            project=job.project,
-            device=device,
-            teacher=job.teacher,
-            tracking=job.tracking,
-            share=share,
-        )
+        run_job(job, _tell if share.process == 0 else None, device=device, share=share)
     except UserError as error:
         if share.process == 0:
             write_error(folder, error)

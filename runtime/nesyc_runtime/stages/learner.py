@@ -67,7 +67,7 @@ class TorchLearner:
         name: str,
         score: Score | None = None,
     ) -> None:
-        from nesyc_runtime.learning.finetune import run_finetune
+        from nesyc_runtime.learning.finetune import run_job
         from nesyc_runtime.learning.job import Job
         from nesyc_runtime.learning.rows import TrainingRow
         from nesyc_runtime.learning.tracking import Tracking
@@ -101,20 +101,9 @@ class TorchLearner:
         )
         if self._launched(job, score, progress):
             return
-        run_finetune(
-            stage,
-            job.student,
-            job.task,
-            job.rows,
-            job.module,
-            out,
-            start_from,
-            seed,
+        run_job(
+            job,
             lambda share, _measures: progress(share),
-            project=self._project,
-            device=self._device,
-            teacher=job.teacher,
-            tracking=tracking,
             score=None if score is None else lambda loaded: score(partial(_greedy, loaded)),
             warn=self._warn,
         )
