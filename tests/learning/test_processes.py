@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shlex
 import signal
 import subprocess
 import sys
@@ -144,14 +143,6 @@ def alive(number: int) -> bool:
     except OSError:
         return False
     return state != "Z"
-
-
-@pytest.mark.slow
-def test_a_launcher_may_give_no_input(tmp_path: Path) -> None:
-    command = " ".join(map(shlex.quote, torchrun(2)))
-    one = job(tmp_path, "one")
-    launch(one, ["sh", "-c", f'exec {command} "$@" < /dev/null', "sh"])
-    assert (one.out / "report.json").is_file()
 
 
 @pytest.mark.slow

@@ -35,8 +35,8 @@ def launch(job: Job, launcher: Sequence[str], progress: Progress | None = None) 
         with (folder / "log").open("w", encoding="utf-8") as log:
             started = subprocess.Popen(  # noqa: S603  (the launcher is of nesyc.yaml or torchrun, no spec names it)
                 [*launcher, WORKER, str(folder)],
-                stdin=subprocess.PIPE,  # held open: it ends with this process
-                stdout=subprocess.PIPE,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,  # nobody reads it when this process is gone: the training ends
                 stderr=log,
                 text=True,
             )

@@ -1,7 +1,7 @@
 """One process of a training that several do together: `python -m nesyc_runtime.learning.worker JOB`, under torchrun or srun.
 
-The first process tells how far it is, one JSON object a line on stdout. Where whoever started them is gone, they end too, if
-they can tell by their input: the next run goes on from the last checkpoint, and two must not write there.
+The first process tells how far it is after each step, one JSON object a line on stdout. Where whoever started it is gone,
+that fails, before a checkpoint is written, and ends them all: two trainings must not write there.
 """
 
 from __future__ import annotations
@@ -9,9 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 from pathlib import Path
-from stat import S_ISFIFO
 from typing import Any
 
 from nesyc_runtime.errors import UserError
@@ -22,8 +20,6 @@ from nesyc_runtime.learning.processes import share_of
 def main(folder: Path) -> int:
     from nesyc_runtime.learning.finetune import run_job
 
-    if S_ISFIFO(os.fstat(0).st_mode):  # a launcher may give its processes no input at all
-        threading.Thread(target=_end_with_the_starter, daemon=True).start()
     job = read_job(folder)
     share = share_of(os.environ, job.strategy)
     device = job.device
@@ -39,14 +35,9 @@ def main(folder: Path) -> int:
 
 
 def _tell(share: float, figures: dict[str, Any]) -> None:
+    """Raises `BrokenPipeError` where nobody reads any more."""
     sys.stdout.write(json.dumps({"share": share, "figures": figures}) + "\n")
     sys.stdout.flush()
-
-
-def _end_with_the_starter() -> None:
-    """Standard input is a pipe that nobody writes to: it ends when whoever holds the other end does."""
-    os.read(0, 1)
-    os._exit(1)
 
 
 if __name__ == "__main__":
