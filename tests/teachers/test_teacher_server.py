@@ -19,7 +19,7 @@ from nesyc_runtime.teachers.likely import Likely, likely_of
 from nesyc_runtime.teachers.limits import Budget
 from nesyc_runtime.teachers.server import ServerTeacher
 from nesyc_runtime.teachers.store import AnswerStore
-from tests.teachers.chat_server import ChatServer
+from tests.teachers.chat_server import ChatServer, positions
 
 KEY = "sk-very-secret"
 ENV = {"T_URL": "", "T_KEY": KEY}
@@ -279,3 +279,29 @@ def test_likely_tokens_in_odd_forms() -> None:
     )
     with pytest.raises(ValueError, match="no likeliest tokens"):
         Likely.unpack(likely.pack()[:40])
+
+
+def test_an_answer_that_is_there_keeps_its_own_probabilities(store: AnswerStore) -> None:
+    old, new = likely_of({"content": positions("old", 2)}), likely_of({"content": positions("new", 2)})
+    assert old is not None and new is not None
+    store.put("k", "big", Answer("old", likely=old))
+    store.put("k", "big", Answer("new", likely=new))
+    assert store.get_many(["k"])["k"].text == "old" and store.likely(["k"])["k"].tokens == old.tokens
+    store.put("plain", "big", Answer("old"))
+    store.put("plain", "big", Answer("new", likely=new))
+    assert store.likely(["plain"]) == {}
+
+
+def test_a_crash_between_an_answer_and_its_probabilities_keeps_neither(store: AnswerStore) -> None:
+    class Crash(BaseException):
+        pass
+
+    class Broken:
+        def pack(self) -> bytes:
+            raise Crash
+
+    with pytest.raises(Crash):
+        store.put("k", "big", Answer("old", likely=Broken()))  # type: ignore[arg-type]
+    assert store.get_many(["k"]) == {} and store.likely(["k"]) == {}
+    store.put("k", "big", Answer("new"))
+    assert store.get_many(["k"])["k"].text == "new"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -78,12 +79,24 @@ class AnswerStore:
     def put(self, key: str, teacher: str, answer: Answer) -> None:
         """Keep an answer, committed when this returns; one already there is left as it is."""
         text = answer.text.encode("utf-8", "replace").decode("utf-8")  # SQLite takes no lone surrogates
-        if answer.likely is not None:  # first: an answer that is there has its probabilities
-            self._db.execute("INSERT OR IGNORE INTO likely VALUES (?, ?)", (key, answer.likely.pack()))
-        self._db.execute(
-            "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
-            (key, teacher, text, *answer.tokens, answer.usd),
-        )
+        with self._whole():
+            added = self._db.execute(
+                "INSERT OR IGNORE INTO answers VALUES (?, ?, ?, ?, ?, ?)",
+                (key, teacher, text, *answer.tokens, answer.usd),
+            ).rowcount
+            if added and answer.likely is not None:
+                self._db.execute("INSERT INTO likely VALUES (?, ?)", (key, answer.likely.pack()))
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """A transaction: all that is written in it, or nothing."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
 
     def likely(self, keys: Sequence[str]) -> dict[str, Likely]:
         """The likeliest tokens of those answers among `keys` whose teacher gave them."""
