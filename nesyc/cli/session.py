@@ -84,5 +84,5 @@ def runtime_project(spec_file: Path) -> Project:
         settings.programs,
         spec_file.absolute().parent,
         settings.tracking,
-        Training(how.processes, how.strategy, how.launcher),
+        Training(how.processes, how.launcher),
     )

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 NAME = "nesyc.yaml"
 KEYS = ("spec", "roots", "profiles", "programs", "tracking", "training")
 SERVICES = ("wandb", "mlflow")
-STRATEGIES = ("ddp", "fsdp", "deepspeed")
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
@@ -30,10 +29,9 @@ _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """So many `processes` of this machine train together by Lightning's `strategy`; `launcher` starts them elsewhere."""
+    """So many `processes` of this machine train together; `launcher` starts them elsewhere."""
 
     processes: int = 1
-    strategy: str = "ddp"
     launcher: tuple[str, ...] = ()
 
 
@@ -157,12 +155,6 @@ def _training(node: Node, settings: Settings) -> Training:
                     found["processes"] = number
                 else:
                     settings.problems.append(_wrong("training.processes", "a whole number from 1 up", value))
-            case "strategy":
-                text = _text(value, settings, "training.strategy")
-                if text in STRATEGIES:
-                    found["strategy"] = text
-                elif text is not None:
-                    settings.problems.append(_wrong("training.strategy", " or ".join(STRATEGIES), value))
             case "launcher":
                 if value.id == "sequence":
                     texts = [_text(item, settings, "training.launcher") for item in value.value]
@@ -170,7 +162,7 @@ def _training(node: Node, settings: Settings) -> Training:
                 else:
                     settings.problems.append(_wrong("training.launcher", "a command as a list", value))
             case _:
-                known = ("processes", "strategy", "launcher")
+                known = ("processes", "launcher")
                 settings.problems.append(_unknown_key(key, known, "training of nesyc.yaml"))
     return Training(**found)
 

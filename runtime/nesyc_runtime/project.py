@@ -13,10 +13,9 @@ from nesyc_runtime.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Several processes train together by Lightning's `strategy`: so many of this machine, or those that `launcher` starts."""
+    """Several processes train together: so many of this machine, or those that `launcher` starts."""
 
     processes: int = 1
-    strategy: str = "ddp"
     launcher: tuple[str, ...] = ()
 
 

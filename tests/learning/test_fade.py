@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from nesyc.emit.python import emit_train_module
 from nesyc_runtime.learning import TrainingRow, load_student, run_finetune
 from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.encoding import encode_items, rounds
+from nesyc_runtime.learning.prepared import fade_out
+from nesyc_runtime.learning.stored import Targets
 
 TASK = make_task(prompt="{question}\n{retrieved}")
 KNOWN = "abcdefghij"
@@ -30,7 +33,7 @@ def prompts(
 ) -> list[list[str]]:
     """For each epoch the prompts of the first item."""
     loaded = load_student(make_student())
-    found = rounds(TASK, ROWS, tasks, loaded.template, 200, fade, epochs)
+    found = rounds(partial(encode_items, TASK, ROWS, tasks, loaded.template, 200), fade, epochs)
     return [[loaded.template.text(row.ids[: row.prompt_length]) for row in one.items[0]] for one in found]
 
 
@@ -54,12 +57,14 @@ def test_what_reads_no_knowledge_stays_as_it_is() -> None:
 
 def test_each_epoch_takes_its_round() -> None:
     loaded = load_student(make_student())
-    items = encode_items(TASK, ROWS, ("augmented",), loaded.template, 200)
-    steps = Steps(items.items, task_weights={"augmented": 1.0}, batch=3, epochs=2.5, pad_id=0, seed=0)
-    made = rounds(TASK, ROWS, ("augmented",), loaded.template, 200, (1.0, 0.0), 3)
-    steps.rounds = [one.items for one in made]
+    encode = partial(encode_items, TASK, ROWS, ("augmented",), loaded.template, 200)
+    known = Targets(torch.ones(1, dtype=torch.bool), torch.ones(1, 1), torch.zeros(1, 1))
+    items = [tuple(replace(row, targets=known) for row in item) for item in encode().items]
+    steps = Steps(items, task_weights={"augmented": 1.0}, batch=3, epochs=2.5, pad_id=0, seed=0)
+    fade_out(steps, (1.0, 0.0), encode)
     lengths = [max(row.prompt_length for row in steps.rows(step)) for step in range(len(steps))]
     assert len(lengths) == 5 and lengths[0] == lengths[1] > lengths[2] == lengths[3] > lengths[4]
+    assert all(row.targets is known for step in range(len(steps)) for row in steps.rows(step))
     items_seen = {row.item for step in range(2) for row in steps.rows(step)}
     assert items_seen == {row.id for row in ROWS}
 

@@ -45,11 +45,12 @@ def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch, there=True)
     assert choose_precision(TrainOptions(), "cpu").choice == "32-true"
     assert choose_precision(TrainOptions(), "cuda:0").choice == "bf16-mixed"
-    assert choose_precision(TrainOptions(precision="16-mixed"), "cuda").choice == "16-mixed"
+    assert choose_precision(TrainOptions(precision="32-true"), "cuda").choice == "32-true"
     with_gpu(monkeypatch, there=True, bf16=False)
     assert choose_precision(TrainOptions(), "cuda").choice == "32-true"
-    with pytest.raises(UserError, match="precision = 'fp8': one of"):
-        TrainOptions(precision="fp8")
+    for unknown in ("fp8", "16-mixed"):
+        with pytest.raises(UserError, match=f"precision = '{unknown}': one of"):
+            TrainOptions(precision=unknown)
 
 
 ROWS = [

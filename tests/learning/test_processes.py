@@ -62,26 +62,33 @@ def test_every_row_falls_to_one_process(
 
 
 def job(tmp_path: Path, name: str, **more: Any) -> Job:
-    options = {"packing": more.pop("packing", False)}
+    options = {name: more.pop(name) for name in ("packing", "micro_tokens") if name in more}
+    options.setdefault("packing", False)
     student = make_student(more.pop("adapter", "full"), dropout=0.0)
-    stage = make_stage(
-        epochs=2.0, batch=3, lr=1e-2, tasks=("direct",), weights=(1.0,), options=options, **more
-    )
+    settings: dict[str, Any] = {"batch": 3, "lr": 1e-2, "tasks": ("direct",), "weights": (1.0,), **more}
+    stage = make_stage(epochs=2.0, options=options, **settings)
     module = tmp_path / f"{name}.py"
     module.write_text(emit_train_module(*spec_of(stage, student)))
     project = Project(tmp_path)
-    return Job(
-        stage, student, TASK, ROWS, module, tmp_path / name, None, 3, project, None, None, "cpu", "ddp"
-    )
+    return Job(stage, student, TASK, ROWS, module, tmp_path / name, None, 3, project, None, None, "cpu")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("adapter", "packing"), [("lora", False), ("full", True)])
-def test_two_processes_train_as_one(adapter: str, packing: bool, tmp_path: Path) -> None:
-    one = job(tmp_path, "one", adapter=adapter, packing=packing)
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"adapter": "lora"},
+        {"adapter": "full", "packing": True},
+        {"adapter": "lora", "micro_tokens": 30, "batch": 5},  # several micro-batches, not as many for both
+        {"adapter": "full", "batch": 1},  # one process has nothing to read
+    ],
+    ids=str,
+)
+def test_two_processes_train_as_one(settings: dict[str, Any], tmp_path: Path) -> None:
+    one = job(tmp_path, "one", **settings)
     alone = run_finetune(one.stage, one.student, one.task, one.rows, one.module, one.out, seed=one.seed)
     shares: list[float] = []
-    two = job(tmp_path, "two", adapter=adapter, packing=packing)
+    two = job(tmp_path, "two", **settings)
     launch(two, torchrun(2), lambda share, figures: shares.append(share))
     report = json.loads((two.out / "report.json").read_text())
     assert report["steps"] == alone.steps and report["tokens"] == alone.tokens
@@ -166,9 +173,9 @@ def test_a_process_that_dies(tmp_path: Path) -> None:
 
 
 def test_shares_as_launchers_say_them() -> None:
-    assert share_of({}, "ddp").processes == 1
+    assert share_of({}).processes == 1
     run = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_WORLD_SIZE": "2"}
-    assert share_of(run, "fsdp") == Share(3, 4, 2, "fsdp")
+    assert share_of(run) == Share(3, 4, 2)
     slurm = {"SLURM_PROCID": "1", "SLURM_NTASKS": "8", "SLURM_NTASKS_PER_NODE": "4"}
-    assert share_of(slurm, "ddp") == Share(1, 8, 4, "ddp")
+    assert share_of(slurm) == Share(1, 8, 4)
     assert "RANK" not in os.environ

@@ -12,8 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiny_student import make_student
 
+from nesyc_runtime.learning.batches import Layout, step_batch
 from nesyc_runtime.learning.divergences import Divergence, Kind
-from nesyc_runtime.learning.stored import align
+from nesyc_runtime.learning.encoding import EncodedRow
+from nesyc_runtime.learning.losses import distil_loss
+from nesyc_runtime.learning.segments import attend_in_segments
+from nesyc_runtime.learning.stored import StoredTeacher, Targets, align
 from nesyc_runtime.learning.students import load_student
 from nesyc_runtime.learning.token_bytes import token_bytes
 from nesyc_runtime.teachers.likely import Likely, likely_of
@@ -152,3 +156,53 @@ def test_gradients_are_finite_where_tokens_are_missing(kind: Kind) -> None:
     top, log_p = torch.tensor([[-1, -1], [0, -1]]), torch.tensor([[-0.1, -3.0], [-0.7, -9.0]])
     Divergence(kind).over_top(student, top, log_p).sum().backward()
     assert student.grad is not None and bool(student.grad.isfinite().all())
+
+
+def row_of(ids: tuple[int, ...], prompt: int, item: str, known: list[bool] | None) -> EncodedRow:
+    """A row whose teacher told of two tokens at each position that is known: the label with 0.6, another with 0.3."""
+    labels = ids[prompt:]
+    targets = None
+    if known is not None:
+        top = torch.tensor([[label, (label + 7) % 90 + 5] for label in labels], dtype=torch.int32)
+        log_p = torch.tensor([[0.6, 0.3]] * len(labels)).log().half()
+        targets = Targets(torch.tensor(known), top, log_p)
+    return EncodedRow("direct", ids, prompt, item, targets=targets)
+
+
+TOLD_ROWS = [
+    row_of((1, 20, 21, 22, 30, 31, 32, 2), 4, "a", [True, False, True, True]),
+    row_of((1, 23, 40, 41, 2), 2, "b", None),
+    row_of((1, 24, 25, 50, 51, 2), 3, "c", [False, True, True]),
+]
+
+
+def by_hand(model: Any, rows: list[EncodedRow], kind: Kind, mix: float) -> float:
+    """Each row alone, each label in float64: mix of divergence and cross-entropy where told, cross-entropy elsewhere."""
+    total, labels = 0.0, sum(row.label_tokens for row in rows)
+    for row in rows:
+        with torch.no_grad():
+            logits = model(torch.tensor([row.ids])).logits[0].double().numpy()
+        for place, label in enumerate(row.ids[row.prompt_length :]):
+            found = logits[row.prompt_length - 1 + place]
+            entropy = float(np.log(np.exp(found - found.max()).sum()) + found.max() - found[label])
+            if row.targets is None or not row.targets.known[place]:
+                total += entropy
+                continue
+            p = [math.exp(value) for value in row.targets.log_p[place].tolist()]
+            apart = oracle(kind, found, row.targets.top[place].tolist(), p, 0.5)
+            total += mix * apart + (1 - mix) * entropy
+    return total / labels
+
+
+@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.parametrize(("kind", "mix"), [("kl", 0.25), ("reverse_kl", 1.0), ("tvd", 0.6)])
+def test_the_loss_of_a_batch_is_that_of_its_positions_one_by_one(
+    packed: bool, kind: Kind, mix: float
+) -> None:
+    model = load_student(make_student()).model
+    expected = by_hand(model, TOLD_ROWS, kind, mix)
+    if packed:
+        attend_in_segments(model)
+    (micro,) = step_batch(TOLD_ROWS, {"direct": 1.0}, 0, Layout(packed)).micro_batches
+    found = distil_loss(model, StoredTeacher(), micro, Divergence(kind, mix=mix))
+    assert found.item() == pytest.approx(expected, rel=2e-5)

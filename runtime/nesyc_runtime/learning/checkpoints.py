@@ -22,6 +22,7 @@ from torch import Tensor
 
 from nesyc_runtime.learning.history import History
 from nesyc_runtime.learning.layouts import Arrangement
+from nesyc_runtime.learning.randomness import random_state, restore_random
 
 VERSION = 2
 SHARE = 0.05  # of the time since the last checkpoint that writing one may take
@@ -78,7 +79,7 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
         self.file, self.checkpoint, self.every, self.clock = file, checkpoint, every, clock
         self.history, self.arrangement = history, arrangement
         self._due = clock() + every
-        self._random: Tensor | None = None
+        self._random: Mapping[str, Tensor] | None = None
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         if self.checkpoint is None:
@@ -91,12 +92,12 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
                 key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
             }
         _set_schedule(pl_module.lr_schedulers(), self.checkpoint.step)
-        self._random = self.checkpoint.tensors["random"]
+        self._random = self.checkpoint.tensors
 
     def on_train_batch_start(self, trainer: Any, pl_module: Any, batch: Any, batch_idx: int) -> None:
         # Not before: making the loader's iterator draws a number, which the unbroken training drew once.
         if self._random is not None:
-            torch.set_rng_state(self._random)
+            restore_random(self._random)
             self._random = None
 
     def on_train_batch_end(
@@ -109,7 +110,7 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
         self._due = end + max(self.every, (end - start) / SHARE) if self.every > 0 else end
 
     def _write(self, model: torch.nn.Module, optimizer: Any) -> None:
-        tensors = {"random": torch.get_rng_state()}
+        tensors = random_state()
         for name, parameter in trained_parameters(model):
             tensors[f"parameter.{name}"] = parameter.detach().contiguous()
             for key in MOMENTS:
@@ -125,7 +126,7 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
 
 def save_whole(file: Path, tensors: Mapping[str, Tensor], about: Mapping[str, str] | None = None) -> None:
     """Write tensors so that a kill at any moment leaves the file as it was, or as it is to be."""
-    part = file.with_suffix(".part")
+    part = file.with_name(f"{file.name}.part")
     save_file(dict(tensors), part, dict(about) if about is not None else None)
     with part.open("rb") as written:
         os.fsync(written.fileno())

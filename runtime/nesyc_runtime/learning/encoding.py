@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from nesyc_runtime.config import Task, TrainingTask
@@ -69,21 +69,15 @@ def encode_items(
 
 
 def rounds(
-    task: Task,
-    rows: Sequence[TrainingRow],
-    tasks: tuple[TrainingTask, ...],
-    template: PromptFormat,
-    max_tokens: int,
-    fade: tuple[float, float],
-    epochs: int,
+    encode: Callable[[float], EncodedItems], fade: tuple[float, float], epochs: int
 ) -> list[EncodedItems]:
     """The items of each epoch: what is retrieved is internalised, its share going in a line from `fade[0]` to `fade[1]`.
 
-    After SKIntern (Liao et al., COLING 2025, section 3.3), which scores tokens; here the end of the text goes first.
+    `encode` gives the items with a share of their retrieved text. After SKIntern (Liao et al., COLING 2025, section 3.3),
+    which scores tokens; here the end of the text goes first.
     """
     start, end = fade
-    shares = [start + (end - start) * epoch / max(1, epochs - 1) for epoch in range(epochs)]
-    return [encode_items(task, rows, tasks, template, max_tokens, kept=share) for share in shares]
+    return [encode(start + (end - start) * epoch / max(1, epochs - 1)) for epoch in range(epochs)]
 
 
 def _faded(row: TrainingRow, template: PromptFormat, kept: float) -> TrainingRow:

@@ -22,7 +22,7 @@ from nesyc_runtime.learning.checkpoints import (
 )
 from nesyc_runtime.learning.encoding import EncodedItems
 from nesyc_runtime.learning.history import History, Progress
-from nesyc_runtime.learning.job import Job
+from nesyc_runtime.learning.job import Job, beside
 from nesyc_runtime.learning.layouts import Arrangement, Decision
 from nesyc_runtime.learning.memory import SmallerBatches
 from nesyc_runtime.learning.prepared import Prepared, arrange, prepare
@@ -98,7 +98,7 @@ def run_finetune(
         raise UserError(
             f"stage {stage.id} has no examples to train on", "see what `keep` dropped in earlier stages"
         )
-    resume, best = (out_dir.parent / f".{out_dir.name}.{kind}" for kind in ("checkpoint", "best"))
+    resume, best = beside(out_dir, "checkpoint"), beside(out_dir, "best")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         loaded = load_student(
@@ -128,8 +128,11 @@ def run_finetune(
     if share.process > 0:
         return report
     save_student(loaded, out_dir, {"report.json": asdict(report)})
-    for file in (resume, best):
-        file.unlink(missing_ok=True)
+    if (
+        share == ALONE
+    ):  # of several processes one may still be about to read it: whoever started them removes it
+        resume.unlink(missing_ok=True)
+    best.unlink(missing_ok=True)
     return report
 
 

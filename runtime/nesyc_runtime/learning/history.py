@@ -45,6 +45,10 @@ class History(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightn
         counts = {"tokens": self.tokens, "label_tokens": self.label_tokens, "seconds": self.seconds}
         return {"losses": self.losses, "scores": self.scores, **counts}
 
+    def pause(self, seconds: float) -> None:
+        """Leave out of the training's time what was spent on something else."""
+        self._started += seconds
+
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
         self._started = time.perf_counter()
 

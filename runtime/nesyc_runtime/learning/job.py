@@ -34,12 +34,16 @@ class Job:
     teacher: config.Teacher | None
     tracking: Tracking | None
     device: str
-    strategy: str
+
+
+def beside(out: Path, what: str) -> Path:
+    """Where something lies while the weights in `out` are made."""
+    return out.parent / f".{out.name}.{what}"
 
 
 def write_job(folder: Path, job: Job) -> None:
     models = {name: getattr(job, name) for name in ("stage", "student", "task", "teacher")}
-    plain = {name: str(getattr(job, name)) for name in ("module", "out", "device", "strategy")}
+    plain = {name: str(getattr(job, name)) for name in ("module", "out", "device")}
     about: dict[str, Any] = {
         **{name: model and model.model_dump(mode="json") for name, model in models.items()},
         **plain,
@@ -74,7 +78,6 @@ def read_job(folder: Path) -> Job:
         config.Teacher.model_validate(about["teacher"]) if about["teacher"] else None,
         Tracking(**{**tracking, "folder": Path(tracking["folder"])}) if tracking else None,
         about["device"],
-        about["strategy"],
     )
 
 

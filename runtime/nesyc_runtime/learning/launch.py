@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.learning.history import Progress
-from nesyc_runtime.learning.job import Job, read_error, write_job
+from nesyc_runtime.learning.job import Job, beside, read_error, write_job
 
 WORKER = "nesyc_runtime.learning.worker"
 SHOWN = 600  # characters of what a process said last that an error shows
@@ -28,7 +28,7 @@ def launch(job: Job, launcher: Sequence[str], progress: Progress | None = None) 
 
     Raises the `UserError` that a process ended with, or one with what it said last.
     """
-    folder = job.out.parent / f".{job.out.name}.job"
+    folder = beside(job.out, "job")
     shutil.rmtree(folder, ignore_errors=True)
     write_job(folder, job)
     try:
@@ -51,6 +51,7 @@ def launch(job: Job, launcher: Sequence[str], progress: Progress | None = None) 
         raise read_error(folder) or UserError(
             f"a process of the training ended with {started.returncode}: {printable(said, SHOWN)}"
         )
+    beside(job.out, "checkpoint").unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

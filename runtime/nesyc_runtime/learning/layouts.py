@@ -17,7 +17,7 @@ PAYS = 0.05  # share of padding above which packing is faster: each packed seque
 ACTIVATIONS = (
     3 * 2**28
 )  # bytes of activations, about, that one forward pass may hold on a CPU: more is hardly faster
-GPU_SHARE = 0.4  # of a GPU's free memory that they may hold
+GPU_SHARE = 0.4  # of a GPU's memory that they may hold: of all of it, so that every process, and every run, cuts alike
 LEAST = 256  # tokens of a micro-batch below which its matrices are too thin to be fast
 ASKED = "asked for by the spec"
 
@@ -147,6 +147,8 @@ def _micro_tokens(config: Any, options: TrainOptions, device: str) -> tuple[int,
         return MICRO_TOKENS, "the size of the model's activations is not known"
     # measured: about 13 states and 3 inner states of the feed-forward layer are held for each token and layer, float32
     each = 4 * layers * (13 * width + 3 * (getattr(config, "intermediate_size", None) or 4 * width))
-    room = int(GPU_SHARE * torch.cuda.mem_get_info()[0]) if device.startswith("cuda") else ACTIVATIONS
+    room = ACTIVATIONS
+    if device.startswith("cuda"):
+        room = int(GPU_SHARE * torch.cuda.get_device_properties(device).total_memory)
     tokens = max(LEAST, min(MICRO_TOKENS, room // each // 64 * 64))
     return tokens, f"their activations take about {tokens * each / 2**30:.2g} GiB"

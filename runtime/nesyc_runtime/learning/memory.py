@@ -13,6 +13,7 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.batches import Layout, StepBatch
 from nesyc_runtime.learning.history import History
 from nesyc_runtime.learning.layouts import Arrangement, Decision
+from nesyc_runtime.learning.randomness import random_state, restore_random
 
 # What PyTorch says where the machine's own memory is used up; on a GPU it raises OutOfMemoryError.
 HOST_MESSAGES = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
@@ -53,7 +54,7 @@ class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow
         while True:
             if batch.layout != steps.layout:  # made before the layout changed
                 batch = steps[self.history.step].to(pl_module.device)
-            random, self._updating = _random_state(), False
+            random, self._updating = random_state(), False
             try:
                 return take(batch, batch_idx)
             except (RuntimeError, MemoryError) as error:
@@ -66,7 +67,7 @@ class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow
                     ) from None
             # here the error and the tensors its frames held are gone
             _free()
-            _restore(random)
+            restore_random(random)
             self._shrink(batch)
 
     def _shrink(self, batch: StepBatch) -> None:
@@ -90,16 +91,6 @@ class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow
                 f"out of memory at step {step}: goes on with micro-batches of at most {largest // 2} tokens, "
                 f"the batch of {steps.batch} items stays"
             )
-
-
-def _random_state() -> tuple[torch.Tensor, list[torch.Tensor]]:
-    return torch.get_rng_state(), torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []
-
-
-def _restore(state: tuple[torch.Tensor, list[torch.Tensor]]) -> None:
-    torch.set_rng_state(state[0])
-    if state[1]:
-        torch.cuda.set_rng_state_all(state[1])
 
 
 def _free() -> None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from math import ceil
 from pathlib import Path
 from types import ModuleType
@@ -61,7 +62,8 @@ def prepare(
     share: Share,
 ) -> Prepared:
     module, limit = import_module(module_path), loaded.student.max_tokens
-    items = encoded_once(project, task, examples, stage.tasks, loaded.template, limit)
+    encode = partial(encoded_once, project, task, examples, stage.tasks, loaded.template, limit)
+    items = encode()
     taught, more = None, {}
     if stage.distil is not None:
         taught, items = _taught(stage, teacher, items, examples, loaded)
@@ -69,7 +71,7 @@ def prepare(
     data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
     data.steps.process, data.steps.processes = share.process, share.processes
     if stage.fade is not None:
-        _fade(data.steps, stage.fade, task, examples, stage, loaded)
+        fade_out(data.steps, stage.fade, encode)
     training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
     return Prepared(stage, module, loaded, items, taught, data, training)
 
@@ -87,25 +89,15 @@ def arrange(prepared: Prepared, checkpoint: Checkpoint | None) -> tuple[Arrangem
     return arrangement, precision.choice
 
 
-def _fade(
-    steps: Steps,
-    fade: tuple[float, float],
-    task: config.Task,
-    rows: Sequence[TrainingRow],
-    stage: config.FinetuneStage,
-    loaded: LoadedStudent,
-) -> None:
+def fade_out(steps: Steps, fade: tuple[float, float], encode: Callable[[float], EncodedItems]) -> None:
     """Give each epoch the items with what is left of their retrieved text, and with the targets they have."""
-    epochs = ceil(steps.steps / steps.steps_per_epoch)
-    limit = loaded.student.max_tokens
-    made = rounds(task, rows, stage.tasks, loaded.template, limit, fade, epochs)
     targets = [{row.training_task: row.targets for row in item} for item in steps.items]
     steps.rounds = [
         tuple(
             tuple(replace(row, targets=known.get(row.training_task)) for row in item)
             for item, known in zip(one.items, targets, strict=True)
         )
-        for one in made
+        for one in rounds(encode, fade, ceil(steps.steps / steps.steps_per_epoch))
     ]
 
 

@@ -13,18 +13,17 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Process number `process` of `processes`, of which `local` run on each machine; `strategy` is Lightning's name."""
+    """Process number `process` of `processes`, of which `local` run on each machine."""
 
     process: int = 0
     processes: int = 1
     local: int = 1
-    strategy: str = "auto"
 
 
 ALONE = Share()
 
 
-def share_of(environment: Mapping[str, str], strategy: str) -> Share:
+def share_of(environment: Mapping[str, str]) -> Share:
     """This process's share, as torchrun or SLURM say in the environment."""
     for rank, size, local in (
         ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
@@ -32,7 +31,7 @@ def share_of(environment: Mapping[str, str], strategy: str) -> Share:
     ):
         if rank in environment and size in environment:
             count = int(environment[size])
-            return Share(int(environment[rank]), count, int(environment.get(local, count)), strategy)
+            return Share(int(environment[rank]), count, int(environment.get(local, count)))
     return ALONE
 
 
@@ -45,6 +44,6 @@ def trainer_settings(share: Share, device: str) -> dict[str, Any]:
         "accelerator": accelerator,
         "devices": share.local,
         "num_nodes": share.processes // share.local,
-        "strategy": share.strategy,
+        "strategy": "ddp",  # each process holds the whole model: weights are saved and clipped as in one
         "use_distributed_sampler": False,  # the steps are dealt out already
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from safetensors.torch import load_file
 
 from nesyc_runtime.learning.checkpoints import save_whole, trained_parameters
 from nesyc_runtime.learning.history import History
+from nesyc_runtime.learning.randomness import random_state, restore_random
 
 Score = Callable[[], float]
 
@@ -33,9 +35,10 @@ class Selection(pl.Callback):  # type: ignore[misc]  # mypy does not follow ligh
         step = self.history.step
         if step % self.steps_per_epoch and step != self.history.steps:
             return
-        random = torch.get_rng_state()
+        random, started = random_state(), time.perf_counter()
         value = self.score()
-        torch.set_rng_state(random)
+        restore_random(random)
+        self.history.pause(time.perf_counter() - started)
         if value > max((score for _, score in self.history.scores), default=-1.0):
             self._keep(pl_module.model)
         self.history.scores.append((step, value))

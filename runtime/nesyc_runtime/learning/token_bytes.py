@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from typing import Any
 
 _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
@@ -11,13 +12,16 @@ _BYTE = re.compile(r"<0x([0-9A-Fa-f]{2})>")
 
 def token_bytes(tokenizer: Any) -> list[bytes]:
     """By id; empty for special tokens and for ids without a token."""
+    from transformers.convert_slow_tokenizer import bytes_to_unicode
+
     count = max(len(tokenizer), *(id_ + 1 for id_ in tokenizer.get_vocab().values()))
     special = set(tokenizer.all_special_ids)
     byte_level = _has_decoder(tokenizer, "ByteLevel")
+    alphabet = {character: byte for byte, character in bytes_to_unicode().items()}
     found = [b""] * count
     for token, id_ in tokenizer.get_vocab().items():
         if id_ not in special:
-            found[id_] = _byte_level(token) if byte_level else _plain(token)
+            found[id_] = _byte_level(token, alphabet) if byte_level else _plain(token)
     return found
 
 
@@ -36,17 +40,8 @@ def _plain(token: str) -> bytes:
     return token.replace("\u2581", " ").encode("utf-8", "surrogatepass")
 
 
-def _byte_level(token: str) -> bytes:
+def _byte_level(token: str, alphabet: Mapping[str, int]) -> bytes:
     """GPT-2's alphabet: every byte is a printable character (Radford et al. 2019, byte-level BPE)."""
-    if all(character in _BYTES for character in token):
-        return bytes(_BYTES[character] for character in token)
+    if all(character in alphabet for character in token):
+        return bytes(alphabet[character] for character in token)
     return token.encode("utf-8", "surrogatepass")  # an added token stands for itself
-
-
-def _alphabet() -> dict[str, int]:
-    shown = [*range(ord("!"), ord("~") + 1), *range(0xA1, 0xAC + 1), *range(0xAE, 0xFF + 1)]
-    hidden = [byte for byte in range(256) if byte not in shown]
-    return {chr(byte): byte for byte in shown} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
-
-
-_BYTES = _alphabet()

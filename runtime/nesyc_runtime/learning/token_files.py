@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, overload
 
@@ -53,13 +53,12 @@ def keep(folder: Path, encode: Callable[[], EncodedItems]) -> EncodedItems:
     """The items in `folder`; made and put there, whole or not at all, where it has none that can be read."""
     found = _read(folder)
     if found is None:
+        made = encode()
         shutil.rmtree(folder, ignore_errors=True)  # damaged, or not there
-        with contextlib.suppress(
-            OSError
-        ):  # a full disk, or another process was faster: training does not need the file
-            _write(folder, encode())
-        found = _read(folder)
-    return found if found is not None else encode()
+        with contextlib.suppress(OSError):  # a full disk, or another process was faster: what is made will do
+            _write(folder, made)
+        found = _read(folder) or made
+    return found
 
 
 def _key(
@@ -74,7 +73,7 @@ def _key(
     backend = getattr(tokenizer, "backend_tokenizer", None)
     cuts = backend.to_str() if backend is not None else sorted(tokenizer.get_vocab().items())
     around = [template.before, template.after, template.end, template.chat]
-    told = [_plain(asdict(row)) for row in training_rows]
+    told = [_plain(asdict(replace(row, likely=None))) for row in training_rows]  # which changes no id
     code = [file_digest(Path(str(module.__file__))) for module in MAKERS]
     return digest([code, cuts, around, task.model_dump(mode="json"), told, tasks, max_tokens, kept])
 

@@ -97,7 +97,6 @@ class TorchLearner:
             self._teacher(stage),
             tracking,
             self._device,
-            self._project.training.strategy,
         )
         if self._launched(job, score, progress):
             return
@@ -115,10 +114,12 @@ class TorchLearner:
         how = self._project.training
         if how.processes == 1 and not how.launcher:
             return False
-        if score is not None:
+        own = job.stage.distil is not None and any(job.stage.distil.on_policy)
+        if score is not None or own:
+            name = "on_policy" if own else "select"
             raise UserError(
-                f"stage {job.stage.id}: `select` works in one process only",
-                "leave `select` out, or `training` in nesyc.yaml",
+                f"stage {job.stage.id}: `{name}` works in one process only",
+                f"leave `{name}` out, or `training` in nesyc.yaml",
             )
         launch(job, how.launcher or torchrun(how.processes), lambda share, _measures: progress(share))
         return True

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from difflib import get_close_matches
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str
     from nesyc_runtime.inference.formats import prompt_format
     from nesyc_runtime.learning.bases import load_outline, load_tokenizer
     from nesyc_runtime.learning.layouts import choose_layout
-    from nesyc_runtime.learning.prepared import import_module
+    from nesyc_runtime.learning.prepared import fade_out, import_module
     from nesyc_runtime.learning.rows import TrainingRow
     from nesyc_runtime.learning.token_files import encoded_once
 
@@ -116,12 +117,14 @@ def _data(ctx: Context, stage: config.FinetuneStage) -> tuple[Any, Any, dict[str
     except ValueError as error:
         raise UserError(f"student {student.name}: {error}") from None
     rows = [TrainingRow(le.id, le.inputs, le.response, le.answer, le.retrieved) for le in lessons]
-    kept = stage.fade[0] if stage.fade is not None else 1.0
-    items = encoded_once(
-        ctx.project, ctx.task(stage.task), rows, stage.tasks, template, student.max_tokens, kept
+    encode = partial(
+        encoded_once, ctx.project, ctx.task(stage.task), rows, stage.tasks, template, student.max_tokens
     )
+    items = encode()
     module = import_module(ctx.build.train_module(stage))
     data = module.Examples(items, pad_id=template.pad_id, seed=stage.seed)
+    if stage.fade is not None:
+        fade_out(data.steps, stage.fade, encode)
     outline = load_outline(student.base, ctx.project)
     data.steps.layout, _ = choose_layout(data.steps, outline.config, module.OPTIONS)
     return data, tokenizer, dict(items.cut)
