@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import networkx
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
@@ -25,7 +27,7 @@ from nesyc_runtime.kb.export_files import write_facts
 from nesyc_runtime.kb.networkx import graph_of
 from nesyc_runtime.kb.store import Store, open_store
 from nesyc_runtime.kb.sync import sync_source
-from nesyc_runtime.kb.tabular import to_csv, to_jsonl
+from nesyc_runtime.kb.tabular import to_csv, to_graphml, to_jsonl
 
 BASE = "urn:nesyc:test:"
 
@@ -47,7 +49,8 @@ dates = st.dates().map(lambda day: day.isoformat())
 VALUES = {"text": texts, "int": st.integers(-(2**63), 2**63 - 1), "number": numbers, "bool": st.booleans(),
           "date": dates, "enum": st.sampled_from(KIN_NAMES)}  # fmt: skip
 MANY = (("a", TEXT), ("b", maybe(TEXT)), ("n", maybe(INT)), ("x", maybe(NUMBER)), ("sure", maybe(BOOL)),
-        ("on", maybe(ir.Type("date"))), ("kin", maybe(KIN)), ("long", maybe(TEXT)))  # fmt: skip
+        ("on", maybe(ir.Type("date"))), ("kin", maybe(KIN)), ("long", maybe(TEXT)),
+        ("conf", maybe(TEXT)), ("owner", maybe(INT)))  # fmt: skip
 
 
 def cells(columns: tuple[tuple[str, ir.Type], ...]) -> st.SearchStrategy[list[tuple[Any, ...]]]:
@@ -95,10 +98,25 @@ def quiet(function: Any) -> Any:
 
 
 @quiet
-@example(facts=[("", None, None, None, None, None, None, "a\rb")], form="csv")
+@example(facts=[("", None, None, None, None, None, None, "a\rb", None, None)], form="csv")
 @given(facts=cells(MANY).filter(len), form=st.sampled_from(["csv", "jsonl", "parquet", "sqlite"]))
 def test_any_relation_comes_back_from_tables(tmp_path: Path, facts: list[Any], form: str) -> None:
     round_trip(tmp_path, form, MANY, facts)
+
+
+NAMED = (("a", TEXT), ("conf", TEXT), ("conf_", TEXT), ("Status", maybe(INT)))
+
+
+@pytest.mark.parametrize("form", ["parquet", "sqlite"])
+def test_what_stands_beside_the_columns_gets_names_of_its_own(tmp_path: Path, form: str) -> None:
+    round_trip(tmp_path, form, NAMED, [("x", "y", "z", 3), ("p", "q", "r", None)])
+
+
+def test_columns_that_sqlite_takes_for_one_are_told_apart(tmp_path: Path) -> None:
+    with opened(world((("a", TEXT), ("A", INT)), [("x", 3)])) as store:
+        assert write_facts(store, "sqlite", ["t", "t"], tmp_path / "out.db", BASE) == {"t": 1}
+    with closing(sqlite3.connect(tmp_path / "out.db")) as outside:
+        assert outside.execute("SELECT a, A_ FROM t").fetchall() == [("x", 3)]
 
 
 @quiet
@@ -119,7 +137,8 @@ def test_triples_come_back_from_lines(tmp_path: Path, facts: list[Any]) -> None:
 
 @pytest.mark.parametrize(
     ("form", "columns", "row"),
-    [("tsv", (("a", TEXT), ("b", TEXT), ("c", TEXT)), ("x\ty", "b", "c")), ("nt", (("a", TEXT),), ("x",)),
+    [("tsv", (("a", TEXT), ("b", TEXT), ("c", TEXT)), ("x\ty", "b", "c")),
+     ("tsv", (("a", TEXT), ("b", TEXT), ("c", TEXT)), ("\ufeffx", "b", "c")), ("nt", (("a", TEXT),), ("x",)),
      ("nt", (("a", TEXT), ("b", maybe(TEXT))), ("x", None)), ("tsv", (("a", TEXT),), ("x",))],
 )  # fmt: skip
 def test_what_a_form_cannot_say_is_refused_and_leaves_no_file(
@@ -180,6 +199,17 @@ def test_a_relation_as_a_graph() -> None:
             graph_of(store, "t", "c")
     with opened(path_kb([("x", "y"), ("y", "z")])) as store:
         assert graph_of(store, "path").get_edge_data("x", "z")[0] == {"relation": "path", "conf": 1.0}
+
+
+def test_a_columns_name_is_no_part_of_how_a_graph_is_made() -> None:
+    columns = (("a", TEXT), ("b", TEXT), ("key", INT), ("u_for_edge", INT), ("conf", INT), ("conf_", INT))
+    with opened(world(columns, [("x", "y", 1, 2, 3, 4), ("x", "y", 1, 2, 5, 6)])) as store:
+        edges = [about for *_, about in graph_of(store, "t").edges(data=True)]
+        named = [(one["key"], one["u_for_edge"], one["conf"], one["conf_"], one["conf__"]) for one in edges]
+        assert named == [(1, 2, 1.0, 3, 4), (1, 2, 1.0, 5, 6)]
+        drawn = networkx.parse_graphml(to_graphml(export_rows(store, everything=True)), force_multigraph=True)
+        told = [(one["key"], one["conf"], one["conf_"]) for *_, one in drawn.edges(data=True)]
+        assert sorted(told) == [("1", 1.0, "3"), ("1", 1.0, "5")]
 
 
 SPEC = """nesy 1

@@ -17,13 +17,22 @@ from typing import Any
 from urllib.parse import quote as percent
 
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.facts_out import BATCH, columns_of, facts_of, implicit_of, one_of
+from nesyc_runtime.kb.facts_out import (
+    BATCH,
+    chosen,
+    columns_of,
+    facts_of,
+    implicit_of,
+    one_of,
+    told_apart,
+)
 from nesyc_runtime.kb.program import ColumnPlan, RelationPlan
 from nesyc_runtime.kb.rows import quote
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.wikidata_out import write_wikidata
 
 SQLITE_TYPES = {"int": "INTEGER", "number": "REAL", "usd": "REAL", "bool": "INTEGER", "vector": "BLOB"}
+BOM = "\ufeff"  # at a file's start no text, but how it is encoded
 XSD = "http://www.w3.org/2001/XMLSchema#"
 XSD_TYPES = {"int": "integer", "number": "double", "usd": "double", "bool": "boolean", "date": "date"}
 
@@ -52,11 +61,8 @@ def _parquet(store: Store, plan: RelationPlan, file: Path, base: str) -> int:
     types = {"int": pyarrow.int64(), "number": pyarrow.float64(), "usd": pyarrow.float64(), "bool": pyarrow.bool_(),
              "vector": pyarrow.list_(pyarrow.float32())}  # fmt: skip
     fields = [(column.name, types.get(column.base, pyarrow.string())) for column in columns_of(plan)]
-    names = {column.name for column in columns_of(plan)}
-    implicit = [name if name not in names else f"{name}_" for name in implicit_of(plan)]
-    fields += [
-        (name, pyarrow.float64() if name.startswith("conf") else pyarrow.string()) for name in implicit
-    ]
+    conf, *others = told_apart(implicit_of(plan), [name for name, _ in fields])
+    fields += [(conf, pyarrow.float64()), *((name, pyarrow.string()) for name in others)]
     schema = pyarrow.schema(fields)
     count = 0
     with parquet.ParquetWriter(file, schema) as writer:
@@ -74,17 +80,20 @@ def _batches(rows: Iterator[tuple[Any, ...]]) -> Iterator[list[tuple[Any, ...]]]
 
 
 def _sqlite(store: Store, relations: Sequence[str], file: Path) -> dict[str, int]:
-    """A table a relation, derived ones too, as any SQLite program reads them."""
-    plans = [plan for plan in store.program.relations if not relations or plan.name in relations]
-    for name in relations:
-        store.relation(name)
+    """A table a relation, derived ones too, as any SQLite program reads them; the declared columns keep their names."""
+    wanted = {plan.name for plan in chosen(store, relations)}
+    plans = [plan for plan in store.program.relations if plan.name in wanted]
     counts = {}
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         connection.execute("BEGIN")
         for plan in plans:
-            named = {column.column.casefold() for column in columns_of(plan)}
-            listed = [f"{quote(c.column)} {SQLITE_TYPES.get(c.base, 'TEXT')}" for c in columns_of(plan)]
-            listed += [quote(n if n not in named else f"{n}_") for n in implicit_of(plan)]
+            columns = columns_of(plan)
+            declared = told_apart(column.name for column in columns)
+            listed = [
+                f"{quote(name)} {SQLITE_TYPES.get(column.base, 'TEXT')}"
+                for name, column in zip(declared, columns, strict=True)
+            ]
+            listed += map(quote, told_apart(implicit_of(plan), declared))
             connection.execute(f"CREATE TABLE {quote(plan.view)} ({', '.join(listed)})")
             marks = ", ".join("?" * len(listed))
             cursor = connection.executemany(
@@ -116,9 +125,11 @@ def _tsv(store: Store, plan: RelationPlan, file: Path, base: str) -> int:
                 or line.count("\t") != 2
                 or len(f"{line}.".splitlines()) != 1
                 or not line.strip("\t")
+                or (count == 0 and line.startswith(BOM))
             ):
                 raise UserError(
-                    f"`{plan.name}` has texts with tabs or line ends, or nulls: tab-separated lines cannot say them",
+                    f"`{plan.name}` has texts with tabs or line ends, nulls, or a byte order mark first: "
+                    "tab-separated lines cannot say them",
                     "use csv, jsonl or parquet",
                 )
             text.write(f"{line}\n")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from nesyc_runtime.errors import UserError
@@ -22,6 +22,21 @@ def columns_of(plan: RelationPlan) -> tuple[ColumnPlan, ...]:
 def implicit_of(plan: RelationPlan) -> tuple[str, ...]:
     """What stands beside a row's columns: `conf`, and of a stored one where it comes from."""
     return ("conf",) if plan.derived else ("conf", "origin", "status", "owner")
+
+
+def told_apart(names: Iterable[str], taken: Iterable[str] = ()) -> list[str]:
+    """The names, each with `_` added until neither an earlier one nor one of `taken` is called so.
+
+    Upper and lower case are alike, as they are to SQLite.
+    """
+    used = {name.casefold() for name in taken}
+    free: list[str] = []
+    for name in names:
+        while name.casefold() in used:
+            name += "_"
+        used.add(name.casefold())
+        free.append(name)
+    return free
 
 
 def facts_of(store: Store, plan: RelationPlan) -> Iterator[tuple[Any, ...]]:

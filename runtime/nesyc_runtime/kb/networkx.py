@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.facts_out import columns_of, facts_of, implicit_of
+from nesyc_runtime.kb.facts_out import columns_of, facts_of, implicit_of, told_apart
 from nesyc_runtime.kb.store import Store
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def graph_of(
     """The facts of `relation` as edges from its column `source` to `target` (the first two, where none is named).
 
     An edge carries the other columns, `relation`, `conf`, and of a stored fact `origin`, `status` and `owner`; a column
-    of one of these names stands under its name with `_` added. Facts without one of both ends are left out. Raises
+    of one of these names stands under its name with `_` added until it is free. Facts without one of both ends are left out. Raises
     `UserError` for an unknown relation or column, and where networkx is not installed.
     """
     try:
@@ -29,17 +29,16 @@ def graph_of(
     names = [column.name for column in columns_of(plan)]
     ends = (_place(names, source, 0, relation), _place(names, target, 1, relation))
     implicit = implicit_of(plan)
-    attributes = [f"{name}_" if name in ("relation", *implicit) else name for name in names]
+    attributes = told_apart(names, ("relation", *implicit))
     graph = networkx.MultiDiGraph(name=relation)
     with store.reading():
         for row in facts_of(store, plan):
             head, tail = (row[end] for end in ends)
             if head is None or tail is None:
                 continue
-            others = {name: row[i] for i, name in enumerate(attributes) if i not in ends}
-            graph.add_edge(
-                head, tail, relation=relation, **dict(zip(implicit, row[len(names) :], strict=True)), **others
-            )
+            about = {"relation": relation, **dict(zip(implicit, row[len(names) :], strict=True))}
+            about |= {name: row[i] for i, name in enumerate(attributes) if i not in ends}
+            graph.add_edges_from([(head, tail, about)])  # as one table: a column may be called `key`
     return graph
 
 

@@ -11,6 +11,7 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import has_control, printable, write_csv_line
 from nesyc_runtime.kb.exchange import Edited, EditedRow, Export
 from nesyc_runtime.kb.exported import CSV_HEAD, HEAD, csv_value
+from nesyc_runtime.kb.facts_out import told_apart
 from nesyc_runtime.kb.values import shown
 
 EXTRA = ("conf", "status", "owner")
@@ -138,8 +139,8 @@ def _number(cell: Any) -> Any:
 def to_graphml(export: Export) -> str:
     """The rows as a directed graph for networkx and its friends: a node for each value, an edge for each row.
 
-    An edge leads from the first to the second column and carries the relation, the other columns and the confidence;
-    rows of one column mark their node. Raises `UserError` where networkx is not installed.
+    An edge leads from the first to the second column and carries the relation, the other columns, the confidence
+    and the status (a column of one of these names gets `_`); rows of one column mark their node. Raises `UserError` where networkx is not installed.
     """
     try:
         import networkx
@@ -149,10 +150,13 @@ def to_graphml(export: Export) -> str:
     for row in export.rows:
         values = [(name, _xml(value)) for name, value in row.values.items()]
         if len(values) == 1:
-            graph.add_node(values[0][1], **{row.relation: True})
+            graph.add_nodes_from([(values[0][1], {row.relation: True})])
             continue
         (_, left), (_, right), *others = values
-        graph.add_edge(left, right, relation=row.relation, conf=row.conf, status=row.status, **dict(others))
+        about = {"relation": row.relation, "conf": row.conf, "status": row.status}
+        names = told_apart((name for name, _ in others), about)
+        about |= zip(names, (value for _, value in others), strict=True)
+        graph.add_edges_from([(left, right, about)])  # as one table: a column may be called `key`
     return "\n".join(networkx.generate_graphml(graph)) + "\n"
 
 

@@ -15,7 +15,7 @@ def show_derived(store: Store, held: Mapping[str, int], file: str | None) -> Non
     declared = {item.name: item.sql for item in store.program.tables if item.kind == "view"}
     views = {plan.view: plan.name for plan in store.program.relations if plan.derived}
     wanted = {
-        view: _note(view, name, held[name], file) if name in held else declared[view]
+        view: _note(view, held[name], file) if name in held else declared[view]
         for view, name in views.items()
     }
     connection = store.connection  # not `store.execute`: the statements name tables that lie elsewhere
@@ -26,7 +26,7 @@ def show_derived(store: Store, held: Mapping[str, int], file: str | None) -> Non
             connection.execute(sql)
 
 
-def _note(view: str, name: str, rows: int, file: str | None) -> str:
+def _note(view: str, rows: int, file: str | None) -> str:
     where = f"in {file} beside this file" if file is not None else "in memory"
     how = "nesyc query, or nesyc kb export --format sqlite --out FILE for plain tables"
     return (
