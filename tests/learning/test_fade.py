@@ -9,18 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from test_resume import Killed, weights
-from tiny_student import make_stage, make_student, make_task
-from training_spec import spec_of
+from cut_training import TASK, Killed, equal, train_stage
+from tiny_student import make_stage, make_student
 
-from nesyc.emit.python import emit_train_module
-from nesyc_runtime.learning import TrainingRow, load_student, run_finetune
+from nesyc_runtime.learning import TrainingRow, load_student
 from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.encoding import encode_items, rounds
 from nesyc_runtime.learning.prepared import fade_out
 from nesyc_runtime.learning.stored import Targets
 
-TASK = make_task(prompt="{question}\n{retrieved}")
 KNOWN = "abcdefghij"
 ROWS = [
     TrainingRow(f"r{n}", {"question": f"{n} x 3?"}, f"{n} x 3 = {n * 3}.", str(n * 3), KNOWN)
@@ -72,16 +69,7 @@ def test_each_epoch_takes_its_round() -> None:
 def train(out: Path, fade: tuple[float, float] | None, cut: int | None = None, rows: Any = ROWS) -> Any:
     student = make_student(dropout=0.1)
     stage = make_stage(tasks=("augmented",), weights=(1.0,), epochs=3.0, batch=3, lr=1e-2, fade=fade)
-    module = out.parent / "module.py"
-    module.write_text(emit_train_module(*spec_of(stage, student)))
-
-    def progress(_share: float, figures: dict[str, Any]) -> None:
-        if figures["step"] == cut:
-            raise Killed
-
-    return run_finetune(
-        stage, student, TASK, rows, module, out, seed=3, progress=progress, checkpoint_every=0.0
-    )
+    return train_stage(out, stage, student, rows, cut=cut)
 
 
 def test_cut_off_after_every_step(tmp_path: Path) -> None:
@@ -90,8 +78,7 @@ def test_cut_off_after_every_step(tmp_path: Path) -> None:
         with pytest.raises(Killed):
             train(tmp_path / "cut", (1.0, 0.0), cut)
     broken = train(tmp_path / "cut", (1.0, 0.0))
-    one, two = weights(tmp_path / "whole"), weights(tmp_path / "cut")
-    assert broken.loss == whole.loss and all(torch.equal(one[name], two[name]) for name in one)
+    assert broken.loss == whole.loss and equal(tmp_path / "whole", tmp_path / "cut")
 
 
 def test_nothing_kept_is_training_without_knowledge(tmp_path: Path) -> None:

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import torch
+from cut_training import train_stage
 from safetensors.torch import load_file
 from tiny_student import make_stage, make_student, make_task
-from training_spec import spec_of
 
-from nesyc.emit.python import emit_train_module
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.learning import TrainingRow, run_finetune
+from nesyc_runtime.learning import TrainingRow
 from nesyc_runtime.learning.machine import choose_device, choose_precision
 from nesyc_runtime.learning.optimizers import TrainOptions
 
@@ -61,9 +60,7 @@ ROWS = [
 def train(out: Path, adapter: str = "full", **options: Any) -> Any:
     student = make_student(adapter, dropout=0.0)
     stage = make_stage(epochs=2.0, batch=3, lr=1e-2, options=options)
-    module = out.parent / "module.py"
-    module.write_text(emit_train_module(*spec_of(stage, student)))
-    return run_finetune(stage, student, make_task(), ROWS, module, out, seed=3)
+    return train_stage(out, stage, student, ROWS, task=make_task())
 
 
 def decided(report: Any) -> dict[str, str]:

@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from test_resume import Killed, weights
+from cut_training import Killed, equal, train_stage
 from tiny_student import PLACE, make_stage, make_student, make_task
-from training_spec import spec_of
 
-from nesyc.emit.python import emit_train_module
 from nesyc_runtime import config
-from nesyc_runtime.learning import TrainingRow, load_student, run_finetune, save_student
+from nesyc_runtime.learning import TrainingRow, load_student, save_student
 from nesyc_runtime.learning.batches import Layout, Steps
 from nesyc_runtime.learning.divergences import Divergence
 from nesyc_runtime.learning.encoding import encode_items
@@ -154,25 +152,7 @@ def train(out: Path, teacher: config.Teacher, share: tuple[float, float], cut: i
     )
     student = make_student(dropout=0.1)
     stage = make_stage(loss="kl", distil=distil, epochs=2.0, batch=3, lr=1e-2)
-    module = out.parent / "module.py"
-    module.write_text(emit_train_module(*spec_of(stage, student)))
-
-    def progress(_share: float, figures: dict[str, Any]) -> None:
-        if figures["step"] == cut:
-            raise Killed
-
-    return run_finetune(
-        stage,
-        student,
-        TASK,
-        ROWS,
-        module,
-        out,
-        seed=3,
-        progress=progress,
-        checkpoint_every=0.0,
-        teacher=teacher,
-    )
+    return train_stage(out, stage, student, ROWS, cut=cut, task=TASK, teacher=teacher)
 
 
 def test_cut_off_after_every_step(tmp_path: Path, big: config.Teacher) -> None:
@@ -181,8 +161,6 @@ def test_cut_off_after_every_step(tmp_path: Path, big: config.Teacher) -> None:
         with pytest.raises(Killed):
             train(tmp_path / "cut", big, (0.2, 0.8), cut)
     broken = train(tmp_path / "cut", big, (0.2, 0.8))
-    one, two = weights(tmp_path / "whole"), weights(tmp_path / "cut")
-    assert broken.loss == whole.loss
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    assert broken.loss == whole.loss and equal(tmp_path / "whole", tmp_path / "cut")
     plain = train(tmp_path / "plain", big, (0.0, 0.0))
     assert plain.loss[1:] != whole.loss[1:]

@@ -15,9 +15,10 @@ from typing import Any
 
 import pytest
 import torch
+from cut_training import TASK, weights
 from hypothesis import given
 from hypothesis import strategies as st
-from test_resume import ROWS, TASK, weights
+from test_resume import ROWS
 from tiny_student import make_stage, make_student
 from training_spec import spec_of
 

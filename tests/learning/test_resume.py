@@ -8,15 +8,12 @@ from typing import Any
 
 import pytest
 import torch
+from cut_training import Killed, train_stage, weights
 from safetensors import safe_open
-from safetensors.torch import load_file
-from tiny_student import make_stage, make_student, make_task
-from training_spec import spec_of
+from tiny_student import make_stage, make_student
 
-from nesyc.emit.python import emit_train_module
-from nesyc_runtime.learning import TrainingRow, run_finetune
+from nesyc_runtime.learning import TrainingRow
 
-TASK = make_task(prompt="{question}\n{retrieved}")
 ROWS = [
     TrainingRow(
         f"r{n}", {"question": f"{n} x 3?"}, f"{n} x 3 = {n * 3}.", str(n * 3), "Count." if n % 2 else None
@@ -26,10 +23,6 @@ ROWS = [
 STEPS = 9  # 11 items in batches of 4, three epochs
 
 
-class Killed(BaseException):
-    """Ends the process in the middle, as far as the training can tell."""
-
-
 def train(
     out: Path, adapter: str, cut: int | None = None, every: float = 0.0, packing: bool | None = None
 ) -> Any:
@@ -37,21 +30,7 @@ def train(
     tasks: dict[str, Any] = {"tasks": ("augmented", "direct"), "weights": (1.0, 0.5)}
     tasks["options"] = {} if packing is None else {"packing": packing, "micro_tokens": 60}
     stage = make_stage(epochs=3.0, batch=4, lr=1e-2, schedule="linear", warmup=0.3, **tasks)
-    module = out.parent / "module.py"
-    module.write_text(emit_train_module(*spec_of(stage, student)))
-
-    def progress(_share: float, figures: dict[str, Any]) -> None:
-        if figures["step"] == cut:
-            raise Killed
-
-    return run_finetune(
-        stage, student, TASK, ROWS, module, out, seed=3, progress=progress, checkpoint_every=every
-    )
-
-
-def weights(out: Path) -> dict[str, torch.Tensor]:
-    (file,) = out.glob("*.safetensors")
-    return load_file(file)
+    return train_stage(out, stage, student, ROWS, cut=cut, checkpoint_every=every)
 
 
 @pytest.mark.parametrize(("adapter", "packing"), [("full", True), ("lora", True), ("lora", False)])

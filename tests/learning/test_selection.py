@@ -7,13 +7,11 @@ from typing import Any
 
 import pytest
 import torch
-from test_resume import ROWS, TASK, Killed, weights
+from cut_training import Killed, equal, train_stage
+from test_resume import ROWS
 from tiny_student import make_stage, make_student
-from training_spec import spec_of
 
-from nesyc.emit.python import emit_train_module
 from nesyc_runtime.inference.generate import generate
-from nesyc_runtime.learning import run_finetune
 
 PER_EPOCH = 3  # 11 items in batches of 4
 SCORES = (0.2, 0.7, 0.7, 0.1)
@@ -36,31 +34,17 @@ def train(
         "tasks": ("direct",),
     }
     stage = make_stage(epochs=epochs, weights=(1.0,), **settings)
-    module = out.parent / "module.py"
-    module.write_text(emit_train_module(*spec_of(stage, student)))
-    at = 0
-
-    def progress(_share: float, figures: dict[str, Any]) -> None:
-        nonlocal at
-        at = figures["step"]
-        if figures["step"] == cut:
-            raise Killed
+    seen = [0]
 
     def score(loaded: Any) -> float:
         torch.rand(5)  # what decoding may draw changes nothing
         answers = list(generate(loaded, ["1 x 3?", "2 x 3?"], max_new_tokens=3))
         assert len(answers) == 2 and loaded.model.training
-        return scores[-(-at // PER_EPOCH) - 1]
+        return scores[-(-seen[-1] // PER_EPOCH) - 1]
 
-    return run_finetune(
-        stage, student, TASK, ROWS, module, out, seed=3, progress=progress, checkpoint_every=0.0,
-        score=score if scores else None,
-    )  # fmt: skip
-
-
-def equal(left: Path, right: Path) -> bool:
-    one, two = weights(left), weights(right)
-    return one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+    return train_stage(
+        out, stage, student, ROWS, cut=cut, on_step=seen.append, score=score if scores else None
+    )
 
 
 @pytest.mark.parametrize("adapter", ["full", "lora"])

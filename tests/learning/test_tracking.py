@@ -8,38 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_resume import ROWS, STEPS, TASK, Killed, weights
+from cut_training import Killed, equal, train_stage
+from test_resume import ROWS, STEPS
 from tiny_student import make_stage, make_student
-from training_spec import spec_of
 
-from nesyc.emit.python import emit_train_module
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.learning import run_finetune
 from nesyc_runtime.learning.tracking import Tracking
 
 
 def train(out: Path, tracking: Tracking | None, cut: int | None = None) -> Any:
     student = make_student("full", dropout=0.1)
     stage = make_stage(epochs=3.0, batch=4, lr=1e-2, schedule="linear", tasks=("direct",), weights=(1.0,))
-    module = out.parent / "module.py"
-    module.write_text(emit_train_module(*spec_of(stage, student)))
-
-    def progress(_share: float, figures: dict[str, Any]) -> None:
-        if figures["step"] == cut:
-            raise Killed
-
-    return run_finetune(
-        stage,
-        student,
-        TASK,
-        ROWS,
-        module,
-        out,
-        seed=3,
-        progress=progress,
-        checkpoint_every=0.0,
-        tracking=tracking,
-    )
+    return train_stage(out, stage, student, ROWS, cut=cut, tracking=tracking)
 
 
 def table(folder: Path) -> list[tuple[int, float]]:
@@ -69,8 +49,7 @@ def test_a_training_that_goes_on_has_its_whole_table(tmp_path: Path) -> None:
 def test_tracking_changes_no_weight(tmp_path: Path) -> None:
     train(tmp_path / "out", Tracking(tmp_path / "logs", "spec", "p.final"))
     train(tmp_path / "plain", None)
-    tracked, plain = weights(tmp_path / "out"), weights(tmp_path / "plain")
-    assert all(bool((plain[name] == tracked[name]).all()) for name in plain)
+    assert equal(tmp_path / "out", tmp_path / "plain")
 
 
 @pytest.mark.parametrize("service", ["wandb", "mlflow"])
