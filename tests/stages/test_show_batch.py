@@ -108,6 +108,43 @@ def test_packed_segments_apart(
     assert "step 1, micro-batch 2, segment 1  .answer of r" in capsys.readouterr().out
 
 
+FADING = (
+    """nesy 1
+dataset d { row (id: text key, q: text, label: text)  split train = jsonl("train.jsonl") }
+kb k {
+  relation hint(id: int, body: text) { key (id) fulltext (body) }
+  facts hint { (1, "xxxx abcdefgh") }
+  say hint = "{body}"
+}
+retrieve hints for t from k { query = q, search = fulltext(hint.body) }
+student small { base = scratch(layers = 1, width = 16, heads = 2)  max_tokens = 96 }
+task t on d {
+  input (q: text)
+  output (answer: text)
+  prompt = """
+    + '"""{retrieved} {q}"""'
+    + """
+  parse answer = after_last("=") as text
+  metric accuracy = mean(answer == label)
+}
+pipeline p for t {
+  stage gold = finetune(
+    student = small, data = d.train, retrieve = hints, tasks = [.augmented_answer], fade = ramp(1, 0), epochs = 2, batch = 1)
+}
+"""
+)
+
+
+def test_each_epoch_reads_what_is_left_of_its_knowledge(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "s.nesy").write_text(FADING)
+    (project / "train.jsonl").write_text('{"id": "a", "q": "xxxx", "label": "1"}\n')
+    assert nesyc(monkeypatch, "show", "batch", "gold", "--steps", "2", "--json") == 0
+    first, second = (row["parts"][0]["text"] for row in json.loads(capsys.readouterr().out)["rows"])
+    assert "abcdefgh" in first and "abc" not in second
+
+
 def test_the_text_escapes_what_steers_a_terminal(
     project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
