@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -14,6 +15,9 @@ from nesyc.ir import nodes as ir
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.decisions import accept, edit, reject
 from nesyc_runtime.kb.entries import write_entries
+from nesyc_runtime.kb.review import proposals
+from nesyc_runtime.kb.rows import Claim, claims_of, hold, interned, provenance_of
+from nesyc_runtime.kb.stale import mark_stale
 from nesyc_runtime.kb.store import Store
 
 STAGE = "stage:p.know"
@@ -68,6 +72,45 @@ def test_an_edited_row_is_the_persons_and_its_old_words_do_not_come_back() -> No
         assert '"inputs": ["q"]' in provenance, "the entry is still held out for the item it was drawn from"
         edit(store, "lesson", [1], {"body": "a"})
         assert [row[:2] for row in rows(store)] == [(1, "a"), (2, "b")], "a person may say it after all"
+
+
+def test_an_edited_row_is_held_out_of_later_sources_too_whoever_holds_it_by_then() -> None:
+    with open_kb(lessons()) as store:
+
+        def say_old(item: str) -> None:
+            write_entries(
+                store, "lesson", [{"body": "old"}], owner=STAGE, provenance={"run": "r", "inputs": [item]}
+            )
+
+        say_old("i1")
+        edit(store, "lesson", [1], {"body": "new"}, conf=0.8)
+        plan = store.relation("lesson")
+        with store.writing():
+            hold(store, plan, interned(store, plan, (1, "new")), Claim("source:kb.nesy", 1.0, "human"))
+        assert rows(store)[0][5] == "source:kb.nesy", "the source's claim is the strongest"
+        say_old("i2")
+        claim = claims_of(store, plan, 1)["person"]
+        assert provenance_of(claim.provenance)["inputs"] == ["i1", "i2"]
+
+
+@pytest.mark.parametrize("value", [5, [5], {"a": 1}, None])
+def test_provenance_that_another_program_wrote_holds_nothing_up(value: Any) -> None:
+    with open_kb(lessons()) as store:
+        write(store, "a", "b")
+        accept(store, "lesson", [1])
+        about = {"stage": "p.know", "seen": {"t1": "old"}, "was": value, "changed": value, "inputs": ["i"]}
+        with store.writing():
+            store.execute('UPDATE "lesson.rows" SET provenance = ? WHERE _row = 1', (json.dumps(about),))
+        assert mark_stale(store, "lesson", "p.know", lambda seen: {"t1": "new"}, who=STAGE, why="") == 1
+        with store.writing():
+            store.execute('UPDATE "lesson.rows" SET provenance = ? WHERE _row = 1', (json.dumps(about),))
+        assert [one.stale for one in proposals(store)] == [(), ()]
+        reject(store, "lesson", [2])
+        assert write(store, "b", "a") == ["rejected", "written"]
+        edit(store, "lesson", [1], {"body": "better"})
+        assert write(store, "a", "c") == ["rejected", "written"]
+        (claim,) = claims_of(store, store.relation("lesson"), 1).values()
+        assert provenance_of(claim.provenance)["inputs"] == ["i", "q"]
 
 
 def test_a_rejected_row_stays_away() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +9,8 @@ from typing import Any
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.entries import WAS, content_of, key_of, write_entries
+from nesyc_runtime.kb.edited import said_before
+from nesyc_runtime.kb.entries import content_of, key_of, write_entries
 from nesyc_runtime.kb.facts import typed
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import (
@@ -21,7 +21,6 @@ from nesyc_runtime.kb.rows import (
     find_key,
     find_row,
     interned,
-    provenance_of,
     quote,
     row_values,
 )
@@ -83,7 +82,7 @@ def edit(
         provenance = next((claim.provenance for claim in claims.values() if claim.provenance), None)
         was = content_of(plan, before)
         if content_of(plan, values) != was:
-            provenance = _said_before(provenance, was)
+            provenance = said_before(provenance, was)
         _set_values(store, plan, row, stored)
         claim = looked_at_again(Claim(PERSON, written, "human", ACCEPTED, None, provenance))
         elect(store, plan, row, {PERSON: claim})
@@ -95,15 +94,6 @@ def edit(
         )
         store.facts_changed()
     return key_of(plan, values)
-
-
-def _said_before(provenance: str | None, content: str) -> str | None:
-    """The provenance of a stage's row, with what the row said: the stage may come to say it again, of other items."""
-    about = provenance_of(provenance)
-    if not about:
-        return provenance
-    earlier = about[WAS] if isinstance(about.get(WAS), list) else []
-    return json.dumps({**about, WAS: [*earlier, content]}, ensure_ascii=False, sort_keys=True)
 
 
 def add(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,27 +10,24 @@ from typing import Any, Literal
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.hashing import canonical_json
+from nesyc_runtime.kb.edited import add_sources, edited_rows
 from nesyc_runtime.kb.facts import typed
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.rows import (
     Claim,
     claims_of,
-    elect,
     find_key,
     find_row,
     hold,
     interned,
     owned_rows,
-    provenance_of,
     quote,
     release,
     row_values,
-    united,
 )
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column
 
-WAS = "was"  # in the provenance of a row that a person edited: what it said before
 Provenance = Mapping[str, Any] | Sequence[Mapping[str, Any]] | None
 
 
@@ -77,12 +73,13 @@ def write_entries(
     with store.changing(owner, why or f"write {relation}"):
         changed = False
         held: set[int] = set()
-        edited = _edited(store, plan)
+        edited = edited_rows(store, plan)
         for number, (row, source, word) in enumerate(zip(rows, each, statuses, strict=True), 1):
             values = _complete(store, plan, row, f"{printable(owner, 60)}: row {number}")
             note = None if source is None else json.dumps(source, ensure_ascii=False, sort_keys=True)
             if _rejected(store, plan, values):
-                changed |= _add_sources(store, plan, edited.get(content_of(plan, values)), note)
+                now = edited.get(content_of(plan, values))
+                changed |= now is not None and add_sources(store, plan, now, note)
                 written.append(Written("rejected", ()))
                 continue
             stored = interned(store, plan, values)
@@ -99,37 +96,6 @@ def write_entries(
         if changed:
             store.facts_changed()
     return written
-
-
-def _edited(store: Store, plan: RelationPlan) -> dict[str, int]:
-    """The rows that people edited, by each content they had before."""
-    found = store.execute(
-        f"SELECT _row, provenance FROM {quote(plan.rows)} WHERE provenance LIKE ?", (f'%"{WAS}"%',)
-    )
-    return {
-        content: row
-        for row, text in found.fetchall()
-        for content in provenance_of(text).get(WAS) or ()
-        if isinstance(content, str)
-    }
-
-
-def _add_sources(store: Store, plan: RelationPlan, row: int | None, provenance: str | None) -> bool:
-    """Let an edited row be drawn from these sources too: in training it is held out of all items that led to it.
-
-    Gives whether that is new.
-    """
-    claims = claims_of(store, plan, row) if row is not None else {}
-    new = {
-        owner: dataclasses.replace(claim, provenance=united(claim.provenance, provenance))
-        if WAS in provenance_of(claim.provenance)
-        else claim
-        for owner, claim in claims.items()
-    }
-    if row is None or new == claims:
-        return False
-    elect(store, plan, row, new)
-    return True
 
 
 def _make_room(

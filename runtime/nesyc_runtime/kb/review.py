@@ -14,7 +14,7 @@ from nesyc_runtime.kb.evaluate import evaluate
 from nesyc_runtime.kb.graph import sentence
 from nesyc_runtime.kb.past import undo
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.rows import PROPOSED, STALE, provenance_of, quote, row_values
+from nesyc_runtime.kb.rows import PROPOSED, STALE, provenance_of, quote, row_values, texts_of
 from nesyc_runtime.kb.stale import CHANGED
 from nesyc_runtime.kb.store import Store
 from nesyc_runtime.kb.values import from_column
@@ -127,7 +127,6 @@ def _proposal(
     }
     keyed = [c.name for c in plan.columns if c.key] or list(values)
     about = provenance_of(provenance)
-    changed = about.get(CHANGED, ())
     return Proposal(
         plan.name,
         tuple(values[name] for name in keyed),
@@ -136,7 +135,7 @@ def _proposal(
         store.text(owner),
         sentence(store.declared[plan.name], raw),
         about,
-        tuple(map(str, changed)) if isinstance(changed, list) else (),
+        tuple(texts_of(about, CHANGED)),
     )
 
 

@@ -141,6 +141,12 @@ def provenance_of(text: str | None) -> dict[str, Any]:
     return about if isinstance(about, dict) else {}
 
 
+def texts_of(about: Mapping[str, Any], name: str) -> list[str]:
+    """The list of texts that a provenance has under a name; empty where another program wrote something else there."""
+    found = about.get(name)
+    return found if isinstance(found, list) and all(isinstance(one, str) for one in found) else []
+
+
 def release(store: Store, relation: RelationPlan, row: int, owner: str) -> None:
     """Let `owner` no longer hold a row; it goes when it was the last."""
     claims = claims_of(store, relation, row)

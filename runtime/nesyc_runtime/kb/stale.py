@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from nesyc_runtime.kb.program import RelationPlan
-from nesyc_runtime.kb.rows import ACCEPTED, STALE, Claim, claims_of, elect, provenance_of, quote
+from nesyc_runtime.kb.rows import ACCEPTED, STALE, Claim, claims_of, elect, provenance_of, quote, texts_of
 from nesyc_runtime.kb.store import Store
 
 SEEN, CHANGED = (
@@ -58,7 +58,7 @@ def _looked_at(claim: Claim, stage: str, changed: Changed) -> Claim:
     news = changed(seen)
     if not news:
         return claim
-    names = sorted({*about.get(CHANGED, ()), *news})
+    names = sorted({*texts_of(about, CHANGED), *news})
     return replace(claim, status=STALE, provenance=_text({**about, SEEN: {**seen, **news}, CHANGED: names}))
 
 
