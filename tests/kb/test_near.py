@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,18 +33,18 @@ SIZE, ROWS, TOP = 24, 2500, 5
 class Topics:
     """A text `TOPIC NUMBER` lies near its topic's place; "nothing" is the zero vector."""
 
-    identity = "topics"
+    def __init__(self, size: int = SIZE) -> None:
+        self.identity, self._size = f"topics {size}", size
 
     def __call__(self, texts: Sequence[str], *, question: bool = False) -> Any:
         return np.array([self._vector(text) for text in texts], dtype=np.float32)
 
-    @staticmethod
-    def _vector(text: str) -> Any:
+    def _vector(self, text: str) -> Any:
         if text == "nothing":
-            return np.zeros(SIZE)
+            return np.zeros(self._size)
         topic, _, number = text.partition(" ")
-        place = np.random.default_rng(int(topic)).standard_normal(SIZE)
-        return place + 0.5 * np.random.default_rng([int(topic), int(number)]).standard_normal(SIZE)
+        place = np.random.default_rng(int(topic)).standard_normal(self._size)
+        return place + 0.5 * np.random.default_rng([int(topic), int(number)]).standard_normal(self._size)
 
 
 @pytest.fixture(autouse=True)
@@ -51,9 +53,9 @@ def few_are_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(near, "PUT", 300)
 
 
-def opened(path: Path | None) -> Store:
+def opened(path: Path | None, size: int = SIZE) -> Store:
     plain = relation("lesson", ("id", INT), ("body", TEXT), key=("id",))
-    vec = nodes.KbColumn("vec", nodes.Type("vector", size=SIZE), embed=("mini", "body"))
+    vec = nodes.KbColumn("vec", nodes.Type("vector", size=size), embed=("mini", "body"))
     compiled = kb([replace(plain, columns=(*plain.columns, vec))], [], [], [])
     return open_store(path, config.Kb.model_validate(encode(compiled)), emit_program(compiled).to_json())
 
@@ -82,8 +84,8 @@ def path(filled: Path, tmp_path: Path) -> Path:
     return tmp_path / "kb.db"
 
 
-def search(store: Store) -> NearIndex:
-    found = vector_search(store, NEAREST, Topics())
+def search(store: Store, size: int = SIZE) -> NearIndex:
+    found = vector_search(store, NEAREST, Topics(size))
     assert isinstance(found, NearIndex)
     return found
 
@@ -173,3 +175,47 @@ def test_what_was_cut_off_or_lost_is_made_again(path: Path) -> None:
         with opened(path) as store:
             assert top(search(store), QUESTIONS[0]) == wanted
     assert len(beside(path)) == 1
+
+
+def test_no_file_is_opened_but_one_beside_the_store(path: Path) -> None:
+    with opened(path) as store:
+        search(store)
+    (graph,) = beside(path)
+    names = path.with_name("kb.db.lesson.vec.usearch")
+    names.write_bytes(names.read_bytes().replace(graph.name.encode(), b"other"))
+    graph.rename(path.with_name("other"))
+    with opened(path) as store:
+        search(store)
+    assert len(beside(path)) == 1, "made again"
+
+
+def test_vectors_of_another_size_get_a_graph_of_their_own(path: Path) -> None:
+    with opened(path) as store:
+        search(store)
+    with opened(path, 32) as store:
+        assert top(search(store, 32), TEXTS[7])[0][1:] == (8, 1.0)
+    assert len(beside(path)) == 1
+
+
+def test_a_process_takes_away_nothing_that_another_is_about_to_name(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The other one comes where this has saved its graph and not named it; it waits until that is done."""
+    with opened(path) as store:
+        search(store)  # vectors are there
+    for file in path.parent.glob("*.usearch*"):
+        file.unlink()
+    write, locked = near.write_atomic_bytes, []
+
+    def between(file: Path, content: bytes) -> None:
+        with closing(sqlite3.connect(path, timeout=0, isolation_level=None)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                locked.append(str(error))
+        write(file, content)
+
+    monkeypatch.setattr(near, "write_atomic_bytes", between)
+    with opened(path) as store:
+        search(store)
+    assert locked == ["database is locked"] and len(beside(path)) == 1

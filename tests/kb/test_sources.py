@@ -211,7 +211,7 @@ def test_columns_have_other_names_in_a_file(tmp_path: Path, format: str) -> None
 def test_what_a_callback_gets_comes_as_a_stream() -> None:
     given: list[int] = []
 
-    def push(put: Any, end: int = 25_000, error: Exception | None = None) -> None:
+    def push(put: Any, end: int = 25_000, error: BaseException | None = None) -> None:
         for number in range(end):
             given.append(number)
             put(number)
@@ -230,3 +230,5 @@ def test_what_a_callback_gets_comes_as_a_stream() -> None:
         for number in pulled(lambda put: push(put, 1500, ValueError("broken"))):
             found.append(number)
     assert found == list(range(1500)), "what came before the mistake"
+    with pytest.raises(SystemExit, match="3"):
+        list(pulled(lambda put: push(put, 5, SystemExit(3))))

@@ -135,7 +135,7 @@ class NearIndex:
         return None if graph is None else (graph, len(kept[1]))
 
     def _open(self, named: dict[str, Any], *, view: bool) -> Any:
-        """The graph that is named; None where its file is not the one that was written."""
+        """The graph that is named; None where its file is not the one that was written, or of vectors of another size."""
         from usearch.index import Index
 
         file = self._kept.with_name(named["file"])
@@ -147,7 +147,7 @@ class NearIndex:
         except (RuntimeError, ValueError, OSError):
             return None
         assert isinstance(graph, Index)
-        return graph
+        return graph if graph.ndim == self._column.size else None
 
     def _empty(self) -> Any:
         from usearch.index import Index
@@ -172,7 +172,8 @@ class NearIndex:
         except (OSError, ValueError):
             return None
         name = named.get("file") if isinstance(named, dict) else None
-        if not isinstance(name, str) or not name.removeprefix(f"{self._kept.name}.").isalnum():
+        stem = f"{self._kept.name}."
+        if not isinstance(name, str) or not name.startswith(stem) or not name.removeprefix(stem).isalnum():
             return None
         return named, sums
 
@@ -211,14 +212,18 @@ class NearIndex:
             graph.remove(known, threads=1)
 
     def _keep(self, graph: Any, state: str, sums: Any) -> None:
-        """Write the graph under a name of its own, then what names it; others go."""
+        """Write the graph under a name of its own, then what names it; others go.
+
+        One process at a time does, so that none takes away what another is about to name.
+        """
         file = self._kept.with_name(f"{self._kept.name}.{secrets.token_hex(4)}")
-        graph.save(str(file))
-        with file.open("rb+") as written:
-            os.fsync(written.fileno())  # before anything names it
-        head = json.dumps({"state": state, "file": file.name, "size": file.stat().st_size})
-        write_atomic_bytes(self._kept, head.encode() + b"\n" + sums.tobytes())
-        for other in self._kept.parent.glob(f"{escape(self._kept.name)}.*"):
-            if other.name != file.name:
-                with suppress(OSError):
-                    other.unlink()
+        with self._store.writing():
+            graph.save(str(file))
+            with file.open("rb+") as written:
+                os.fsync(written.fileno())  # before anything names it
+            head = json.dumps({"state": state, "file": file.name, "size": file.stat().st_size})
+            write_atomic_bytes(self._kept, head.encode() + b"\n" + sums.tobytes())
+            for other in self._kept.parent.glob(f"{escape(self._kept.name)}.*"):
+                if other.name != file.name:
+                    with suppress(OSError):
+                        other.unlink()

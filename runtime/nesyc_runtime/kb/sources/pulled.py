@@ -46,7 +46,9 @@ def pulled(push: Callable[[Callable[[T], None]], None]) -> Iterator[T]:
         try:
             try:
                 push(put)
-            except Exception as error:
+            except _Enough:
+                raise
+            except BaseException as error:  # a thread has nobody else to tell, and the reader waits
                 failed.append(error)
             send(batch)
             send(None)
