@@ -6,6 +6,7 @@ import dataclasses
 import os
 import re
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -248,3 +249,11 @@ def test_a_view_says_where_its_rows_are(tmp_path: Path, monkeypatch: pytest.Monk
     open_kb(by("sqlite", ring(12)), path).close()
     with sqlite3.connect(path) as plain:
         assert plain.execute("SELECT count(a) FROM tc").fetchone() == (144,)
+
+
+def test_a_view_shows_what_sqlite_derived_anew(tmp_path: Path) -> None:
+    path = tmp_path / "kb.db"
+    open_kb(by("duckdb", ring(12)), path).close()
+    open_kb(by("sqlite", ring(12)), path).close()
+    with closing(sqlite3.connect(path)) as outside:
+        assert outside.execute("SELECT count(*), count(a) FROM tc").fetchone() == (144, 144)

@@ -10,9 +10,10 @@ from random import Random
 import pytest
 from random_programs import CONFIDENCES
 from running import derived, open_kb
-from samples import fact
+from samples import TEXT, atom, fact, kb, relation, rule, var
 from test_change import RECURSIONS, recursive
 
+from nesyc.ir import nodes as ir
 from nesyc_runtime.kb import change, elsewhere, evaluate, more
 from nesyc_runtime.kb.rows import Claim, find_row, hold, interned, owned_rows, release
 from nesyc_runtime.kb.store import Store
@@ -109,3 +110,29 @@ def test_what_comes_is_joined_to_what_is_there(
                     assert derived(store, empty) == pytest.approx(derived(fresh, empty), abs=1e-12)
     assert sum(counted) >= wanted, "not joined, though it only adds"
     assert wanted or above == NOT
+
+
+def chain(edges: int) -> ir.Kb:
+    x, y, z = var("x"), var("y"), var("z")
+    relations = [
+        relation("e", ("a", TEXT), ("b", TEXT)),
+        relation("p", ("a", TEXT), ("b", TEXT), derived=True),
+    ]
+    rules = [rule("one", atom("p", x, y), atom("e", x, y)), rule("more", atom("p", x, z), atom("p", x, y), atom("e", y, z))]  # fmt: skip
+    facts = [fact("e", str(number), str(number + 1)) for number in range(edges)]
+    return replace(kb(relations, facts, rules, [["p"]]), engine="duckdb")
+
+
+def test_all_that_follows_at_once_comes_after_what_it_stands_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counted: list[bool]
+) -> None:
+    """`why` walks down a proof by rows that came earlier."""
+    monkeypatch.setattr(elsewhere, "SMALL", 0)
+    open_kb(chain(60), tmp_path / "kb.db").close()
+    with open_kb(chain(70), tmp_path / "kb.db") as store:
+        assert counted == [True]
+        found = store.execute('SELECT a, b FROM "p.rows" ORDER BY _row').fetchall()
+        place = {(int(store.text(a)), int(store.text(b))): number for number, (a, b) in enumerate(found)}
+        assert len(place) == 70 * 71 // 2
+        late = [(a, b) for a, b in place if b > a + 1 and place[a, b - 1] > place[a, b]]
+        assert late == []
