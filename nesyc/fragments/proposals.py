@@ -16,9 +16,11 @@ from nesyc.fragments.rules import meaning, own_text, rules_in
 from nesyc.syntax import nodes as ast
 
 EVIDENCE = "# new evidence"
+# evidence as `induce` writes it (stages/rule_evidence.py), and no other comment that begins so
 MEASURED = re.compile(
-    r"# (against: )?(derives |and \d+ more (of these|against it)$)"
-)  # as `induce` writes evidence
+    r"# (against: )?(and \d+ more (of these|against it)|derives \w+\(.*\)"
+    r"(, as .* says|; .* says \w+\(.*\)|, which (holds without it|contradicts .*|nothing speaks for or against)))$"
+)
 SOURCES = ("seen", "as_of", "answer")  # where a rule is from; what became of that is `stale`
 Outcome = Literal["added", "updated", "noted", "there", "rejected"]
 
@@ -106,7 +108,13 @@ def _again(text: str, rule: ast.Rule, proposal: Proposal) -> tuple[Outcome, list
 
 
 def _evidence(text: str, rule: ast.Rule, comments: Sequence[str]) -> list[Edit]:
-    """The comments that say what was measured, as they are now; those that a person wrote between stay."""
+    """The comments that say what was measured, as they are now; those that a person wrote between stay.
+
+    They stand between the annotations and the rule: where these share a line, there is no place for any.
+    """
+    beside = text[own_span(rule).start :].partition("\n")[0].strip()
+    if beside and not beside.startswith("#"):
+        return []
     new = "".join(f"# {shown(' '.join(line.split()))}\n" for line in comments)
     start = text.find("\n", own_span(rule).start) + 1
     lines = text[start : rule.span.end].splitlines(keepends=True)

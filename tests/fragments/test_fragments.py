@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
@@ -12,10 +13,14 @@ from nesyc.checks.accepted_rules import rule_stamp
 from nesyc.cli.reweigh import reweighed, source_rules
 from nesyc.format.format import format_text
 from nesyc.fragments.answers import rules_said
-from nesyc.fragments.proposals import EVIDENCE, Proposal, merge_proposals
+from nesyc.fragments.proposals import EVIDENCE, MEASURED, Proposal, merge_proposals
 from nesyc.fragments.rules import own_text, rules_in
 from nesyc.parsing.project import load_spec
 from nesyc.pipeline import check_spec
+from nesyc_runtime.kb.contradictions import Broken
+from nesyc_runtime.kb.store import Store
+from nesyc_runtime.stages import rule_evidence
+from nesyc_runtime.stages.ports import GoldClaim
 
 NAME = "rules/learned.nesy"
 HEAD = "nesy 1\nfragment of family\n"
@@ -76,7 +81,7 @@ def test_a_proposal_is_found_again_whatever_its_name_and_gets_the_evidence_of_no
 
 
 def test_a_new_rule_comes_last_under_a_free_name(learned: str) -> None:
-    rules = [proposal(OTHER, 5, 'derives kin("x\n")\x1b[31m')]
+    rules = [proposal(OTHER, 5, 'derives kin("x\n\x1b[31m"), which holds without it')]
     merged = merge_proposals(NAME, learned, "family", rules, {"aunt_7_2"})
     assert merged.outcomes == (("aunt_7_3", "added"),) and merged.text.startswith(learned.rstrip())
     assert "rule aunt_7_3 0.5: kin(p, q, .aunt)" in merged.text and "\x1b" not in merged.text
@@ -86,21 +91,67 @@ def test_a_new_rule_comes_last_under_a_free_name(learned: str) -> None:
 
 
 def test_the_evidence_of_an_open_proposal_is_told_anew_and_a_persons_comment_stays() -> None:
-    first = merge_proposals(
-        NAME, None, "family", [proposal(AUNT, 3, "derives a, as x says", "against: derives b")]
-    ).text
-    mine = first.replace("# against: derives b\n", "# against: derives b\n# derivable? I doubt it\n")
-    lines = ("derives a, as x says", "derives c", "and 4 more of these")
+    one, two = "derives kin(a), as x says", "derives kin(c), which holds without it"
+    against = "against: derives kin(b); y says kin(d)"
+    doubts = (
+        "# derivable? I doubt it",
+        "# derives its name from an old law (Ann)",
+        "# derives kin(b), which is odd",
+    )
+    first = merge_proposals(NAME, None, "family", [proposal(AUNT, 3, one, against)]).text
+    mine = first.replace(f"# {against}\n", "\n".join([f"# {against}", *doubts, ""]))
+    lines = (one, two, "and 4 more of these")
     merged = merge_proposals(NAME, mine, "family", [proposal(AUNT, 4, *lines)])
     told = merged.text.split("@status(proposed)\n")[1].split("rule ")[0].splitlines()
-    assert told == [*(f"# {line}" for line in lines), "# derivable? I doubt it"]
+    assert told == [*(f"# {line}" for line in lines), *doubts]
     assert merged.outcomes == (("aunt", "updated"),)
     assert merge_proposals(NAME, merged.text, "family", [proposal(AUNT, 4, *lines)]).text == merged.text
-    less = merge_proposals(NAME, merged.text, "family", [proposal(AUNT, 4, "derives c")])
+    less = merge_proposals(NAME, merged.text, "family", [proposal(AUNT, 4, two)])
     assert less.outcomes == (("aunt", "updated"),) and "as x says" not in less.text, "the counts may be equal"
     accepted = mine.replace("@status(proposed)", '@status(accepted, by = "mk")')
     noted = merge_proposals(NAME, accepted, "family", [proposal(AUNT, 4, *lines)]).text
-    assert "derives c" not in noted and EVIDENCE in noted, "of what a person accepted not a word is changed"
+    assert two not in noted and EVIDENCE in noted, "of what a person accepted not a word is changed"
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        f"{AUNT}\n",
+        AUNT,
+        AUNT.replace(":- ", ":-\n  ") + "\n",
+        f"{AUNT}\n# derives kin(e), as x says\n{OTHER}\n",
+    ],
+)
+def test_a_rule_beside_its_annotations_has_no_place_for_evidence(rule: str) -> None:
+    text = f'{HEAD}@learned(by = big, run = "old") @status(proposed) {rule}'
+    new = [proposal(AUNT, 4, "derives kin(a), as x says")]
+    merged = merge_proposals(NAME, text, "family", new)
+    learned = 'run = "new", support = 4, against = 1'
+    assert merged.text == text.replace('run = "old"', learned), "nothing else changes"
+    assert merge_proposals(NAME, merged.text, "family", new).outcomes == (("aunt", "there"),)
+
+
+def test_evidence_begins_below_what_a_person_wrote_beside_an_annotation() -> None:
+    text = f'{HEAD}@learned(by = big, run = "new", support = 5, against = 1)\n@status(proposed)  # Ann looks\n{AUNT}\n'
+    merged = merge_proposals(NAME, text, "family", [proposal(AUNT, 5, "derives kin(a), as x says")])
+    assert merged.text == text.replace("looks\n", "looks\n# derives kin(a), as x says\n")
+
+
+KIN = ("kin", ("ann", 'bob "x")', "uncle"))
+
+
+def test_all_evidence_that_is_written_is_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    gold = [
+        GoldClaim("d/train/t1", claim, frozenset({1})) for claim in (KIN, ("kin", ("ann", "carl", "uncle")))
+    ]
+    found = [rule_evidence._by_items(KIN, [one]) for one in gold]
+    for holds, broken in ((True, []), (False, [Broken("", "one_place")]), (False, [])):
+        monkeypatch.setattr(rule_evidence, "holds", lambda *_, holds=holds: holds)
+        monkeypatch.setattr(rule_evidence, "contradictions", lambda *_, broken=broken: broken)
+        found.append(rule_evidence._by_kb(cast(Store, None), KIN))
+    lines = list(rule_evidence._told([one for one in found if one is not None] * 3))
+    assert len(lines) == 11 and "and 3 more against it" in lines and "and 3 more of these" in lines
+    assert [line for line in lines if not MEASURED.match(f"# {line}")] == []
 
 
 def test_what_a_person_wrote_or_rejected_stays(learned: str) -> None:
