@@ -1,7 +1,7 @@
-"""Where no server is set: a note for the knowledge base out of the teacher's right rationale of the same item.
+"""Where no server is set: notes for the knowledge base out of the teacher's right rationale of the same item.
 
-It stands in for a teacher that analyses errors, and is weaker than one: it repeats what the teacher once
-reasoned about this item, less the sentence that gives the answer away.
+It stands in for a teacher that analyses errors, and is weaker than one: it repeats the sentences of what the teacher once reasoned,
+those that may be true of other items too.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-ANSWER = re.compile(r"\s*so the answer is\b.*", re.IGNORECASE | re.DOTALL)
-TITLE_WORDS = 8
+CONCLUSION = re.compile(r"\s*so the answer is\b.*", re.IGNORECASE | re.DOTALL)
+SENTENCE_END = re.compile(r'(?<=[.!?])\s+(?=[A-Z"])|\n+')
+OF_THE_ITEM = re.compile(r"\boptions?\b|=|\(\d+\)$", re.IGNORECASE)  # a choice, a sum, a count
 
 
-def write_note(request: Mapping[str, Any]) -> str:
-    """A note as JSON: the question's first words, and the rationale without its conclusion."""
-    body = ANSWER.sub("", request.get("rationale") or "").strip()
-    title = " ".join(str(request["inputs"]["input"]).split()[:TITLE_WORDS])
-    return json.dumps({"title": title, "body": body}, ensure_ascii=False)
+def write_notes(request: Mapping[str, Any]) -> str:
+    """Entries as JSON: the rationale's sentences and listed points, less its conclusion and what it says of its own item."""
+    reasoning = CONCLUSION.sub("", request.get("rationale") or "")
+    pieces = [piece.removeprefix("- ").strip() for piece in SENTENCE_END.split(reasoning)]
+    notes = [piece for piece in dict.fromkeys(pieces) if piece and not OF_THE_ITEM.search(piece)]
+    return json.dumps({"entries": [{"body": note} for note in notes]}, ensure_ascii=False)

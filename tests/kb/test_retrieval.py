@@ -313,12 +313,18 @@ def test_own_entries_are_held_out_by_normal_input(store: Store) -> None:
     assert keys(store, "floats", exclude=[input_key({"q": "what floats in water?"})]) == [[7]]
 
 
-def test_a_row_of_two_owners_is_held_out_for_the_sources_of_both(store: Store) -> None:
-    for owner, question in (("stage:a", "one"), ("stage:b", "two")):
-        row = [{"id": 7, "title": "t", "body": "water floats"}]
-        put(store, "lesson", row, owner=owner, provenance={"inputs": [input_key({"q": question})]})
-    assert keys(store, "floats", exclude=[input_key({"q": "one"})]) == []
-    assert keys(store, "floats", exclude=[input_key({"q": "two"})]) == []
+@pytest.mark.parametrize("owners", [("stage:a", "stage:b"), ("stage:a", "stage:a")])
+def test_a_row_is_shown_to_an_item_where_another_gives_it_too(store: Store, owners: tuple[str, str]) -> None:
+    sources = [input_key({"q": question}) for question in ("one", "two")]
+    row = [{"id": 7, "title": "t", "body": "water floats"}]
+    if owners[0] == owners[1]:
+        put(store, "lesson", row, owner=owners[0], provenance={"inputs": sources})
+    else:
+        for owner, source in zip(owners, sources, strict=True):
+            put(store, "lesson", row, owner=owner, provenance={"inputs": [source]})
+    for source in sources:
+        assert keys(store, "floats", exclude=[source]) == [[7]]
+    assert keys(store, "floats", exclude=sources) == []
 
 
 @given(st.text(max_size=30))

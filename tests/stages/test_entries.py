@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import BadValue
-from nesyc_runtime.stages.entries import LONGEST_FIELD, asked_columns, extract_prompt, read_entry
+from nesyc_runtime.stages.entries import LONGEST_FIELD, asked_columns, entries_in, extract_prompt
 
 
 def column(name: str, base: str = "text", nullable: bool = False) -> config.KbColumn:
@@ -35,17 +35,27 @@ WHOLE = {"title": "T", "body": "B", "trigger": None}
     ],
 )
 def test_reads(text: str) -> None:
-    assert read_entry(text, COLUMNS, ENUMS) == WHOLE
+    assert entries_in(text, COLUMNS, ENUMS) == [WHOLE]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"entries": [{"title": "T", "body": "B"}, {"title": "U", "body": "C"}]}',
+        '[1] as asked:\n```json\n[{"title": "T", "body": "B"}, {"title": "U", "body": "C"}]\n```',
+        '[{"example": 1}] {"entries": []} [{"title": "T", "body": "B"}, {"title": "U", "body": "C"}]',
+    ],
+)
+def test_reads_several(text: str) -> None:
+    assert entries_in(text, COLUMNS, ENUMS) == [WHOLE, {"title": "U", "body": "C", "trigger": None}]
 
 
 def test_line_breaks_and_types() -> None:
     columns = [column("body"), column("n", "int"), column("kin", "enum")]
-    assert read_entry('{"body": "a\nb", "n": "3", "kin": "aunt"}', columns, ENUMS) == {
-        "body": "a\nb",
-        "n": 3,
-        "kin": "aunt",
-    }
-    assert read_entry("Body: a\nb: c\nN: 4\nKin: aunt", columns, ENUMS)["body"] == "a\nb: c"
+    assert entries_in('{"body": "a\nb", "n": "3", "kin": "aunt"}', columns, ENUMS) == [
+        {"body": "a\nb", "n": 3, "kin": "aunt"}
+    ]
+    assert entries_in("Body: a\nb: c\nN: 4\nKin: aunt", columns, ENUMS)[0]["body"] == "a\nb: c"
 
 
 @pytest.mark.parametrize(
@@ -58,26 +68,28 @@ def test_line_breaks_and_types() -> None:
         "Title: T",
         '{"title": "T", "body": "  "}',
         '["title", "body"]',
+        '{"entries": []}',
+        '{"entries": [{"title": "T", "body": "B"}, {"title": "U"}]}',
         "{" * 9999,
     ],
 )
 def test_refuses(text: str) -> None:
     with pytest.raises(BadValue):
-        read_entry(text, COLUMNS, ENUMS)
+        entries_in(text, COLUMNS, ENUMS)
 
 
 def test_refuses_what_is_too_long() -> None:
     with pytest.raises(BadValue, match="longer than"):
-        read_entry('{"title": "T", "body": "' + "x" * (LONGEST_FIELD + 1) + '"}', COLUMNS, ENUMS)
+        entries_in('{"title": "T", "body": "' + "x" * (LONGEST_FIELD + 1) + '"}', COLUMNS, ENUMS)
 
 
 @given(st.text(max_size=300))
-def test_any_answer_is_an_entry_or_a_bad_value(text: str) -> None:
+def test_any_answer_has_entries_or_a_bad_value(text: str) -> None:
     try:
-        entry = read_entry(text, COLUMNS, ENUMS)
+        entries = entries_in(text, COLUMNS, ENUMS)
     except BadValue:
         return
-    assert entry["title"] and entry["body"]
+    assert entries and all(entry["title"] and entry["body"] for entry in entries)
 
 
 def test_a_teacher_fills_neither_vectors_nor_counting_keys() -> None:

@@ -78,7 +78,8 @@ def test_a_server_gives_the_answer_its_form_where_it_can(
     tmp_path: Path, chat_server: ChatServer, offers: bool
 ) -> None:
     world = World(tmp_path)
-    chat_server.say = json.dumps({"title": "t", "body": "b"})
+    said = [{"title": "t", "body": "b"}, {"title": "far", "body": "from it"}, {"title": "t", "body": "b"}]
+    chat_server.say = json.dumps({"entries": said})
     chat_server.refuses = None if offers else "response_format"
     server = {
         "kind": "openai_compatible", "url": chat_server.url, "model": "m", "key": None,
@@ -89,14 +90,19 @@ def test_a_server_gives_the_answer_its_form_where_it_can(
     world.values["teachers"].append(other)
     find_stage(world.values, "nesycd.know")["teacher"] = "far"
     entries, _, counts = made_by(world, TEACHER)
-    assert [entry["values"] for entry in entries] == [{"title": "t", "body": "b"}]
+    assert [entry["values"] for entry in entries] == said[:2]
+    for entry in entries:
+        assert len(set(entry["sources"])) == len(entry["sources"]) == len(entry["inputs"]) > 1
     in_form = [call for call in chat_server.calls if "response_format" in call]
     schema = in_form[0]["response_format"]["json_schema"]["schema"]
-    assert schema["required"] == ["title", "body"] and schema["properties"]["body"] == {"type": "string"}
+    assert schema["required"] == ["entries"]
+    fields = schema["properties"]["entries"]["items"]
+    assert fields["required"] == ["title", "body"] and fields["properties"]["body"] == {"type": "string"}
     assert len(in_form) == (counts["calls"] if offers else 1), (
         "a server that refuses is not asked for it again"
     )
-    assert entries[0]["usd"] == pytest.approx(counts["usd"]) and counts["usd"] > 0
+    assert sum(entry["usd"] for entry in entries) == pytest.approx(counts["usd"], abs=2e-9)
+    assert counts["usd"] > 0
 
 
 WORDS = st.lists(st.sampled_from("add the two numbers 3 4 7 then carry one".split()), max_size=12)

@@ -17,6 +17,9 @@ from nesyc_runtime.artifact import load_build
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.decisions import accept, edit
 from nesyc_runtime.kb.retrieval import Retriever
+from nesyc_runtime.kb.retrieval_rows import read_rows
+from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.words import input_key
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.knowledge import StoredKnowledge
 from nesyc_runtime.stages.ports import Entry, Item
@@ -139,12 +142,17 @@ def test_training_items_do_not_see_their_own_entries(knowledge: StoredKnowledge)
     assert texts(knowledge, "when do  CLOCKS strike?") == "clocks strike"
 
 
+def led_to(store: Store, body: str) -> frozenset[str]:
+    """The keys of the items that an entry is of."""
+    return next(row.sources for row in read_rows(store, "lesson") if row.values["body"] == body)
+
+
 LONG = "to find when the clocks of a town strike count the hours that have passed since noon and add one"
 
 
 @pytest.mark.parametrize("words", [LONG, LONG.replace("add one", "add, ONE!")])
 @pytest.mark.parametrize("edited", [False, True])
-def test_an_accepted_entry_is_held_out_of_all_items_that_led_to_it(
+def test_an_accepted_entry_is_of_all_items_that_led_to_it(
     knowledge: StoredKnowledge, words: str, edited: bool
 ) -> None:
     knowledge.write(
@@ -163,7 +171,8 @@ def test_an_accepted_entry_is_held_out_of_all_items_that_led_to_it(
     assert store.execute("SELECT status FROM lesson WHERE id = 1").fetchone() == ("accepted",)
     for question in ("hours since noon a", "hours since noon b"):
         assert texts(knowledge, question) == LONG
-        assert texts(knowledge, question, training=True) is None, "it is their own entry"
+        assert texts(knowledge, question, training=True) == LONG, "the other item alone gives it"
+    assert led_to(store, LONG) == {input_key({"question": f"hours since noon {item}"}) for item in "ab"}
     assert texts(knowledge, "hours since noon c", training=True) == LONG
     knowledge.write(stage(knowledge), "r2", [entry(words, "hours since noon b"), entry("clocks tick", "x")])
     changes = store.execute('SELECT count(*) FROM "nesyc.change"').fetchone()
@@ -171,22 +180,23 @@ def test_an_accepted_entry_is_held_out_of_all_items_that_led_to_it(
     assert store.execute('SELECT count(*) FROM "nesyc.change"').fetchone() == changes
 
 
-def test_an_edited_entry_is_held_out_of_items_that_lead_to_its_old_words(knowledge: StoredKnowledge) -> None:
+def test_an_edited_entry_is_of_the_items_that_lead_to_its_old_words(knowledge: StoredKnowledge) -> None:
     knowledge.write(stage(knowledge), "r1", [entry("count hours", "hours a"), entry("clocks tick", "x")])
     store = knowledge._store("family")
     for words in ("count all hours", "count the full hours"):
         edit(store, "lesson", [1], {"body": words}, who="ada")
+    assert texts(knowledge, "hours a", training=True) is None, "no other item gives it"
     for _ in range(2):
         wrote = knowledge.write(
             stage(knowledge), "r2", [entry("count hours", "hours b"), entry("clocks tick", "x")]
         )
         assert wrote == {"written": 1, "rejected": 1}
     assert [body for _, body, _ in lessons(knowledge)] == ["count the full hours", "clocks tick"]
-    assert (
-        texts(knowledge, "hours a", training=True) is None
-        and texts(knowledge, "hours b", training=True) is None
-    )
-    assert texts(knowledge, "hours c", training=True) == "count the full hours"
+    assert led_to(store, "count the full hours") == {
+        input_key({"question": f"hours {item}"}) for item in "ab"
+    }
+    for item in "abc":
+        assert texts(knowledge, f"hours {item}", training=True) == "count the full hours"
 
 
 def test_own_entries_may_be_shown(knowledge: StoredKnowledge) -> None:

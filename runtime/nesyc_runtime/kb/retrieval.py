@@ -64,8 +64,8 @@ class Retriever:
         exclude: Sequence[Collection[str]] | None = None,
         hide: Sequence[Collection[tuple[str, tuple[Any, ...]]]] | None = None,
     ) -> list[Retrieved]:
-        """What each question gets. `exclude[i]` are input keys (`words.input_key`) whose entries question i never sees,
-        `hide[i]` rows, by relation and key, that it never sees.
+        """What each question gets. `exclude[i]` are input keys (`words.input_key`): question i never sees what only
+        these gave; `hide[i]` are rows, by relation and key, that it never sees.
 
         Raises `UserError` where a search by meaning has no embedder.
         """
@@ -156,7 +156,8 @@ class Retriever:
         return found
 
     def _may_see(self, row: KbRow, held_out: frozenset[str]) -> bool:
-        if row.sources and not row.sources.isdisjoint(held_out):
+        # as if the question's own item were not there: what another item gives too would stand all the same
+        if row.sources and row.sources <= held_out:
             return False
         where = self._retrieve.where
         scopes = {"hit": {**row.values, **row.implicit}, "holds": self._conditions}

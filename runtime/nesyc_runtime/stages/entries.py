@@ -11,7 +11,9 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import BadValue, convert
 
+ENTRIES = "entries"
 LONGEST_FIELD = 20_000  # characters
+_OPENING = re.compile(r"[\[{]")
 
 
 def asked_columns(relation: config.Relation) -> list[config.KbColumn]:
@@ -41,10 +43,10 @@ def extract_prompt(
 ) -> str:
     """What the teacher reads: the item, the wrong response, the right answer where it may, what to fill."""
     parts = [
-        "A student answered a question wrongly. Write one entry for a knowledge base that helps it with "
-        "questions of this kind.",
-        "The entry is general: it says how to think and what to watch for, and the facts, formulas and "
-        "definitions needed. It neither repeats this question nor gives away its answer.",
+        "A student answered a question wrongly. Write an entry for a knowledge base that helps it with "
+        "questions of this kind, or several where they are facts that stand alone.",
+        "Entries are general: they say how to think and what to watch for, and the facts, formulas and "
+        "definitions needed. They neither repeat this question nor give away its answer.",
         f"Question:\n{question}",
         f"The student's wrong response:\n{response}",
     ]
@@ -54,7 +56,9 @@ def extract_prompt(
     if rationale:
         parts.append(f"A right solution:\n{rationale}")
     names = ", ".join(f'"{column.name}" ({_described(column.type, enums)})' for column in columns)
-    parts.append(f"Answer with one JSON object with the fields {names}, and nothing else.")
+    parts.append(
+        f'Answer with one JSON object {{"{ENTRIES}": [...]}}, a list of objects with the fields {names}, and nothing else.'
+    )
     return "\n\n".join(parts)
 
 
@@ -66,16 +70,24 @@ def again(prompt: str, answer: str, problem: str) -> str:
     )
 
 
-def entry_schema(
+def entries_schema(
     columns: Sequence[config.KbColumn], enums: Mapping[str, tuple[str, ...]]
 ) -> dict[str, Any] | None:
-    """The JSON schema of an entry, for servers that give an answer a form; None where a column may be any JSON."""
+    """The JSON schema of an answer, for servers that give it a form; None where a column may be any JSON.
+
+    An object holds the list: servers want one at the root.
+    """
     if any(column.type.base == "json" for column in columns):
         return None
+    fields = {column.name: _column_schema(column.type, enums) for column in columns}
+    return _object({ENTRIES: {"type": "array", "items": _object(fields)}})
+
+
+def _object(properties: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
-        "properties": {column.name: _column_schema(column.type, enums) for column in columns},
-        "required": [column.name for column in columns],
+        "properties": properties,
+        "required": list(properties),
         "additionalProperties": False,
     }
 
@@ -105,21 +117,27 @@ def _described(type_: config.Type, enums: Mapping[str, tuple[str, ...]]) -> str:
     return kind + (" or null" if type_.nullable else "")
 
 
-def read_entry(
+def entries_in(
     text: str, columns: Sequence[config.KbColumn], enums: Mapping[str, tuple[str, ...]]
-) -> dict[str, Any]:
-    """Typed values by column, from the answer's JSON object or from lines like `Title: ...`.
+) -> list[dict[str, Any]]:
+    """Typed values by column of each entry: from the answer's JSON object, its list of objects, or lines like `Title: ...`.
 
-    Raises `BadValue` where neither gives every column that may not be null.
+    Raises `BadValue` where none of these gives every column that may not be null, in each entry.
     """
     problems = []
-    for fields in (*_objects(text), _labelled(text, columns)):
-        given = {_plain(str(name)): value for name, value in fields.items()}
+    for listed in (*_lists(text), [_labelled(text, columns)]):
         try:
-            return {column.name: _typed(column, given, enums) for column in columns}
+            return [_entry(fields, columns, enums) for fields in listed]
         except BadValue as error:
             problems.append(error)
     raise problems[0]
+
+
+def _entry(
+    fields: Mapping[str, Any], columns: Sequence[config.KbColumn], enums: Mapping[str, tuple[str, ...]]
+) -> dict[str, Any]:
+    given = {_plain(str(name)): value for name, value in fields.items()}
+    return {column.name: _typed(column, given, enums) for column in columns}
 
 
 def _typed(column: config.KbColumn, given: Mapping[str, Any], enums: Mapping[str, tuple[str, ...]]) -> Any:
@@ -150,17 +168,20 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_")
 
 
-def _objects(text: str) -> Iterator[dict[str, Any]]:
-    """The JSON objects in a text, fenced or not, outermost first; line breaks inside strings are let pass."""
+def _lists(text: str) -> Iterator[list[dict[str, Any]]]:
+    """The JSON objects in a text, those of one list together, fenced or not, outermost first; line breaks inside
+    strings are let pass."""
     decoder = json.JSONDecoder(strict=False)
     position = 0
-    while (start := text.find("{", position)) >= 0:
+    while (start := _OPENING.search(text, position)) is not None:
         try:
-            value, position = decoder.raw_decode(text, start)
+            value, position = decoder.raw_decode(text, start.start())
         except (ValueError, RecursionError):
-            position = start + 1
+            position = start.end()
             continue
         if isinstance(value, dict):
+            value = value[ENTRIES] if isinstance(value.get(ENTRIES), list) else [value]
+        if value and all(isinstance(one, dict) for one in value):
             yield value
 
 

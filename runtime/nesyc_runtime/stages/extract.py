@@ -1,4 +1,4 @@
-"""`extract`: the teacher reads each error and writes an entry for the KB."""
+"""`extract`: the teacher reads each error and writes entries for the KB."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from nesyc_runtime.stages.duplicates import alike
 from nesyc_runtime.stages.entries import (
     again,
     asked_columns,
-    entry_schema,
+    entries_in,
+    entries_schema,
     extract_prompt,
-    read_entry,
     text_columns,
 )
 from nesyc_runtime.stages.examples import Counts, Example, union
@@ -66,7 +66,7 @@ def _request(ctx: Context, stage: config.ExtractStage, error: Example) -> Reques
         about,
         prompt=extract_prompt(question, wrong, columns, rationale, gold, enums),
         fields=tuple(column.name for column in columns),
-        schema=entry_schema(columns, enums),
+        schema=entries_schema(columns, enums),
     )
 
 
@@ -100,20 +100,20 @@ def relation_of(ctx: Context, into: str) -> config.Relation:
 
 @dataclass
 class Read:
-    """What was read of an answer: `values`, or why there are none. `usd` counts both times it was asked."""
+    """What was read of an answer: the `values` of each entry, or why there are none. `usd` counts both times it was asked."""
 
     error: Example
     sources: tuple[str, ...]
     request: Request
     usd: float = 0.0
     answer: str = ""
-    values: dict[str, Any] | None = None
+    values: Sequence[dict[str, Any]] = ()
     reason: str = ""
     problem: str = ""
 
 
 def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
-    """Ask about each error, and once more where the answer is no entry; write entries.jsonl and rejected.jsonl.
+    """Ask about each error, and once more where the answer has none; write entries.jsonl and rejected.jsonl.
 
     Entries that say the same, or almost, are one with the sources of all.
     """
@@ -126,18 +126,18 @@ def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
         one.request = replace(one.request, prompt=prompt, problem=one.problem)
     if malformed:
         asked.append(_ask(ctx, stage, malformed))
-    write_jsonl(out / "rejected.jsonl", (_rejected(one) for one in read if one.values is None))
+    write_jsonl(out / "rejected.jsonl", (_rejected(one) for one in read if not one.values))
     write_answers(out, ((prompt_hash(one.request.prompt), one.answer) for one in read if one.answer))
     entries, dropped = _merged(ctx, stage, read, sources_now(ctx, stage, out))
     write_jsonl(out / "entries.jsonl", entries)
-    counts = dict(sorted((dropped + Counter(one.reason for one in read if one.values is None)).items()))
+    counts = dict(sorted((dropped + Counter(one.reason for one in read if not one.values)).items()))
     usd = round(sum(one.usd for one in asked), 9)
     calls, tokens = sum(one.calls for one in asked), sum(one.tokens for one in asked)
     return Counts(len(errors), len(entries), counts, calls, tokens, usd)
 
 
 def _ask(ctx: Context, stage: config.ExtractStage, read: Sequence[Read]) -> Asked:
-    """Ask and read: `values` where the answer is an entry, else `reason` and `problem`."""
+    """Ask and read: `values` where the answer has entries, else `reason` and `problem`."""
     asked = ask_all(
         ctx.teachers.get(stage.teacher),
         [one.request for one in read],
@@ -154,7 +154,7 @@ def _ask(ctx: Context, stage: config.ExtractStage, read: Sequence[Read]) -> Aske
         one.usd += answer.usd
         one.answer, one.reason = answer.text, ""
         try:
-            one.values = read_entry(answer.text, columns, enums)
+            one.values = entries_in(answer.text, columns, enums)
         except BadValue as error:
             one.reason, one.problem = "malformed", str(error)
     return asked
@@ -168,20 +168,19 @@ def _merged(
     ctx: Context, stage: config.ExtractStage, read: Sequence[Read], now: Sources
 ) -> tuple[list[dict[str, Any]], Counter[str]]:
     """The entries as they are written, each once, and how many were like another."""
-    kept = [one for one in read if one.values is not None]
+    kept = [(one, values) for one in read for values in one.values]
     columns = asked_columns(relation_of(ctx, stage.into))
     teacher = ctx.teachers.declaration(stage.teacher).name
     dropped: Counter[str] = Counter()
     entries: dict[int, dict[str, Any]] = {}
-    firsts = alike([one.values or {} for one in kept], text_columns(columns))
-    for place, (one, first) in enumerate(zip(kept, firsts, strict=True)):
+    firsts = alike([values for _, values in kept], text_columns(columns))
+    for place, ((one, values), first) in enumerate(zip(kept, firsts, strict=True)):
         if first != place:
-            same = one.values == kept[first].values
-            dropped["duplicate" if same else "near duplicate"] += 1
+            dropped["duplicate" if values == kept[first][1] else "near duplicate"] += 1
         entry = entries.setdefault(
             first,
             {
-                "values": one.values,
+                "values": values,
                 "sources": [],
                 "inputs": [],
                 "teacher": teacher,
@@ -190,11 +189,13 @@ def _merged(
                 "seen": {prompt_hash(one.request.prompt): text_hash(one.answer)},
             },
         )
+        entry["usd"] += one.usd / len(one.values)
+        if one.sources[0] in entry["sources"]:
+            continue
         entry["sources"] += one.sources
         entry["inputs"].append(dict(one.request.inputs))
-        entry["usd"] = round(entry["usd"] + one.usd, 9)
         entry["seen"] |= {name: now.items[name] for name in one.sources if name in now.items}
-    return list(entries.values()), dropped
+    return [{**entry, "usd": round(entry["usd"], 9)} for entry in entries.values()], dropped
 
 
 def read_entries(file: Path) -> list[Entry]:
