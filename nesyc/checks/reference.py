@@ -37,7 +37,7 @@ stands in [language.md](language.md).
 """
 GROUPS = {
     "Endpoints of teachers": ("openai_compatible", "vllm", "endpoint.hf", "recorded", "program", "usd_per_million", "limits", "env"),
-    "Bases and adapters of students": ("hf", "local", "gguf", "scratch", "lora", "dora", "full"),
+    "Bases and adapters of students": ("hf", "local", "gguf", "scratch", "lora", "dora", "qlora", "full"),
     "Sources of splits": ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate", "hash_split"),
     "Fact files": ("facts.csv", "facts.jsonl", "facts.parquet", "facts.triples", "facts.sqlite", "facts.wikidata"),
     "Knowledge bases": ("sqlite", "top_proofs", "origin_cap", "embed"),

@@ -139,6 +139,7 @@ _CALLS = (
     ),
     _adapter("lora"),
     _adapter("dora"),
+    _adapter("qlora"),
     Signature("full", ()),
     _file("jsonl"),
     _file("csv"),
@@ -323,7 +324,11 @@ BLOCKS = {
         "student",
         (
             P("base", BASE_MODEL),
-            P("adapter", AnyOf((CallOf(("lora", "dora", "full")), Choice(("lora", "dora", "full")))), None),
+            P(
+                "adapter",
+                AnyOf((CallOf(("lora", "dora", "qlora", "full")), Choice(("lora", "dora", "qlora", "full")))),
+                None,
+            ),
             P("max_tokens", COUNT, 1024),
             P("max_new_tokens", COUNT, 256),
             P("template", Choice(("auto", "chat", "plain")), "auto"),

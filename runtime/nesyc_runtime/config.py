@@ -548,7 +548,9 @@ class Base(Model):
 
 
 class Adapter(Model):
-    kind: OneOf["lora", "dora", "full"]
+    """`qlora`: LoRA on a base in four bits."""
+
+    kind: OneOf["lora", "dora", "qlora", "full"]
     rank: int = 0
     alpha: int = 0
     dropout: float = 0.0

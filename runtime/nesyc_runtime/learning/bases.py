@@ -26,20 +26,25 @@ SCRATCH_DEFAULTS: dict[str, Scalar] = {
 }
 
 
-def load_base(base: Base, project: Project | None) -> tuple[Any, Any]:
-    """(model, tokenizer) of a base, float32 on CPU.
+def load_base(base: Base, project: Project | None, *, four_bits: bool = False) -> tuple[Any, Any]:
+    """(model, tokenizer) of a base, float32 on CPU; with `four_bits` its linear layers in four bits.
 
     A scratch model takes its weights from torch's global generator. Weights are read from safetensors or
     GGUF only and code that comes with a model is never run. Raises UserError where it cannot be had.
     """
     match base.kind:
         case "hf":
-            return _from_hub(str(base.name), base.revision)
+            return _from_hub(str(base.name), base.revision, four_bits)
         case "local":
-            return load_folder(_local_folder(base, project))
+            return load_folder(_local_folder(base, project), four_bits=four_bits)
         case "gguf":
-            return _from_gguf(gguf_file(base, project), project)
+            return _from_gguf(gguf_file(base, project), project, four_bits)
         case "scratch":
+            if four_bits:
+                raise UserError(
+                    "qlora(...) adapts a model that has learnt something, and scratch(...) has random weights",
+                    "leave `adapter` out: a student from scratch trains whole",
+                )
             return scratch(base.architecture)
 
 
@@ -136,9 +141,9 @@ def _check_architecture(given: Mapping[str, Scalar], sizes: Mapping[str, Scalar]
         )
 
 
-def _from_hub(name: str, revision: str | None) -> tuple[Any, Any]:
+def _from_hub(name: str, revision: str | None, four_bits: bool) -> tuple[Any, Any]:
     try:
-        return _pretrained(name, revision=revision)
+        return _pretrained(name, four_bits, revision=revision)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(
             f"the model {name} could not be loaded: {_first_line(error)}",
@@ -146,10 +151,10 @@ def _from_hub(name: str, revision: str | None) -> tuple[Any, Any]:
         ) from None
 
 
-def load_folder(folder: Path) -> tuple[Any, Any]:
+def load_folder(folder: Path, *, four_bits: bool = False) -> tuple[Any, Any]:
     """(model, tokenizer) of a folder with config.json, *.safetensors and tokenizer files."""
     try:
-        return _pretrained(str(folder), local_files_only=True)
+        return _pretrained(str(folder), four_bits, local_files_only=True)
     except (OSError, ValueError, ImportError) as error:
         raise UserError(
             f"the model folder {folder.name} could not be loaded: {_first_line(error)}",
@@ -157,34 +162,36 @@ def load_folder(folder: Path) -> tuple[Any, Any]:
         ) from None
 
 
-def _from_gguf(file: Path, project: Project | None) -> tuple[Any, Any]:
+def _from_gguf(file: Path, project: Project | None, four_bits: bool) -> tuple[Any, Any]:
     """The model of a GGUF file, unpacked once for a project.
 
     Reading the format takes some fifteen seconds for a small model, and a run loads its student many times.
     """
     if project is None:
+        if four_bits:
+            raise UserError("qlora(...) on base = gguf(...) needs a project, where the file is unpacked")
         return read_gguf(file)
     unpacked = project.state_dir / "bases" / digest([file_digest(file), transformers_version()])
     if not unpacked.is_dir():
         model, tokenizer = read_gguf(file)
         _save_whole(model, tokenizer, unpacked)
-    return load_folder(unpacked)
+    return load_folder(unpacked, four_bits=four_bits)
 
 
 def read_gguf(file: Path) -> tuple[Any, Any]:
     """(model, tokenizer) of a GGUF file, its weights as float32. Raises UserError where it is damaged."""
     try:
-        model, tokenizer = _pretrained(str(file.parent), gguf_file=file.name, local_files_only=True)
+        model, tokenizer = _pretrained(str(file.parent), False, gguf_file=file.name, local_files_only=True)
     except Exception as error:  # the reader trusts the file: a damaged one fails wherever it happens to
         raise UserError(f"the GGUF file {file.name} could not be read: {_first_line(error)}") from None
-    _forget_quantization(model)
+    forget_quantization(model)
     return model, tokenizer
 
 
-def _forget_quantization(model: Any) -> None:
+def forget_quantization(model: Any) -> None:
     """The weights are float32 once read; transformers still calls the model quantized and would not save it."""
     model.hf_quantizer = None
-    model.is_quantized = False
+    model.is_quantized = model.is_loaded_in_4bit = False
     if hasattr(model.config, "quantization_config"):
         del model.config.quantization_config
 
@@ -205,12 +212,16 @@ def transformers_version() -> str:
     return importlib.metadata.version("transformers")
 
 
-def _pretrained(name: str, **options: Any) -> tuple[Any, Any]:
+def _pretrained(name: str, four_bits: bool, **options: Any) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
+        if four_bits:
+            from nesyc_runtime.learning.four_bits import quantization
+
+            options["quantization_config"] = quantization()
         model = AutoModelForCausalLM.from_pretrained(
             name, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, **options
         )

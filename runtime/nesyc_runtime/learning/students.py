@@ -100,13 +100,18 @@ def save_student(loaded: LoadedStudent, folder: Path, documents: Mapping[str, An
 def _load_weights(
     student: Student, weights: Path | None, project: Project | None, trainable: bool
 ) -> tuple[Any, Any]:
+    four_bits = student.adapter.kind == "qlora" and (trainable or _has_adapter(weights))
     if weights is None:
-        return load_base(student.base, project)
+        return load_base(student.base, project, four_bits=four_bits)
     if not _has_adapter(weights):
         return load_folder(weights)
     from peft import PeftModel
 
-    model, tokenizer = load_base(student.base, project)
+    model, tokenizer = load_base(student.base, project, four_bits=four_bits)
+    if four_bits and not trainable:
+        from nesyc_runtime.learning.four_bits import widened
+
+        model = widened(model)
     with quiet_peft():
         adapted = PeftModel.from_pretrained(model, str(weights), is_trainable=trainable)
         # merged, an adapter costs nothing while decoding
