@@ -85,6 +85,24 @@ def test_answers_with_the_values_it_was_trained_with(project: Project, tmp_path:
         assert 0 < (values - exact).norm() < 0.2 * exact.norm()
 
 
+def test_gradients_pass_also_after_it_answered(project: Project) -> None:
+    loaded = load_student(student(), project=project, seed=0, trainable=True)
+    ids = torch.tensor([loaded.template.prompt_ids("six sevens")])
+
+    def gradients() -> list[torch.Tensor]:
+        loaded.model.zero_grad()
+        loaded.model.train()
+        loaded.model(input_ids=ids, labels=ids).loss.backward()
+        return [one.grad.clone() for one in loaded.model.parameters() if one.requires_grad]
+
+    before = gradients()
+    loaded.model.eval()
+    logits(loaded)
+    assert any(one.abs().sum() > 0 for one in before)
+    for one, other in zip(before, gradients(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
 def test_widened_layers_hold_what_their_four_bits_mean(project: Project) -> None:
     from bitsandbytes.functional import dequantize_4bit
 

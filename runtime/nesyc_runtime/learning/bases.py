@@ -219,12 +219,14 @@ def _pretrained(name: str, four_bits: bool, **options: Any) -> tuple[Any, Any]:
     with quiet_transformers():
         tokenizer = AutoTokenizer.from_pretrained(name, trust_remote_code=False, **options)
         if four_bits:
-            from nesyc_runtime.learning.four_bits import quantization
+            from nesyc_runtime.learning.four_bits import keep_unpacked, quantization
 
             options["quantization_config"] = quantization()
         model = AutoModelForCausalLM.from_pretrained(
             name, trust_remote_code=False, use_safetensors=True, dtype=torch.float32, **options
         )
+        if four_bits:
+            keep_unpacked(model)
     return model, tokenizer
 
 

@@ -32,6 +32,18 @@ def quantization() -> Any:
     )
 
 
+def keep_unpacked(model: Any) -> None:
+    """Let gradients pass through the layers whenever they are asked for.
+
+    On a CPU with bfloat16 instructions bitsandbytes packs a layer's weight for answering the first time that it is called outside
+    training (to select an epoch, to try a layer), and no gradient passes a packed layer: without an error.
+    """
+    library = _library()
+    for layer in model.modules():
+        if isinstance(layer, library.nn.Linear4bit):
+            layer.support_avx512bf16_for_cpu = False
+
+
 def widened(model: Any) -> Any:
     """The model with the values of its four bits in float32, in place.
 
