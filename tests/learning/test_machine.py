@@ -46,7 +46,7 @@ def with_tiles(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": there}, raising=False)
 
 
-def model(width: int = 512) -> Any:
+def model(width: int = 2048) -> Any:
     return SimpleNamespace(config=SimpleNamespace(hidden_size=width))
 
 
@@ -64,12 +64,12 @@ def test_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("tiles", "width", "options", "choice"),
     [
-        (False, 512, {}, "32-true"),
-        (True, 512, {}, "bf16-mixed"),
-        (True, 64, {}, "32-true"),
-        (True, 512, {"fused": True}, "32-true"),
-        (True, 512, {"precision": "32-true"}, "32-true"),
-        (False, 512, {"precision": "bf16-mixed", "fused": True}, "bf16-mixed"),
+        (False, 2048, {}, "32-true"),
+        (True, 2048, {}, "bf16-mixed"),
+        (True, 576, {}, "32-true"),
+        (True, 2048, {"fused": True}, "32-true"),
+        (True, 2048, {"precision": "32-true"}, "32-true"),
+        (False, 2048, {"precision": "bf16-mixed", "fused": True}, "bf16-mixed"),
     ],
 )
 def test_precision_on_a_cpu(
