@@ -53,7 +53,17 @@ def _check_method_head(method: ast.Method) -> Iterator[Diagnostic]:
 
 
 def _check_student(tables: Tables, bound: Bound) -> Iterator[Diagnostic]:
-    yield from _check_base(tables, bound["base"])
+    base, adapter = bound["base"], bound["adapter"]
+    yield from _check_base(tables, base)
+    kind = adapter.name if isinstance(adapter, Bound) else adapter
+    if kind == "qlora" and isinstance(base, Bound) and base.name == "scratch":
+        yield Diagnostic(
+            "E0308",
+            "`qlora` adapts a model that has learnt something, and `scratch` has random weights",
+            bound.span_of("adapter"),
+            label="nothing to adapt",
+            help=Help("leave `adapter` out: a student from scratch trains whole"),
+        )
     longest, new = bound["max_tokens"], bound["max_new_tokens"]
     if (
         isinstance(longest, int)

@@ -8,12 +8,13 @@ about what it knows. Written are items.jsonl and answers.jsonl.
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
-import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+ANSWERS = "teacher/bbh_codex_cot.jsonl"
 TASKS = ("sports_understanding", "date_understanding", "object_counting", "movie_recommendation")
 OPTION = re.compile(r"^\(([A-Z])\) (.+)$", re.MULTILINE)
 LETTER = re.compile(r"\(([A-Z])\)")
@@ -34,8 +35,11 @@ def in_words(text: str, options: Mapping[str, str]) -> str:
     return LETTER.sub(lambda letter: options.get(letter[1], letter[0]), text)
 
 
-def main(data: Path, out: Path) -> None:
-    """Read `data`/bbh/TASK.json and `data`/teacher/bbh_codex_cot.jsonl, write into `out`."""
+def prepare(data: Path, out: Path) -> None:
+    """Read `data`/bbh/TASK.json and `data`/teacher/bbh_codex_cot.jsonl, write into `out`.
+
+    Raises `OSError` or `ValueError` where these cannot be read.
+    """
     rows, options = [], {}
     for task in TASKS:
         examples = json.loads((data / "bbh" / f"{task}.json").read_text(encoding="utf-8"))["examples"]
@@ -43,9 +47,7 @@ def main(data: Path, out: Path) -> None:
             listed = options[task, index] = options_of(example["input"])
             question, target = without_letters(example["input"]), in_words(example["target"], listed)
             rows.append({"task": task, "index": index, "input": question, "target": target})
-    told = map(
-        json.loads, (data / "teacher" / "bbh_codex_cot.jsonl").read_text(encoding="utf-8").splitlines()
-    )
+    told = map(json.loads, (data / ANSWERS).read_text(encoding="utf-8").splitlines())
     answers = [
         {
             "task": one["task"],
@@ -66,5 +68,19 @@ def write_lines(file: Path, rows: Iterable[Mapping[str, object]]) -> None:
     file.write_text("".join(lines), encoding="utf-8")
 
 
+def main() -> None:
+    """Prepare as the command line says; exit 2 with what is missing."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("data", type=Path, help=f"the folder with bbh/TASK.json and {ANSWERS}")
+    parser.add_argument("out", type=Path, help="the folder to write items.jsonl and answers.jsonl into")
+    given = parser.parse_args()
+    try:
+        prepare(given.data, given.out)
+    except OSError as error:
+        parser.error(f"{error.filename}: {error.strerror}")
+    except (ValueError, KeyError, TypeError) as error:
+        parser.error(f"the files of {given.data} are not those of the benchmark: {error!r}")
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main()

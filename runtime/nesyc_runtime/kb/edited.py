@@ -1,6 +1,6 @@
 """What rows said before a person edited them: a stage that says it again gives the edited row its sources.
 
-In training a row is held out of all items that led to it, whatever words a person gave it since.
+So the row is of all items that led to it, whatever words a person gave it since: retrieval for training items asks.
 """
 
 from __future__ import annotations
