@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 
 from nesyc_runtime import config
 from nesyc_runtime.data.rows import BadValue
-from nesyc_runtime.stages.entries import LONGEST_FIELD, asked_columns, entries_in, extract_prompt
+from nesyc_runtime.stages.entries import (
+    LONGEST_FIELD,
+    NoEntries,
+    asked_columns,
+    entries_in,
+    extract_prompt,
+)
 
 
 def column(name: str, base: str = "text", nullable: bool = False) -> config.KbColumn:
@@ -76,6 +82,24 @@ def test_line_breaks_and_types() -> None:
 def test_refuses(text: str) -> None:
     with pytest.raises(BadValue):
         entries_in(text, COLUMNS, ENUMS)
+
+
+@pytest.mark.parametrize(
+    ("text", "empty"),
+    [
+        ('{"entries": []}', True),
+        ('```json\n{"entries": []}\n```\nNothing general.', True),
+        ("[]", False),
+        ('{"entries": []} {"title": "T"}', False),
+        ('{"entries": [{}]}', False),
+    ],
+)
+def test_an_empty_list_is_told_from_an_unusable_answer(text: str, empty: bool) -> None:
+    with pytest.raises(BadValue) as refused:
+        entries_in(text, COLUMNS, ENUMS)
+    assert isinstance(refused.value, NoEntries) is empty
+    with pytest.raises(NoEntries):  # where every column may be null, no label is an entry too
+        entries_in('{"entries": []}', [column("body", nullable=True)], ENUMS)
 
 
 def test_refuses_what_is_too_long() -> None:

@@ -73,6 +73,28 @@ def test_unusable_answers_are_asked_again_once_and_alike_ones_merged(tmp_path: P
     assert [line for line in world.calls() if line.startswith("extract")] == asked, "nothing is asked twice"
 
 
+SILENT = """
+def teach(request):
+    with open(Path(__file__).parent / "calls.txt", "a") as file:
+        file.write(request["kind"] + "\\n")
+    number = request["row"]["n"]
+    if request["kind"] == "sample":
+        return "answer: " + str(2 * number)
+    entries = [] if number < 3 else [{"title": str(number), "body": "twice " + str(number)}]
+    return json.dumps({"entries": entries})
+"""
+
+
+def test_a_teacher_that_has_nothing_to_write_is_not_asked_again(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    entries, rejected, counts = made_by(world, "import json\nfrom pathlib import Path\n" + SILENT)
+    silent = [one["source"] for one in rejected]
+    assert "nesycd.errors/q2" in silent and {one["reason"] for one in rejected} == {"no entries"}
+    assert counts["dropped"] == {"no entries": len(silent)}
+    errors = len(entries) + len(silent)
+    assert counts["calls"] == world.calls().count("extract") == errors
+
+
 @pytest.mark.parametrize("offers", [True, False])
 def test_a_server_gives_the_answer_its_form_where_it_can(
     tmp_path: Path, chat_server: ChatServer, offers: bool

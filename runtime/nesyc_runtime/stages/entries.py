@@ -16,6 +16,10 @@ LONGEST_FIELD = 20_000  # characters
 _OPENING = re.compile(r"[\[{]")
 
 
+class NoEntries(BadValue):
+    """The list of entries is empty: the teacher has read the error and has nothing to write."""
+
+
 def asked_columns(relation: config.Relation) -> list[config.KbColumn]:
     """The columns a teacher fills: not a vector that is computed, not a number that only counts the rows."""
     single_key = relation.key[0] if len(relation.key) == 1 else None
@@ -122,10 +126,14 @@ def entries_in(
 ) -> list[dict[str, Any]]:
     """Typed values by column of each entry: from the answer's JSON object, its list of objects, or lines like `Title: ...`.
 
-    Raises `BadValue` where none of these gives every column that may not be null, in each entry.
+    Raises `NoEntries` where the only lists are empty ones, `BadValue` where none of these gives every column that may not be
+    null, in each entry.
     """
+    lists = list(_lists(text))
+    if lists and not any(lists):
+        raise NoEntries("the list of entries is empty")
     problems = []
-    for listed in (*_lists(text), [_labelled(text, columns)]):
+    for listed in (*filter(None, lists), [_labelled(text, columns)]):
         try:
             return [_entry(fields, columns, enums) for fields in listed]
         except BadValue as error:
@@ -170,7 +178,7 @@ def _plain(name: str) -> str:
 
 def _lists(text: str) -> Iterator[list[dict[str, Any]]]:
     """The JSON objects in a text, those of one list together, fenced or not, outermost first; line breaks inside
-    strings are let pass."""
+    strings are let pass. A list is empty only where it stands as the entries."""
     decoder = json.JSONDecoder(strict=False)
     position = 0
     while (start := _OPENING.search(text, position)) is not None:
@@ -181,7 +189,9 @@ def _lists(text: str) -> Iterator[list[dict[str, Any]]]:
             continue
         if isinstance(value, dict):
             value = value[ENTRIES] if isinstance(value.get(ENTRIES), list) else [value]
-        if value and all(isinstance(one, dict) for one in value):
+        elif not value:
+            continue
+        if all(isinstance(one, dict) for one in value):
             yield value
 
 

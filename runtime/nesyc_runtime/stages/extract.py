@@ -16,6 +16,7 @@ from nesyc_runtime.stages.context import Context, gold_of, task_inputs
 from nesyc_runtime.stages.drawn_from import Sources, prompt_hash, sources_now, text_hash, write_answers
 from nesyc_runtime.stages.duplicates import alike
 from nesyc_runtime.stages.entries import (
+    NoEntries,
     again,
     asked_columns,
     entries_in,
@@ -113,7 +114,7 @@ class Read:
 
 
 def run_extract(ctx: Context, stage: config.ExtractStage, out: Path) -> Counts:
-    """Ask about each error, and once more where the answer has none; write entries.jsonl and rejected.jsonl.
+    """Ask about each error, and once more where the answer cannot be used; write entries.jsonl and rejected.jsonl.
 
     Entries that say the same, or almost, are one with the sources of all.
     """
@@ -155,6 +156,8 @@ def _ask(ctx: Context, stage: config.ExtractStage, read: Sequence[Read]) -> Aske
         one.answer, one.reason = answer.text, ""
         try:
             one.values = entries_in(answer.text, columns, enums)
+        except NoEntries as error:
+            one.reason, one.problem = "no entries", str(error)
         except BadValue as error:
             one.reason, one.problem = "malformed", str(error)
     return asked
