@@ -213,6 +213,27 @@ def test_entropy_in_place_is_the_chunked_one(
         assert torch.allclose(one, other, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("frozen", [False, True])
+def test_entropy_in_mixed_precision(frozen: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(heads, "LOGITS", 1)
+    model = tiny().model
+    weight = model.get_output_embeddings().weight.requires_grad_(not frozen)
+    draws = torch.Generator().manual_seed(0)
+    states = torch.randn(37, 32, generator=draws) * 3
+    labels = torch.randint(heads.Head(model).vocabulary, (37,), generator=draws)
+    weights = torch.rand(37, generator=draws)
+    found = []
+    for mixed in (False, True):
+        inputs = states.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            loss = heads.chunked_entropy(inputs, heads.Head(model), labels, weights)
+        gradients = torch.autograd.grad(loss, [inputs] if frozen else [inputs, weight])
+        found.append([loss.detach(), *gradients])
+    for exact, mixed_ in zip(*found, strict=True):
+        assert mixed_.dtype == torch.float32
+        assert 1e-5 < (mixed_ - exact).norm() / exact.norm() < 0.02
+
+
 def test_a_soft_capped_head(models: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:
     model, _ = models
     monkeypatch.setattr(model.config, "final_logit_softcapping", 0.5, raising=False)

@@ -66,8 +66,9 @@ def test_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (False, 2048, {}, "32-true"),
         (True, 2048, {}, "bf16-mixed"),
-        (True, 576, {}, "32-true"),
-        (True, 2048, {"fused": True}, "32-true"),
+        (True, 576, {}, "bf16-mixed"),
+        (True, 256, {}, "32-true"),
+        (True, 2048, {"fused": True}, "bf16-mixed"),
         (True, 2048, {"precision": "32-true"}, "32-true"),
         (False, 2048, {"precision": "bf16-mixed", "fused": True}, "bf16-mixed"),
     ],

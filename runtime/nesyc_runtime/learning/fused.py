@@ -17,6 +17,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.heads import product_type
 from nesyc_runtime.learning.layouts import ASKED, Decision
 from nesyc_runtime.learning.optimizers import TrainOptions
 
@@ -27,13 +28,11 @@ WIDE = 256  # width of states from which passes over memory cost more than calls
 TRIED = 7  # positions a replacement is tried with
 
 
-def choose_fused(model: Any, options: TrainOptions, device: str, precision: str) -> list[Decision]:
+def choose_fused(model: Any, options: TrainOptions, device: str) -> list[Decision]:
     """Replace layers where that is faster, or where the spec asks for it; what was decided."""
     parameters = {parameter.dtype for parameter in model.parameters()}
     if device != "cpu" or parameters != {torch.float32}:
         why_not = "the model is not in float32 on a CPU"
-    elif precision != "32-true":
-        why_not = "the model computes in mixed precision"
     elif getattr(model.config, "hidden_size", 0) < WIDE:
         why_not = f"states of fewer than {WIDE} values: calls would cost more than they save"
     else:
@@ -51,7 +50,7 @@ def choose_fused(model: Any, options: TrainOptions, device: str, precision: str)
 def fuse(model: Any) -> Counter[str]:
     """Replace what can be replaced in a float32 model on a CPU, in place; how many layers of each kind were.
 
-    A layer is replaced only where it gives the same on a try.
+    A layer is replaced only where it gives the same on a try, in float32. Under autocast it multiplies in autocast's type.
     """
     done: Counter[str] = Counter()
     for module in model.modules():
@@ -108,22 +107,31 @@ def _is_gate(module: Any) -> bool:
 
 
 def _lora_forward(self: Any, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
-    if self.disable_adapters or self.merged or args or kwargs or _mixed():
+    base, kind = self.base_layer, product_type(x)
+    learns = kind != base.weight.dtype and base.weight.requires_grad
+    if self.disable_adapters or self.merged or args or kwargs or learns:
         plain: Tensor = self.unfused(x, *args, **kwargs)
         return plain
     (name,) = self.active_adapters
-    base, a, b = self.base_layer, self.lora_A[name].weight, self.lora_B[name].weight
-    output: Tensor = _Lora.apply(x, base.weight, base.bias, a, b, self.scaling[name])  # type: ignore[no-untyped-call]
+    a, b = self.lora_A[name].weight, self.lora_B[name].weight
+    output: Tensor = _Lora.apply(x, _in_type(self, kind), base.bias, a, b, self.scaling[name])  # type: ignore[no-untyped-call]
     return output
 
 
-def _mixed() -> bool:
-    """Whether products come out in another type than their factors, which the layers here do not know of."""
-    return torch.is_autocast_enabled("cpu")
+def _in_type(layer: Any, kind: torch.dtype) -> Tensor:
+    """The frozen weight in the type of products, cast once: autocast would cast it in every step."""
+    weight: Tensor = layer.base_layer.weight
+    if kind == weight.dtype:
+        return weight
+    now = weight.data_ptr(), weight._version
+    if getattr(layer, "cast_from", None) != now:
+        layer.cast_from, layer.cast = now, weight.detach().to(kind)
+    cast: Tensor = layer.cast
+    return cast
 
 
 def _norm_forward(self: Any, x: Tensor) -> Tensor:
-    if _mixed():
+    if x.dtype != self.weight.dtype:
         plain: Tensor = self.unfused(x)
         return plain
     output: Tensor = _Norm.apply(x, self.weight, self.variance_epsilon)  # type: ignore[no-untyped-call]
@@ -131,41 +139,43 @@ def _norm_forward(self: Any, x: Tensor) -> Tensor:
 
 
 def _gate_forward(self: Any, x: Tensor) -> Tensor:
-    if _mixed():
-        plain: Tensor = self.unfused(x)
-        return plain
     output: Tensor = self.down_proj(_Gate.apply(self.gate_proj(x), self.up_proj(x)))  # type: ignore[no-untyped-call]
     return output
 
 
 class _Lora(torch.autograd.Function):
-    """x W' + bias + scale (x A') B' for W (out, in), A (rank, in), B (out, rank)."""
+    """x W' + bias + scale (x A') B' for W (out, in), A (rank, in), B (out, rank).
+
+    All products are made, and come out, in the type of W; gradients have the type of what they are of.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scale: float
     ) -> Tensor:
-        flat = x.reshape(-1, x.shape[-1])
-        out = F.linear(flat, weight, bias)
-        low = flat @ a.t()  # (positions, rank)
-        out.addmm_(low, b.t(), alpha=scale)
+        kind = weight.dtype
+        flat = x.reshape(-1, x.shape[-1]).to(kind)
+        out = F.linear(flat, weight, None if bias is None else bias.to(kind))
+        low = flat @ a.to(kind).t()  # (positions, rank)
+        out.addmm_(low, b.to(kind).t(), alpha=scale)
         ctx.save_for_backward(flat, weight, a, b, low)
-        ctx.scale, ctx.shape, ctx.bias = scale, x.shape, bias is not None
+        ctx.scale, ctx.shape, ctx.type = scale, x.shape, x.dtype
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, outer: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, a, b, low = ctx.saved_tensors
-        flat = outer.reshape(-1, outer.shape[-1])
-        inner = flat @ b  # (positions, rank)
+        kind = weight.dtype
+        flat = outer.reshape(-1, outer.shape[-1]).to(kind)
+        inner = flat @ b.to(kind)  # (positions, rank)
         by_x = None
         if ctx.needs_input_grad[0]:
-            by_x = (flat @ weight).addmm_(inner, a, alpha=ctx.scale).view(ctx.shape)
+            by_x = (flat @ weight).addmm_(inner, a.to(kind), alpha=ctx.scale).view(ctx.shape).to(ctx.type)
         by_weight = flat.t() @ x if ctx.needs_input_grad[1] else None
         by_bias = flat.sum(0) if ctx.needs_input_grad[2] else None
-        by_a = (inner.t() @ x).mul_(ctx.scale) if ctx.needs_input_grad[3] else None
-        by_b = (flat.t() @ low).mul_(ctx.scale) if ctx.needs_input_grad[4] else None
+        by_a = (inner.t() @ x).to(a.dtype).mul_(ctx.scale) if ctx.needs_input_grad[3] else None
+        by_b = (flat.t() @ low).to(b.dtype).mul_(ctx.scale) if ctx.needs_input_grad[4] else None
         return by_x, by_weight, by_bias, by_a, by_b, None
 
 

@@ -62,6 +62,12 @@ class Head:
         return logits
 
 
+def product_type(x: Tensor) -> torch.dtype:
+    """The type that matrices are multiplied in: autocast's where it is on."""
+    device = x.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else x.dtype
+
+
 def last_states(
     model: Any, ids: Tensor, wanted: Tensor, segments: Sequence[int] | None = None
 ) -> tuple[Tensor, Head]:
@@ -96,14 +102,15 @@ def chunked_entropy(states: Tensor, head: Head, labels: Tensor, weights: Tensor)
     def entropy(logits: Tensor, part: slice) -> Tensor:
         return (F.cross_entropy(logits, labels[part], reduction="none") * weights[part]).sum()
 
-    mixed = torch.is_autocast_enabled(
-        states.device.type
-    )  # products come out in another type than their factors
-    if head.weight is None or states.dtype != head.weight.dtype or mixed or not torch.is_grad_enabled():
+    weight, kind = head.weight, product_type(states)
+    if weight is None or states.dtype != weight.dtype or not torch.is_grad_enabled():
         return chunked_loss(states, head, entropy)
-    total: Tensor = _Entropy.apply(
-        states, head.weight, labels, weights, max(SMALLEST, LOGITS // head.vocabulary)
-    )  # type: ignore[no-untyped-call]
+    if kind != weight.dtype:
+        if weight.requires_grad:
+            return chunked_loss(states, head, entropy)
+        weight = weight.to(kind)
+    size = max(SMALLEST, LOGITS // head.vocabulary)
+    total: Tensor = _Entropy.apply(states, weight, labels, weights, size)  # type: ignore[no-untyped-call]
     return total
 
 
@@ -139,25 +146,30 @@ class _Chunked(torch.autograd.Function):
 
 
 class _Entropy(torch.autograd.Function):
-    """For logits z of a position with label y and weight w: w (log sum exp z - z_y), by z: w (softmax z - onehot y)."""
+    """For logits z of a position with label y and weight w: w (log sum exp z - z_y), by z: w (softmax z - onehot y).
+
+    Products are made in the type of the head's weight, all else in the type of the states.
+    """
 
     @staticmethod
     def forward(
         ctx: Any, states: Tensor, weight: Tensor, labels: Tensor, weights: Tensor, size: int
     ) -> Tensor:
+        kind = weight.dtype
         by_state = torch.empty_like(states)
         by_weight = torch.zeros_like(weight) if ctx.needs_input_grad[1] else None
         total = torch.zeros((), device=states.device, dtype=states.dtype)
         for part in _parts(len(states), size):
             label, share = labels[part, None], weights[part, None].to(states.dtype)  # (positions, 1)
-            logits = states[part] @ weight.t()
+            some = states[part].to(kind)
+            logits = (some @ weight.t()).to(states.dtype)
             right, most = logits.gather(1, label), logits.amax(1, keepdim=True)
             sums = logits.sub_(most).exp_().sum(1, keepdim=True)
             total += ((sums.log() + most - right) * share).sum()
-            slope = logits.mul_(share / sums).scatter_add_(1, label, -share)
-            torch.mm(slope, weight, out=by_state[part])
+            slope = logits.mul_(share / sums).scatter_add_(1, label, -share).to(kind)
+            by_state[part] = slope @ weight
             if by_weight is not None:
-                by_weight.addmm_(slope.t(), states[part])
+                by_weight.addmm_(slope.t(), some)
         ctx.save_for_backward(by_state, by_weight)
         return total
 

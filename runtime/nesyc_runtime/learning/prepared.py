@@ -82,7 +82,7 @@ def arrange(prepared: Prepared, checkpoint: Checkpoint | None) -> tuple[Arrangem
     others = [prepared.teacher.model] if isinstance(prepared.teacher, FrozenTeacher) else []
     before = checkpoint.arrangement if checkpoint is not None else None
     precision = choose_precision(model, options, device)
-    fused = choose_fused(model, options, device, precision.choice)
+    fused = choose_fused(model, options, device)
     arrangement = arranged(prepared.data.steps, [model, *others], options, device, before)
     how = [precision, choose_recomputing(model, options), choose_compiling(model, options)]
     arrangement.decide([*fused, *how])
