@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from nesyc_runtime import config
+from nesyc_runtime.kb.carried import carried_columns
 from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.store import Store, quote
 
@@ -43,25 +43,7 @@ def _carried(store: Store, relation: str) -> list[int] | None:
             waiting.extend(fresh)
     if below & held != {relation}:
         return None
-    columns = set(range(len(store.program.by_name[relation].columns)))
-    for declared in store.kb.rules:
-        if declared.active and declared.head.relation == relation:
-            for atom in _atoms(declared.body):
-                if atom.relation == relation:
-                    columns &= {i for i in columns if _same(declared.head.terms[i], atom.terms[i])}
-    return sorted(columns) or None
-
-
-def _same(head: config.Term, inner: config.Term) -> bool:
-    return isinstance(head, config.Var) and isinstance(inner, config.Var) and head.name == inner.name
-
-
-def _atoms(literals: tuple[config.BodyLiteral, ...]) -> Iterator[config.AtomLiteral]:
-    for literal in literals:
-        if isinstance(literal, config.AtomLiteral):
-            yield literal
-        elif isinstance(literal, config.OrLiteral):
-            yield from _atoms(literal.branches)
+    return carried_columns(store.kb, relation) or None
 
 
 def _bring(store: Store, plan: RelationPlan, carried: list[int], row: int) -> bool:
