@@ -39,6 +39,13 @@ FactArgument = Annotated[
 ]
 
 
+READ = 10  # proofs that a person reads; a fact of a large recursion has thousands, each of dozens of lines
+ProofsOption = Annotated[
+    int,
+    typer.Option(
+        "--limit", metavar="N", min=0, help=f"At most N proofs ({READ} without --json); 0 means all."
+    ),
+]
 PlanOption = Annotated[
     bool, typer.Option("--explain-plan", help="Show how it would be answered: strata, SQL, SQLite's plans.")
 ]
@@ -74,9 +81,10 @@ def query(
 
 
 def why(
+    context: typer.Context,
     fact: FactArgument,
     kb: KbOption = None,
-    limit: LimitOption = 1000,
+    limit: ProofsOption = 1000,
     spec: SpecOption = None,
     build: BuildOption = None,
     profile: ProfileOption = None,
@@ -88,6 +96,9 @@ def why(
     from nesyc.cli.proofs import why_tree
     from nesyc_runtime.kb.why import why as explain
 
+    source = context.get_parameter_source("limit")
+    if not as_json and source is not None and source.name == "DEFAULT":
+        limit = READ
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         relation, values = ground(checked, declared, fact)
         result = explain(store, relation, values, limit=limit)

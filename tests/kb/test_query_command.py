@@ -78,6 +78,31 @@ def test_why_and_whynot_answer_as_the_contract_says(project: Path) -> None:
     ]
 
 
+def test_why_shows_a_person_ten_proofs_and_a_program_a_thousand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pairs = " ".join(f'("{a}", "{b}")' for a in "abcdef" for b in "abcdef" if a < b)
+    (tmp_path / "paths.nesy").write_text(
+        f"""nesy 1
+kb paths {{
+  relation e(a: text, b: text)
+  derived  p(a: text, b: text)
+  facts e {{ {pairs} }}
+  rule one:  p(a, b) :- e(a, b);
+  rule more: p(a, c) :- p(a, b), e(b, c);
+}}
+""",
+        encoding="utf-8",
+    )
+    monkeypatch.chdir(tmp_path)
+    fact = 'p("a", "f")'
+    assert len(run("why", fact)["proofs"]) == 16  # a path for each set of letters between
+    for options, shown in (((), 10), (("--limit", "12"), 12), (("--limit", "0"), 16)):
+        text = CliRunner().invoke(app, ["why", fact, *options]).output
+        assert text.count("\nproof ") == shown, options
+        assert ("raise --limit" in text) == (shown < 16)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [(("query", "nobody(x)"), 1), (("query", "kin(x,"), 1), (("query", 'kin("ann", x)'), 1), (("query", "not kin(a, b, c)"), 1),
