@@ -65,11 +65,11 @@ def open_build(
 
     choice, _ = choose(spec, build, profile, params)
     compiled, _ = resolve_build(spec, build, profile, params)
-    return compiled, runtime_project(choice.spec)
+    return compiled, runtime_project(choice.spec, profile)
 
 
-def runtime_project(spec_file: Path) -> Project:
-    """The runtime's view of the project a spec lies in: its folder, roots and allowed programs."""
+def runtime_project(spec_file: Path, profile: str | None = None) -> Project:
+    """The runtime's view of the project a spec lies in: its folder, roots and allowed programs, how it trains."""
     from nesyc.parsing.project import find_project
     from nesyc.parsing.settings_file import NAME, Settings, read_settings
     from nesyc_runtime.project import Project, Training
@@ -77,12 +77,12 @@ def runtime_project(spec_file: Path) -> Project:
     root = find_project(spec_file)
     file = root / NAME
     settings = read_settings(file.read_text(encoding="utf-8"), root) if file.is_file() else Settings()
-    how = settings.training
+    how = settings.training_in(profile)
     return Project(
         root,
         settings.roots,
         settings.programs,
         spec_file.absolute().parent,
         settings.tracking,
-        Training(how.processes, how.launcher),
+        Training(how.processes, how.launcher, how.strategy),  # type: ignore[arg-type]
     )

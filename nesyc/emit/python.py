@@ -22,7 +22,8 @@ from nesyc_runtime.learning import ({first}
     EncodedItems,{second}
     StepBatch,
     Steps,
-    adamw,{imports}
+    adamw,
+    clip_gradients,{imports}
     train_options,
 )
 from torch import Tensor
@@ -56,7 +57,7 @@ class FineTuning(pl.LightningModule):
             self.manual_backward(part * self.trainer.world_size)  # processes average their gradients
             loss += part.detach()
         if OPTIONS.clip > 0:
-            torch.nn.utils.clip_grad_norm_(self.parameters(), OPTIONS.clip)
+            clip_gradients(self.parameters(), OPTIONS.clip)
         optimizer.step()
         schedule.step()
         return loss

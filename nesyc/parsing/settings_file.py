@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,17 +27,27 @@ _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _MODULE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*")
 
 
+STRATEGIES = ("ddp", "fsdp")
+
+
 @dataclass(frozen=True, slots=True)
 class Training:
-    """So many `processes` of this machine train together; `launcher` starts them elsewhere."""
+    """So many `processes` of this machine train together; `launcher` starts them elsewhere.
+
+    `strategy`: each has the whole model (`ddp`), or a part of its layers (`fsdp`).
+    """
 
     processes: int = 1
     launcher: tuple[str, ...] = ()
+    strategy: str = "ddp"
 
 
 @dataclass(slots=True)
 class Settings:
-    """What nesyc.yaml says; `unset` are roots whose environment variable has no value, with its name."""
+    """What nesyc.yaml says; `unset` are roots whose environment variable has no value, with its name.
+
+    `trainings` are the keys of `training` that a profile sets.
+    """
 
     spec: str | None = None
     roots: dict[str, Path] = field(default_factory=dict)
@@ -46,7 +56,12 @@ class Settings:
     programs: tuple[str, ...] = ()
     tracking: tuple[str, ...] = ()
     training: Training = Training()
+    trainings: dict[str, dict[str, Any]] = field(default_factory=dict)
     problems: list[Diagnostic] = field(default_factory=list)
+
+    def training_in(self, profile: str | None) -> Training:
+        """How trainings run in a profile: what it says of `training`, else what the file does."""
+        return replace(self.training, **self.trainings.get(profile or "", {}))
 
 
 def read_settings(text: str, folder: Path, environment: Mapping[str, str] | None = None) -> Settings:
@@ -77,7 +92,7 @@ def read_settings(text: str, folder: Path, environment: Mapping[str, str] | None
             case "tracking":
                 settings.tracking = tuple(_services(node, settings))
             case "training":
-                settings.training = _training(node, settings)
+                settings.training = Training(**_training(node, settings, "training"))
             case _:
                 settings.problems.append(_unknown_key(key, KEYS))
     return settings
@@ -108,7 +123,9 @@ def _read_profiles(node: Node, settings: Settings) -> None:
     for key, value in _entries(node, settings, "profiles"):
         profile: dict[str, Given] = {}
         for name, given in _entries(value, settings, f"profiles.{key.value}"):
-            if given.id == "scalar":
+            if given.id == "mapping" and name.value == "training":
+                settings.trainings[key.value] = _training(given, settings, f"profiles.{key.value}.training")
+            elif given.id == "scalar":
                 profile[name.value] = Given(_scalar(given), _span(name), _span(given))
             else:
                 settings.problems.append(_wrong(f"profiles.{key.value}.{name.value}", "one value", given))
@@ -136,35 +153,43 @@ def _services(node: Node, settings: Settings) -> Iterator[str]:
         if text in SERVICES:
             yield text
         elif text is not None:
-            near = near_names(text, SERVICES)
-            listed = "tracking knows " + " and ".join(f"`{name}`" for name in SERVICES)
-            help_ = (
-                Help(f"did you mean `{near[0]}`?", (Edit(_span(item), near[0]),)) if near else Help(listed)
-            )
-            message = f"nesyc.yaml: no service is named `{text}`"
-            settings.problems.append(Diagnostic("E0201", message, _span(item), "not known", help=help_))
+            settings.problems.append(_unknown(item, SERVICES, "service"))
 
 
-def _training(node: Node, settings: Settings) -> Training:
+def _training(node: Node, settings: Settings, what: str) -> dict[str, Any]:
     found: dict[str, Any] = {}
-    for key, value in _entries(node, settings, "training"):
+    for key, value in _entries(node, settings, what):
         match key.value:
             case "processes":
                 number = _scalar(value) if value.id == "scalar" else None
                 if isinstance(number, int) and not isinstance(number, bool) and number > 0:
                     found["processes"] = number
                 else:
-                    settings.problems.append(_wrong("training.processes", "a whole number from 1 up", value))
+                    settings.problems.append(_wrong(f"{what}.processes", "a whole number from 1 up", value))
             case "launcher":
                 if value.id == "sequence":
-                    texts = [_text(item, settings, "training.launcher") for item in value.value]
+                    texts = [_text(item, settings, f"{what}.launcher") for item in value.value]
                     found["launcher"] = tuple(text for text in texts if text is not None)
                 else:
-                    settings.problems.append(_wrong("training.launcher", "a command as a list", value))
+                    settings.problems.append(_wrong(f"{what}.launcher", "a command as a list", value))
+            case "strategy":
+                text = _text(value, settings, f"{what}.strategy")
+                if text in STRATEGIES:
+                    found["strategy"] = text
+                elif text is not None:
+                    settings.problems.append(_unknown(value, STRATEGIES, "strategy"))
             case _:
-                known = ("processes", "launcher")
-                settings.problems.append(_unknown_key(key, known, "training of nesyc.yaml"))
-    return Training(**found)
+                known = ("processes", "launcher", "strategy")
+                settings.problems.append(_unknown_key(key, known, f"{what} of nesyc.yaml"))
+    return found
+
+
+def _unknown(node: Node, known: tuple[str, ...], what: str) -> Diagnostic:
+    near = near_names(node.value, known)
+    listed = f"{what} knows " + " and ".join(f"`{name}`" for name in known)
+    help_ = Help(f"did you mean `{near[0]}`?", (Edit(_span(node), near[0]),)) if near else Help(listed)
+    message = f"nesyc.yaml: no {what} is named `{node.value}`"
+    return Diagnostic("E0201", message, _span(node), "not known", help=help_)
 
 
 def _entries(node: Node | None, settings: Settings, what: str) -> Iterator[tuple[Any, Any]]:

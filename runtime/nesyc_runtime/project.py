@@ -6,6 +6,7 @@ import glob
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Literal
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
@@ -13,10 +14,14 @@ from nesyc_runtime.errors import UserError
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """Several processes train together: so many of this machine, or those that `launcher` starts."""
+    """Several processes train together: so many of this machine, or those that `launcher` starts.
+
+    `strategy`: each has the whole model (`ddp`), or a part of its layers (`fsdp`).
+    """
 
     processes: int = 1
     launcher: tuple[str, ...] = ()
+    strategy: Literal["ddp", "fsdp"] = "ddp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ import pytest
 
 from nesyc.diagnostics import Diagnostic
 from nesyc.parsing.project import Loaded, find_default_spec, find_project, load_spec
+from nesyc.parsing.settings_file import Training, read_settings
 from tests.parsing.conftest import SAMPLES
 
 
@@ -177,6 +178,12 @@ def test_all_files_errors_come_in_one_run(tmp_path: Path) -> None:
         ("training: {launcher: srun}", ["E0302"]),
         ("training: {procesess: 2}", ["E0103"]),
         ("training: {processes: 2, launcher: [srun, python, -m]}", []),
+        ("training: {strategy: fsdp}", []),
+        ("training: {strategy: fdsp}", ["E0201"]),
+        ("training: {strategy: [ddp]}", ["E0302"]),
+        ("profiles: {a: {training: {processes: 8, strategy: fsdp}}}", []),
+        ("profiles: {a: {training: {proceses: 8}}}", ["E0103"]),
+        ("profiles: {a: {other: {processes: 8}}}", ["E0302"]),
         ("tracking: wandb", ["E0302"]),
         ("tracking: [wandbb]", ["E0201"]),
         ("tracking: [wandb, [mlflow]]", ["E0302"]),
@@ -197,6 +204,14 @@ def test_all_files_errors_come_in_one_run(tmp_path: Path) -> None:
 )
 def test_settings_of_the_project(tmp_path: Path, text: str, expected: list[str]) -> None:
     assert codes(load_spec(write(tmp_path, main="nesy 1", yaml=text))) == expected
+
+
+def test_a_profile_says_how_trainings_run(tmp_path: Path) -> None:
+    text = "training: {processes: 2}\nprofiles: {large: {epochs: 3, training: {strategy: fsdp}}, plain: {}}"
+    settings = read_settings(text, tmp_path)
+    assert settings.training_in(None) == settings.training_in("plain") == Training(2)
+    assert settings.training_in("large") == Training(2, (), "fsdp")
+    assert list(settings.profiles["large"]) == ["epochs"]
 
 
 def test_profiles_keep_the_kinds_yaml_gives_them(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from nesyc_runtime.learning.finetune import TrainReport, run_finetune
 from nesyc_runtime.learning.losses import distil_loss, token_loss
 from nesyc_runtime.learning.optimizers import TrainOptions, adamw, lr_schedule, train_options
 from nesyc_runtime.learning.rows import TrainingRow
+from nesyc_runtime.learning.sharding import clip_gradients
 from nesyc_runtime.learning.students import load_student, save_student
 from nesyc_runtime.learning.teachers import FrozenTeacher
 
@@ -23,6 +24,7 @@ __all__ = [
     "TrainReport",
     "TrainingRow",
     "adamw",
+    "clip_gradients",
     "distil_loss",
     "encode_items",
     "load_student",

@@ -23,6 +23,7 @@ from torch import Tensor
 from nesyc_runtime.learning.history import History
 from nesyc_runtime.learning.layouts import Arrangement
 from nesyc_runtime.learning.randomness import random_state, restore_random
+from nesyc_runtime.learning.sharding import is_sharded, like, whole
 
 VERSION = 2
 SHARE = 0.05  # of the time since the last checkpoint that writing one may take
@@ -89,7 +90,7 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
             moments = {key: self.checkpoint.tensors[f"{key}.{name}"] for key in MOMENTS}
             # the count of steps stays on the CPU, where AdamW keeps it
             optimizer.state[parameter] = {
-                key: value if key == "step" else value.to(parameter.device) for key, value in moments.items()
+                key: value if key == "step" else like(value, parameter) for key, value in moments.items()
             }
         _set_schedule(pl_module.lr_schedulers(), self.checkpoint.step)
         self._random = self.checkpoint.tensors
@@ -103,18 +104,24 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if (start := self.clock()) < self._due or not trainer.is_global_zero:
+        sharded = any(is_sharded(parameter) for _, parameter in trained_parameters(pl_module.model))
+        due = (start := self.clock()) >= self._due and trainer.is_global_zero
+        if sharded:  # all gather what the first process writes, when its clock says so
+            due = trainer.strategy.broadcast(due)
+        if not due:
             return
-        self._write(pl_module.model, trainer.optimizers[0])
+        self._write(pl_module.model, trainer.optimizers[0], save=trainer.is_global_zero)
         end = self.clock()
         self._due = end + max(self.every, (end - start) / SHARE) if self.every > 0 else end
 
-    def _write(self, model: torch.nn.Module, optimizer: Any) -> None:
+    def _write(self, model: torch.nn.Module, optimizer: Any, *, save: bool) -> None:
         tensors = random_state()
         for name, parameter in trained_parameters(model):
-            tensors[f"parameter.{name}"] = parameter.detach().contiguous()
+            tensors[f"parameter.{name}"] = whole(parameter.detach()).contiguous()
             for key in MOMENTS:
-                tensors[f"{key}.{name}"] = optimizer.state[parameter][key].contiguous()
+                tensors[f"{key}.{name}"] = whole(optimizer.state[parameter][key]).contiguous()
+        if not save:
+            return
         about = {
             "v": VERSION,
             "step": self.history.step,

@@ -30,6 +30,7 @@ from nesyc_runtime.learning.processes import ALONE, Share, trainer_settings
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.selection import Selection
+from nesyc_runtime.learning.sharding import make_whole, shard_when_fitted
 from nesyc_runtime.learning.students import load_student, save_student
 from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_of
 from nesyc_runtime.project import Project
@@ -108,6 +109,8 @@ def run_finetune(
         steps = prepared.data.steps
         checkpoint = read_checkpoint(resume, loaded.model)
         arrangement, precision = arrange(prepared, checkpoint)
+        if share.processes > 1:
+            arrangement.decide([Decision("processes", share.told, "asked for by nesyc.yaml")])
         history = History(len(steps), progress)
         selection = score and Selection(best, partial(score, loaded), steps.steps_per_epoch, history)
         logged = tracking if share.process == 0 else None
@@ -121,7 +124,8 @@ def run_finetune(
             *([SmallerBatches(arrangement, history, warn)] if share == ALONE else []),
         ]
         settings = {**trainer_settings(share, device), "precision": precision}
-        _fit(prepared, settings, history, resume, checkpoint, callbacks, logged)
+        _fit(prepared, settings, history, resume, checkpoint, callbacks, logged, share)
+        make_whole(loaded.model)
         if selection is not None:
             selection.take_best(loaded.model)
     report = _report(stage, prepared.items, arrangement, history, loaded.model)
@@ -144,6 +148,7 @@ def _fit(
     checkpoint: Checkpoint | None,
     callbacks: list[Any],
     tracking: Tracking | None,
+    share: Share,
 ) -> None:
     training, data = prepared.training, prepared.data
     if checkpoint is not None:
@@ -153,6 +158,8 @@ def _fit(
     if data.steps.done == len(data.steps):
         return
     resume.parent.mkdir(parents=True, exist_ok=True)
+    if share.sharded:
+        shard_when_fitted(training)
     with quiet_lightning():
         loggers = loggers_of(tracking) if tracking is not None else []
         trainer = pl.Trainer(

@@ -34,6 +34,7 @@ class Job:
     teacher: config.Teacher | None
     tracking: Tracking | None
     device: str
+    sharded: bool = False
 
 
 def beside(out: Path, what: str) -> Path:
@@ -49,6 +50,7 @@ def write_job(folder: Path, job: Job) -> None:
         **plain,
         "start_from": job.start_from and str(job.start_from),
         "seed": job.seed,
+        "sharded": job.sharded,
         "project": _paths(asdict(replace(job.project, training=Training()))),
         "tracking": job.tracking and _paths(asdict(job.tracking)),
     }
@@ -78,6 +80,7 @@ def read_job(folder: Path) -> Job:
         config.Teacher.model_validate(about["teacher"]) if about["teacher"] else None,
         Tracking(**{**tracking, "folder": Path(tracking["folder"])}) if tracking else None,
         about["device"],
+        about["sharded"],
     )
 
 

@@ -13,17 +13,27 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Process number `process` of `processes`, of which `local` run on each machine."""
+    """Process number `process` of `processes`, of which `local` run on each machine.
+
+    `sharded`: each holds a part of the model's layers, not all of them.
+    """
 
     process: int = 0
     processes: int = 1
     local: int = 1
+    sharded: bool = False
+
+    @property
+    def told(self) -> str:
+        """How the work is shared, in words."""
+        held = "a part of the layers" if self.sharded else "the whole model"
+        return f"{self.processes}, each with {held}"
 
 
 ALONE = Share()
 
 
-def share_of(environment: Mapping[str, str]) -> Share:
+def share_of(environment: Mapping[str, str], *, sharded: bool = False) -> Share:
     """This process's share, as torchrun or SLURM say in the environment."""
     for rank, size, local in (
         ("RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE"),
@@ -31,7 +41,9 @@ def share_of(environment: Mapping[str, str]) -> Share:
     ):
         if rank in environment and size in environment:
             count = int(environment[size])
-            return Share(int(environment[rank]), count, int(environment.get(local, count)))
+            return Share(
+                int(environment[rank]), count, int(environment.get(local, count)), sharded and count > 1
+            )
     return ALONE
 
 
@@ -40,10 +52,12 @@ def trainer_settings(share: Share, device: str) -> dict[str, Any]:
     accelerator = "gpu" if device.startswith("cuda") else "cpu"
     if share.processes == 1:
         return {"accelerator": accelerator, "devices": 1}
+    if share.sharded:
+        from nesyc_runtime.learning.sharding import sharding_strategy
     return {
         "accelerator": accelerator,
         "devices": share.local,
         "num_nodes": share.processes // share.local,
-        "strategy": "ddp",  # each process holds the whole model: weights are saved and clipped as in one
+        "strategy": sharding_strategy(share) if share.sharded else "ddp",
         "use_distributed_sampler": False,  # the steps are dealt out already
     }

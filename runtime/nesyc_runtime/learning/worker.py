@@ -21,7 +21,7 @@ def main(folder: Path) -> int:
     from nesyc_runtime.learning.finetune import run_job
 
     job = read_job(folder)
-    share = share_of(os.environ)
+    share = share_of(os.environ, sharded=job.sharded)
     device = job.device
     if device == "cuda":
         device = f"cuda:{os.environ.get('LOCAL_RANK', os.environ.get('SLURM_LOCALID', '0'))}"

@@ -97,6 +97,7 @@ class TorchLearner:
             self._teacher(stage),
             tracking,
             self._device,
+            sharded=self._project.training.strategy == "fsdp",
         )
         if self._launched(job, score, progress):
             return

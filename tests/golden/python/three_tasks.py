@@ -12,6 +12,7 @@ from nesyc_runtime.learning import (
     StepBatch,
     Steps,
     adamw,
+    clip_gradients,
     lr_schedule,
     token_loss,
     train_options,
@@ -50,7 +51,7 @@ class FineTuning(pl.LightningModule):
             self.manual_backward(part * self.trainer.world_size)  # processes average their gradients
             loss += part.detach()
         if OPTIONS.clip > 0:
-            torch.nn.utils.clip_grad_norm_(self.parameters(), OPTIONS.clip)
+            clip_gradients(self.parameters(), OPTIONS.clip)
         optimizer.step()
         schedule.step()
         return loss
