@@ -69,8 +69,8 @@ def _averaged(group: Any, gradient: Tensor) -> Tensor:
 
 def is_sharded(tensor: Tensor) -> bool:
     """Whether a process holds only a part of it."""
-    if not torch.distributed.is_available():
-        return False
+    if not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+        return False  # one process, which need not wait for the import either
     from torch.distributed.tensor import DTensor
 
     return isinstance(tensor, DTensor)
