@@ -58,15 +58,16 @@ def main(arguments: Sequence[str]) -> int:
         )  # of its own: what one seed learns is not in another's knowledge base
         prepare(project)
         sources = digest(project / "specs")
-        if found(file, sources, given.spec, seed):
+        about = {"sources": sources, "spec": given.spec, "options": options}
+        if any(one["seed"] == seed for one in read(file, about)):
             continue
         command = [f"specs/{given.spec}.nesy", "--param", "seeds=1", "--param", f"seed={seed}", *options]
         nesyc = [sys.executable, "-c", "from nesyc.cli import main; main()", "run", *command]
         done = subprocess.run([*nesyc, "--json", "--out", "run.json"], cwd=project, check=False)
         if done.returncode != 0:
             return done.returncode
-        add(file, {"sources": sources, "spec": given.spec, "seed": seed, **read_run(project)})
-    show([one for one in read(file) if one["sources"] == sources and one["spec"] == given.spec])
+        add(file, {**about, "seed": seed, **read_run(project)})
+    show(read(file, about))
     return 0
 
 
@@ -117,22 +118,19 @@ def read_run(folder: Path) -> dict[str, Any]:
     }
 
 
-def read(file: Path) -> list[dict[str, Any]]:
-    return json.loads(file.read_text(encoding="utf-8"))["seeds"] if file.is_file() else []
-
-
-def found(file: Path, sources: str, spec: str, seed: int) -> bool:
-    return any((one["sources"], one["spec"], one["seed"]) == (sources, spec, seed) for one in read(file))
+def read(file: Path, about: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The seeds that are kept, of these sources, this spec and these options."""
+    kept = json.loads(file.read_text(encoding="utf-8"))["seeds"] if file.is_file() else []
+    return [one for one in kept if all(one[name] == value for name, value in about.items())]
 
 
 def add(file: Path, seed: Mapping[str, Any]) -> None:
     """Keep a seed, those of the same sources beside it: figures of other sources have nothing to do with it."""
-    kept = [one for one in read(file) if one["sources"] == seed["sources"]]
+    kept = read(file, {"sources": seed["sources"]})
     file.parent.mkdir(parents=True, exist_ok=True)
     part = file.with_suffix(".part")
-    part.write_text(
-        json.dumps({"v": 1, "seeds": [*kept, seed]}, indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    text = json.dumps({"v": 1, "seeds": [*kept, seed]}, indent=1, ensure_ascii=False)
+    part.write_text(text + "\n", encoding="utf-8")
     part.replace(file)
 
 

@@ -65,7 +65,7 @@ def open_build(
 
     choice, _ = choose(spec, build, profile, params)
     compiled, _ = resolve_build(spec, build, profile, params)
-    return compiled, runtime_project(choice.spec, profile)
+    return compiled, runtime_project(choice.spec, choice.profile)
 
 
 def runtime_project(spec_file: Path, profile: str | None = None) -> Project:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from random_programs import CONFIDENCES
 from running import derived, open_kb
-from samples import PLACE, TEXT, atom, fact, kb, relation, rule, var
+from samples import INT, PLACE, TEXT, atom, fact, kb, relation, rule, var
 from test_change import RECURSIONS, recursive
 
 from nesyc.ir import nodes as ir
@@ -29,13 +29,14 @@ X, Y, Z = var("x"), var("y"), var("z")
 def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many blocks each recursion ran in."""
     found: list[int] = []
-    count: Callable[..., int] = duck_rules.count_blocks
+    cut: Callable[..., list[str]] = duck_rules.cut
 
-    def counting(*given: Any, **named: Any) -> int:
-        found.append(count(*given, **named))
-        return found[-1]
+    def counting(*given: Any, **named: Any) -> list[str]:
+        conditions = cut(*given, **named)
+        found.append(len(conditions))
+        return conditions
 
-    monkeypatch.setattr(duck_rules, "count_blocks", counting)
+    monkeypatch.setattr(duck_rules, "cut", counting)
     return found
 
 
@@ -94,6 +95,33 @@ def test_as_many_blocks_as_the_sample_says(monkeypatch: pytest.MonkeyPatch, coun
     assert sizes[0] / 2000 < many < sizes[0] / 500
     assert (deep, few) == (1, 1), "a long recursion, and one that begins with little, run at once"
     assert sizes[1:] == [150 * 151 / 2, 100 * 101 / 2]
+
+
+def test_blocks_are_of_the_column_with_the_most_values(
+    monkeypatch: pytest.MonkeyPatch, counts: list[int]
+) -> None:
+    k, integer = var("k", INT), ("k", INT)
+    monkeypatch.setattr(blocks, "WORTH", 100)
+    monkeypatch.setattr(blocks, "BLOCK", 500)
+    monkeypatch.setattr(blocks, "SAMPLED", 8)
+    random = Random(0)
+    edges = sorted({(random.randrange(100), random.randrange(100)) for _ in range(200)})
+    ends = ("a", TEXT), ("b", TEXT)
+    made = kb(
+        [relation("e", integer, *ends), relation("tc", integer, *ends, derived=True)],
+        [fact("e", 0, str(a), str(b)) for a, b in edges],
+        [
+            rule("one", atom("tc", k, X, Y), atom("e", k, X, Y)),
+            rule("more", atom("tc", k, X, Z), atom("tc", k, X, Y), atom("e", k, Y, Z)),
+        ],
+        [["tc"]],
+    )
+    with open_kb(replace(made, engine="duckdb")) as store, open_kb(replace(made, engine="sqlite")) as plain:
+        assert derived(store, made) == derived(plain, made)
+    assert 2 < counts[0] < 50
+    monkeypatch.setattr(blocks, "SAMPLED", 101)
+    with open_kb(replace(made, engine="duckdb")):
+        assert counts[1:] == [1], "of few values no sample is taken"
 
 
 def either(*branches: ir.AtomLiteral) -> ir.OrLiteral:

@@ -10,7 +10,7 @@ import transformers
 from peft import LoraConfig, get_peft_model
 
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.learning.fused import _Gate, _Lora, _Norm, choose_fused, fuse
+from nesyc_runtime.learning.fused import _Gate, _Lora, _Norm, choose_fused, fuse, has_fused_adapters
 from nesyc_runtime.learning.optimizers import train_options
 from nesyc_runtime.learning.quiet import quiet_peft
 
@@ -116,6 +116,24 @@ def test_in_mixed_precision_gradients_are_as_good() -> None:
     assert again == pytest.approx(loss, rel=1e-3)
     assert all(gradient.dtype == torch.float32 for gradient in after.values())
     assert 1e-4 < off(after, exact) < 1.2 * off(before, exact)
+
+
+def test_in_mixed_precision_a_norm_stays_exact() -> None:
+    x, weight, outer = drawn(4, 64).float(), drawn(64, seed=1).float(), drawn(4, 64, seed=2).float() + 2
+    found = []
+    for mixed in (False, True):
+        inputs = x.detach().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            _Norm.apply(inputs, weight, 1e-5).backward(outer + inputs.detach())
+        found.append(inputs.grad)
+    assert torch.equal(*found)
+
+
+def test_only_a_fused_adapter_counts_as_one() -> None:
+    plain, fused, dora = model(), model(), model(dora=True)
+    fuse(fused)
+    fuse(dora)  # its norms are
+    assert [has_fused_adapters(one) for one in (plain, fused, dora)] == [False, True, False]
 
 
 def test_in_mixed_precision_a_frozen_weight_is_cast_once_and_anew_where_it_changed() -> None:

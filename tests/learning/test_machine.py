@@ -62,21 +62,27 @@ def test_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("tiles", "width", "options", "choice"),
+    ("tiles", "width", "fused", "options", "choice"),
     [
-        (False, 2048, {}, "32-true"),
-        (True, 2048, {}, "bf16-mixed"),
-        (True, 576, {}, "bf16-mixed"),
-        (True, 256, {}, "32-true"),
-        (True, 2048, {"fused": True}, "bf16-mixed"),
-        (True, 2048, {"precision": "32-true"}, "32-true"),
-        (False, 2048, {"precision": "bf16-mixed", "fused": True}, "bf16-mixed"),
+        (False, 2048, True, {}, "32-true"),
+        (True, 2048, False, {}, "bf16-mixed"),
+        (True, 576, True, {}, "bf16-mixed"),
+        (True, 576, False, {}, "32-true"),
+        (True, 256, True, {}, "32-true"),
+        (True, 2048, True, {"precision": "32-true"}, "32-true"),
+        (False, 2048, True, {"precision": "bf16-mixed"}, "bf16-mixed"),
     ],
 )
 def test_precision_on_a_cpu(
-    tiles: bool, width: int, options: dict[str, Any], choice: str, monkeypatch: pytest.MonkeyPatch
+    tiles: bool,
+    width: int,
+    fused: bool,
+    options: dict[str, Any],
+    choice: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with_tiles(monkeypatch, there=tiles)
+    monkeypatch.setattr("nesyc_runtime.learning.machine.has_fused_adapters", lambda _: fused)
     decision = choose_precision(model(width), TrainOptions(**options), "cpu")
     assert decision.choice == choice and decision.why
 

@@ -135,6 +135,44 @@ def test_a_sharded_training_goes_on_where_it_was_cut_off(adapter: str, tmp_path:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
+STATES = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+import torch
+from torch.distributed.fsdp import FSDPModule
+from types import SimpleNamespace
+from tiny_student import tiny
+from nesyc_runtime.learning import sharding
+torch.distributed.init_process_group("gloo")
+mesh = torch.distributed.device_mesh.init_device_mesh("cpu", (2,), mesh_dim_names=("data_parallel",))
+model = tiny().model
+sharding._configure_model(SimpleNamespace(model=model, device_mesh=mesh))
+with torch.no_grad():
+    model(input_ids=torch.tensor([[1, 2, 3]]))
+layers = [module for module in model.modules() if isinstance(module, FSDPModule)]
+held = sum(p.to_local().numel() for layer in layers for p in layer.parameters() if sharding.is_sharded(p))
+every = sum(p.numel() for layer in layers for p in layer.parameters())
+assert len(layers) == 2 and 0.4 * every < held < 0.6 * every, (held, every)
+sharding.make_whole(model, keep=torch.distributed.get_rank() == 0)
+whole = not any(map(sharding.is_sharded, model.parameters()))
+assert whole == (torch.distributed.get_rank() == 0)
+torch.distributed.destroy_process_group()
+"""
+
+
+@pytest.mark.slow
+def test_a_layer_is_whole_only_while_it_computes(tmp_path: Path) -> None:
+    script, here = tmp_path / "states.py", Path(__file__).resolve().parent
+    script.write_text(STATES)
+    done = subprocess.run(
+        [*torchrun(2)[:-1], str(script), str(here), str(here.parent)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_a_base_in_four_bits_is_not_sharded() -> None:
     packed = type("Params4bit", (torch.nn.Parameter,), {})(torch.ones(2))
     model = torch.nn.Module()

@@ -1,4 +1,4 @@
-"""How many blocks a recursion of DuckDB's is cut into.
+"""The blocks that a recursion of DuckDB's is cut into.
 
 A recursive CTE looks every row it finds up in a table of all it has found; once that outgrows the processor's caches each
 look costs a trip to memory. Where a column is handed on (`carried`), the rows of one value of it never meet those of another:
@@ -23,7 +23,33 @@ DEPTH = "nesyc.depth"  # no column that a spec declares is called so
 DEEP = 64  # rounds from which a block costs more than it saves, each round taking 0.15 ms
 
 
-def count_blocks(
+def cut(
+    connection: duckdb.DuckDBPyConnection,
+    base: str,
+    columns: Sequence[str],
+    carried: Sequence[str],
+    new: str,
+    steps: Sequence[str],
+    *,
+    weighted: bool,
+) -> list[str]:
+    """Conditions on the rows of the table `base`, a block each, in which to run the recursion that begins with them.
+
+    `columns`, and those of them that are `carried`, are quoted names; `steps` are the recursive SELECTs in DuckDB's words, which
+    read the table `new`. Rows have a `conf` where they are `weighted`.
+    """
+    counted = ", ".join(f"count(DISTINCT {column})" for column in carried)
+    ((size, *counts),) = connection.execute(f"SELECT count(*), {counted} FROM {base}").fetchall()
+    values, column = max(zip(counts, carried, strict=True), key=lambda one: one[0])
+    # a sample of fewer values says little, and they would be no more blocks than they are
+    if size < WORTH or values < SAMPLED:
+        return ["true"]
+    rows = _rows_expected(connection, base, columns, column, new, steps, weighted=weighted)
+    blocks = min(round(rows / (WEIGHTED if weighted else BLOCK)), values)
+    return [_in_block(column, blocks, number) for number in range(blocks)] if blocks > 1 else ["true"]
+
+
+def _rows_expected(
     connection: duckdb.DuckDBPyConnection,
     base: str,
     columns: Sequence[str],
@@ -33,32 +59,22 @@ def count_blocks(
     *,
     weighted: bool,
 ) -> int:
-    """The blocks by `hash(column)` in which to run the recursion that begins with the table `base`; 1 is all at once.
-
-    `columns` and `column` are quoted names; `steps` are the recursive SELECTs in DuckDB's words, which read the table `new`.
-    Rows carry a `conf` where they are `weighted`.
-    """
-    ((size,),) = connection.execute(f"SELECT count(*) FROM {base}").fetchall()
-    if size < WORTH:
-        return 1
+    """The rows that follow, by a sample of the column's values; 0 where it goes on for too long to be worth blocks."""
     key = ", ".join(columns)
     kept, best = (f"{key}, conf", "max(conf), ") if weighted else (key, "")
     depth = quote(DEPTH)
     more = " UNION ALL ".join(f"SELECT {kept}, {depth} FROM ({_deepened(step, new)})" for step in steps)
     ((rows, deepest),) = connection.execute(
         f"WITH RECURSIVE {quote(new)} ({kept}, {depth}) USING KEY ({key}, {best}min({depth})) AS ("
-        f"SELECT {kept}, 0 AS {depth} FROM {base} WHERE {in_block(column, SAMPLED, 0)} UNION ({more})) "
+        f"SELECT {kept}, 0 AS {depth} FROM {base} WHERE {_in_block(column, SAMPLED, 0)} UNION ({more})) "
         f"SELECT count(*), max({depth}) FROM {quote(new)}"
     ).fetchall()
-    if not rows or deepest >= DEEP:
-        return 1
-    blocks: float = rows * SAMPLED / (WEIGHTED if weighted else BLOCK)
-    return max(1, round(blocks))
+    return int(rows) * SAMPLED if rows and deepest < DEEP else 0
 
 
-def in_block(column: str, blocks: int, number: int) -> str:
-    """The condition that a row's value puts it into a block."""
-    return f"hash({column}) % {blocks} = {number}"
+def _in_block(column: str, blocks: int, number: int) -> str:
+    # with a constant: the hash of 0 alone is 0, and 0 would be in every sample
+    return f"hash({column}, 1) % {blocks} = {number}"
 
 
 def _deepened(step: str, new: str) -> str:

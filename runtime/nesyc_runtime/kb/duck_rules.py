@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from nesyc_runtime.kb.blocks import count_blocks, in_block
+from nesyc_runtime.kb.blocks import cut
 from nesyc_runtime.kb.carried import carried_columns
 from nesyc_runtime.kb.duck import Duck, column_types
 from nesyc_runtime.kb.program import Program, RelationPlan, Scan, StratumPlan
@@ -62,35 +62,32 @@ class DuckRules:
         if not base:
             self._table(name, None)
             return
-        column = self._handed_on(name)
-        if column is None:
-            self._duck.run(f"CREATE TABLE {quote(name + DATA)} AS {self._recursion(name, base, step)}")
+        if carried := self._handed_on(name):
+            self._closure_in_blocks(name, base, step, carried)
         else:
-            self._closure_in_blocks(name, base, step, column)
+            self._duck.run(f"CREATE TABLE {quote(name + DATA)} AS {self._recursion(name, base, step)}")
 
-    def _closure_in_blocks(self, name: str, base: Sequence[str], step: Sequence[str], column: str) -> None:
-        """A block after another of the rows with the same hash of a column that the recursion hands on."""
-        start = quote(name + BASE)
+    def _closure_in_blocks(
+        self, name: str, base: Sequence[str], step: Sequence[str], carried: Sequence[str]
+    ) -> None:
+        start, columns = quote(name + BASE), self._columns(name)
         self._duck.run(f"CREATE TEMP TABLE {start} AS {' UNION ALL '.join(map(self._translated, base))}")
         steps = [self._translated(select) for select in step]
-        columns, new = self._columns(name), name + NEW
-        blocks = count_blocks(
-            self._duck.connection, start, columns, column, new, steps, weighted=self._weighted
+        blocks = cut(
+            self._duck.connection, start, columns, carried, name + NEW, steps, weighted=self._weighted
         )
-        for number in range(blocks):
-            part = f" WHERE {in_block(column, blocks, number)}" if blocks > 1 else ""
-            found = self._recursion(name, [f"SELECT {self._listed(name)} FROM {start}{part}"], step)
-            if number == 0:
-                self._duck.run(f"CREATE TABLE {quote(name + DATA)} AS {found}")
-            else:
-                self._duck.run(f"INSERT INTO {quote(name + DATA)} {found}")
+        title = f"CREATE TABLE {quote(name + DATA)} AS"
+        for block in blocks:
+            begun = f"SELECT {self._listed(name)} FROM {start} WHERE {block}"
+            self._duck.run(f"{title} {self._recursion(name, [begun], step)}")
+            title = f"INSERT INTO {quote(name + DATA)}"
         self._duck.run(f"DROP TABLE {start}")
 
-    def _handed_on(self, name: str) -> str | None:
-        """The first column that the recursion hands on and that has a value in every row, as SQL names it."""
+    def _handed_on(self, name: str) -> list[str]:
+        """The columns that the recursion hands on and that have a value in every row, as SQL names them."""
         columns = self._program.by_name[name].columns
         places = carried_columns(self._duck.store.kb, name)
-        return next((quote(columns[i].column) for i in places if not columns[i].nullable), None)
+        return [quote(columns[place].column) for place in places if not columns[place].nullable]
 
     def _steps(self, stratum: StratumPlan) -> list[str]:
         """The recursive rules of a linear stratum, led by what is new."""

@@ -117,9 +117,14 @@ class Checkpoints(pl.Callback):  # type: ignore[misc]  # mypy does not follow li
     def _write(self, model: torch.nn.Module, optimizer: Any, *, save: bool) -> None:
         tensors = random_state()
         for name, parameter in trained_parameters(model):
-            tensors[f"parameter.{name}"] = whole(parameter.detach()).contiguous()
-            for key in MOMENTS:
-                tensors[f"{key}.{name}"] = whole(optimizer.state[parameter][key]).contiguous()
+            held = {
+                "parameter": parameter.detach(),
+                **{key: optimizer.state[parameter][key] for key in MOMENTS},
+            }
+            for key, tensor in held.items():
+                gathered = whole(tensor)  # one after another, so that no device has all of them
+                if save:
+                    tensors[f"{key}.{name}"] = gathered.cpu().contiguous()
         if not save:
             return
         about = {

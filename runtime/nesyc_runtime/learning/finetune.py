@@ -103,7 +103,13 @@ def run_finetune(
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         loaded = load_student(
-            student, weights=start_from, seed=seed, project=project, trainable=True, device=device
+            student,
+            weights=start_from,
+            seed=seed,
+            project=project,
+            trainable=True,
+            device=device,
+            placed=not share.sharded,
         )
         prepared = prepare(stage, task, examples, module_path, loaded, project, teacher, seed, share)
         steps = prepared.data.steps
@@ -125,7 +131,7 @@ def run_finetune(
         ]
         settings = {**trainer_settings(share, device), "precision": precision}
         _fit(prepared, settings, history, resume, checkpoint, callbacks, logged, share)
-        make_whole(loaded.model)
+        make_whole(loaded.model, keep=share.process == 0)
         if selection is not None:
             selection.take_best(loaded.model)
     report = _report(stage, prepared.items, arrangement, history, loaded.model)

@@ -87,6 +87,11 @@ def _input(module: Any) -> tuple[int, Tensor]:
     return linear.in_features, next(linear.parameters())
 
 
+def has_fused_adapters(model: Any) -> bool:
+    """Whether `fuse` replaced layers of an adapter, whose frozen weights are then cast once."""
+    return any(hasattr(module, "unfused") and _is_lora(module) for module in model.modules())
+
+
 def _is_lora(module: Any) -> bool:
     """A layer of peft with one plain adapter over a plain linear layer, nothing dropped out."""
     if not (hasattr(module, "lora_A") and isinstance(getattr(module, "base_layer", None), torch.nn.Linear)):
@@ -199,7 +204,10 @@ class _Norm(torch.autograd.Function):
         if not ctx.needs_input_grad[0]:
             return None, by_weight, None
         scaled = outer * weight
-        share = torch.linalg.vecdot(scaled, x).unsqueeze(-1).mul_(inverse.pow(3)).div_(-x.shape[-1])
+        with torch.autocast(
+            outer.device.type, enabled=False
+        ):  # which would take vecdot for a product of matrices
+            share = torch.linalg.vecdot(scaled, x).unsqueeze(-1).mul_(inverse.pow(3)).div_(-x.shape[-1])
         return scaled.mul_(inverse).addcmul_(x, share), by_weight, None
 
 

@@ -81,8 +81,8 @@ def arrange(prepared: Prepared, checkpoint: Checkpoint | None) -> tuple[Arrangem
     model, device, options = prepared.loaded.model, prepared.loaded.device, prepared.module.OPTIONS
     others = [prepared.teacher.model] if isinstance(prepared.teacher, FrozenTeacher) else []
     before = checkpoint.arrangement if checkpoint is not None else None
-    precision = choose_precision(model, options, device)
     fused = choose_fused(model, options, device)
+    precision = choose_precision(model, options, device)
     arrangement = arranged(prepared.data.steps, [model, *others], options, device, before)
     how = [precision, choose_recomputing(model, options), choose_compiling(model, options)]
     arrangement.decide([*fused, *how])

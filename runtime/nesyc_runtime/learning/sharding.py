@@ -44,7 +44,8 @@ def _configure_model(self: Any) -> None:
 
     mesh = self.device_mesh["data_parallel"]
     for layer in _layers(self.model):
-        fully_shard(layer, mesh=mesh)
+        # said outright: by default a layer that is in no larger sharded module stays whole until its backward pass
+        fully_shard(layer, mesh=mesh, reshard_after_forward=True)
     for parameter in self.model.parameters():
         if parameter.requires_grad and not is_sharded(parameter):
             parameter.register_hook(partial(_averaged, mesh.get_group()))
@@ -94,12 +95,15 @@ def like(tensor: Tensor, parameter: Tensor) -> Tensor:
     return distribute_tensor(tensor.to(parameter.device), mesh, placements)
 
 
-def make_whole(model: torch.nn.Module) -> None:
-    """Give a model that is done with training its trained parameters back, whole in every process."""
+def make_whole(model: torch.nn.Module, *, keep: bool) -> None:
+    """Gather the trained parameters of a model that is done with training; the process that is to `keep` them has them, in
+    the machine's memory, in its model."""
     for module in model.modules():
         for name, parameter in list(module.named_parameters(recurse=False)):
             if parameter.requires_grad and is_sharded(parameter):
-                setattr(module, name, torch.nn.Parameter(whole(parameter.detach())))
+                gathered = whole(parameter.detach())
+                if keep:
+                    setattr(module, name, torch.nn.Parameter(gathered.cpu()))
 
 
 def clip_gradients(parameters: Iterable[torch.nn.Parameter], most: float) -> None:
@@ -107,6 +111,8 @@ def clip_gradients(parameters: Iterable[torch.nn.Parameter], most: float) -> Non
     learning = [parameter for parameter in parameters if parameter.grad is not None]
     kinds = [[p for p in learning if is_sharded(p)], [p for p in learning if not is_sharded(p)]]
     groups = [group for group in kinds if group]
+    if not groups:
+        return
     norms = [whole(torch.nn.utils.get_total_norm([p.grad for p in group])) for group in groups]  # type: ignore[misc]
     norm = norms[0] if len(norms) == 1 else torch.linalg.vector_norm(torch.stack(norms))
     for group in groups:

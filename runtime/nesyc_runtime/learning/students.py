@@ -28,12 +28,14 @@ def load_student(
     project: Project | None = None,
     trainable: bool = False,
     device: str = "cpu",
+    placed: bool = True,
 ) -> LoadedStudent:
     """The student as its base makes it, or with the `weights` that a finetune stage saved.
 
     `seed` fixes every random weight (a scratch base, an adapter); the caller's random state is untouched.
     `trainable` makes the adapter (or keeps the one in `weights` open to training) and leaves the rest
-    frozen; without it the model is in evaluation mode. Raises UserError where base or weights cannot be had.
+    frozen; without it the model is in evaluation mode. Not `placed`, the weights stay in the machine's memory, to be sharded
+    on their way to the device. Raises UserError where base or weights cannot be had.
     """
     with _seeded(seed):
         model, tokenizer = _load_weights(student, weights, project, trainable)
@@ -43,7 +45,8 @@ def load_student(
         template = prompt_format(tokenizer, student.template)
     except ValueError as error:
         raise UserError(f"student {student.name}: {error}") from None
-    model.to(device)
+    if placed:
+        model.to(device)
     model.train(trainable)
     return LoadedStudent(student, model, tokenizer, template, device)
 
