@@ -2,7 +2,7 @@
 
 A recursive CTE looks every row it finds up in a table of all it has found; once that outgrows the processor's caches each
 look costs a trip to memory. Where a column is handed on (`carried`), the rows of one value of it never meet those of another:
-block after block, each table stays small. A closure of ten million rows then takes half the time.
+block after block, each table stays small. A closure of ten million rows then takes 0.6 of the time.
 """
 
 from __future__ import annotations
