@@ -41,7 +41,9 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 @pytest.mark.parametrize("semantics", ["boolean", "max_min", "max_product"])
-@pytest.mark.parametrize("name", sorted(RECURSIONS))
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n == "left" else [pytest.mark.slow]) for n in sorted(RECURSIONS)]
+)
 def test_blocks_give_what_one_recursion_gives(
     name: str, semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, counts: list[int]
 ) -> None:
