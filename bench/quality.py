@@ -53,9 +53,8 @@ def main(arguments: Sequence[str]) -> int:
     given, options = parser.parse_known_args(arguments)
     file = given.folder / "quality.json" if options else RESULTS
     for seed in given.seeds:
-        project = (
-            given.folder / f"seed{seed}"
-        )  # of its own: what one seed learns is not in another's knowledge base
+        # a project of its own: what one seed learns is not in another's knowledge base
+        project = given.folder / f"seed{seed}"
         prepare(project)
         sources = digest(project / "specs")
         about = {"sources": sources, "spec": given.spec, "options": options}

@@ -186,7 +186,7 @@ def _training(node: Node, settings: Settings, what: str) -> dict[str, Any]:
 
 def _unknown(node: Node, known: tuple[str, ...], what: str) -> Diagnostic:
     near = near_names(node.value, known)
-    listed = f"{what} knows " + " and ".join(f"`{name}`" for name in known)
+    listed = "there are " + " and ".join(f"`{name}`" for name in known)
     help_ = Help(f"did you mean `{near[0]}`?", (Edit(_span(node), near[0]),)) if near else Help(listed)
     message = f"nesyc.yaml: no {what} is named `{node.value}`"
     return Diagnostic("E0201", message, _span(node), "not known", help=help_)

@@ -204,9 +204,8 @@ class _Norm(torch.autograd.Function):
         if not ctx.needs_input_grad[0]:
             return None, by_weight, None
         scaled = outer * weight
-        with torch.autocast(
-            outer.device.type, enabled=False
-        ):  # which would take vecdot for a product of matrices
+        # autocast takes vecdot for a product of matrices
+        with torch.autocast(outer.device.type, enabled=False):
             share = torch.linalg.vecdot(scaled, x).unsqueeze(-1).mul_(inverse.pow(3)).div_(-x.shape[-1])
         return scaled.mul_(inverse).addcmul_(x, share), by_weight, None
 
