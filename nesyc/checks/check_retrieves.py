@@ -22,6 +22,7 @@ IMPLICIT = {
     "origin": Type("enum", enum="origin"),
     "owner": TEXT,
 }
+QUESTION = {"query": TEXT}  # in a filter: what is searched for
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +143,7 @@ def _check_search(search: Bound, count: int) -> Iterator[Diagnostic]:
 
 
 def hit_name(targets: list[SearchTarget], path: tuple[str, ...]) -> ItemName | None:
-    """In a filter: a column of what is searched, or one of the implicit columns."""
+    """In a filter: a column of what is searched, one of the implicit columns, or the query."""
     relations = {target.relation.name: target.relation for target in targets}
     if len(path) == 2 and path[0] in relations:
         relations, path = {path[0]: relations[path[0]]}, path[1:]
@@ -152,6 +153,8 @@ def hit_name(targets: list[SearchTarget], path: tuple[str, ...]) -> ItemName | N
         column = relation.column(path[0])
         if column is not None:
             return ItemName("hit", path[0], column.type)
+    if path[0] in QUESTION:
+        return ItemName("question", path[0], QUESTION[path[0]])
     return ItemName("hit", path[0], IMPLICIT[path[0]]) if path[0] in IMPLICIT else None
 
 
@@ -161,7 +164,7 @@ def _check_where(
     columns = [name for target in targets for name in target.relation.column_names]
     items = ItemTypes(
         lambda path: hit_name(targets, path),
-        (*columns, *IMPLICIT),
+        (*columns, *IMPLICIT, *QUESTION),
         tables.symbols.enums,
         tables.params,
         noun="column",

@@ -25,6 +25,9 @@ FUNCTION_TYPES: dict[str, tuple[tuple[Type, ...] | None, Type]] = {
     "matches": ((TEXT, TEXT), BOOL),
 }
 
+# No `mentions` in rules: the engines that evaluate them do not know where a word ends in every script.
+ITEM_FUNCTION_TYPES = {**FUNCTION_TYPES, "mentions": ((TEXT, TEXT), BOOL)}
+
 
 def arithmetic(operator: str, left: Type, right: Type) -> Type:
     """The type of `left operator right`: money stays money, a share of money and any other division are numbers.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from nesyc.checks.constants import BadArithmeticError, Constant, NotConstantError, fold
-from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic, unit_problem
+from nesyc.checks.function_types import ITEM_FUNCTION_TYPES, arithmetic, unit_problem
 from nesyc.checks.messages import check_pattern, unknown_constant, unknown_name
 from nesyc.checks.references import dotted
 from nesyc.checks.scope import ColumnInfo, EnumInfo, RelationInfo
@@ -170,7 +170,7 @@ class ItemTypes:
 
     def _call(self, call: ast.Call) -> Type:
         name = call.function.text
-        known = FUNCTION_TYPES.get(name)
+        known = ITEM_FUNCTION_TYPES.get(name)
         if name == "known" and len(call.arguments) == 1:
             self.type_of(call.arguments[0].value)
             return BOOL
@@ -179,7 +179,7 @@ class ItemTypes:
             return BOOL
         if known is None:
             noun = "function or relation" if self.relations else "function"
-            candidates = (*FUNCTION_TYPES, *self.relations)
+            candidates = (*ITEM_FUNCTION_TYPES, *self.relations)
             self.problems.append(unknown_name(noun, name, call.function.span, candidates))
             return UNKNOWN
         wanted, result = known

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from nesyc.checks.function_types import FUNCTION_TYPES
+from nesyc.checks.function_types import FUNCTION_TYPES, ITEM_FUNCTION_TYPES
 from nesyc.checks.kinds import (
     REQUIRED,
     AnyOf,
@@ -68,12 +68,12 @@ def reference_page() -> str:
 
 def undocumented() -> set[str]:
     """The calls that no part of the page has; a test holds that there are none."""
-    shown = {*STAGES, *(name for names in GROUPS.values() for name in names), *FUNCTION_TYPES}
+    shown = {*STAGES, *(name for names in GROUPS.values() for name in names), *ITEM_FUNCTION_TYPES}
     return CALLS.keys() - shown
 
 
 def _table(signature: Signature) -> Iterator[str]:
-    if signature.id in FUNCTION_TYPES:
+    if signature.id in ITEM_FUNCTION_TYPES:
         return
     yield f"### {signature.name}\n"
     if not signature.parameters:
@@ -154,7 +154,12 @@ def _scalar(kind: Scalar) -> str:
 
 def _functions() -> Iterable[str]:
     yield "| function | gives |\n|---|---|"
-    for name, (arguments, result) in FUNCTION_TYPES.items():
+    for name, (arguments, result) in ITEM_FUNCTION_TYPES.items():
         taken = ", ".join(str(argument) for argument in arguments) if arguments is not None else "..."
-        yield f"| `{name}({taken})` | {result} |"
+        note = (
+            ""
+            if name in FUNCTION_TYPES
+            else ": the first has the words of the second, side by side; not in rules"
+        )
+        yield f"| `{name}({taken})` | {result}{note} |"
     yield "| `known(x)` | bool: whether a nullable value is there |\n"

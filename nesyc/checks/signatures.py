@@ -35,6 +35,7 @@ LOADERS = ("jsonl", "csv", "parquet", "json", "hf_dataset", "generate")
 FACT_LOADERS = ("csv", "jsonl", "parquet", "triples", "sqlite", "wikidata")
 PARSERS = ("last_match", "first_match", "after_last", "number", "choice", "boxed", "json_field", "rest")
 TEXT_FUNCTIONS = ("concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches")
+ITEM_FUNCTIONS = (*TEXT_FUNCTIONS, "mentions")  # in metrics, queries and filters
 STAGES = ("sample", "finetune", "mine_errors", "extract", "induce", "validate")
 DIVERGENCES = ("kl", "reverse_kl", "jsd", "tvd")
 BUILT_IN_SCORES = ("cited_rate", "cost_usd", "abstained_rate", "unparsed_rate", "tokens", "seconds")
@@ -214,7 +215,7 @@ _CALLS = (
     Signature("choice", ()),
     Signature("boxed", ()),
     Signature("rest", ()),
-    *(_text_function(name) for name in TEXT_FUNCTIONS),
+    *(_text_function(name) for name in ITEM_FUNCTIONS),
     # --- stages ---
     Signature(
         "sample",

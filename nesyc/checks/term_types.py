@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from nesyc.checks.function_types import FUNCTION_TYPES, arithmetic, unit_problem
+from nesyc.checks.function_types import FUNCTION_TYPES, ITEM_FUNCTION_TYPES, arithmetic, unit_problem
 from nesyc.checks.messages import check_pattern, one_of, unknown_constant, unknown_name
 from nesyc.checks.scope import ColumnInfo
 from nesyc.checks.signatures import TEXT_FUNCTIONS
@@ -140,7 +140,9 @@ class TermTypes(VariableTypes):
         name = call.function.text
         known = FUNCTION_TYPES.get(name)
         if known is None:
-            notes = (f"functions of rules: {one_of(TEXT_FUNCTIONS)}",)
+            notes: tuple[str, ...] = (f"functions of rules: {one_of(TEXT_FUNCTIONS)}",)
+            if name in ITEM_FUNCTION_TYPES:
+                notes = (f"`{name}` stands in filters, queries and metrics; rules have no words", *notes)
             self.problems.append(unknown_name("function", name, call.function.span, TEXT_FUNCTIONS, notes))
             return UNKNOWN
         wanted, result = known

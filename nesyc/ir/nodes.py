@@ -389,12 +389,12 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class ColumnRef:
-    """`scope`: `row` (dataset field), `input`, `output`, `hit` (a KB row or its implicit column), `score`.
+    """`scope`: `row` (dataset field), `input`, `output`, `hit` (a KB row or its implicit column), `question`, `score`.
 
     Under `score`, `name` is a metric and `of` the model it is measured on (None: the evaluated one).
     """
 
-    scope: OneOf["row", "input", "output", "hit", "score"]
+    scope: OneOf["row", "input", "output", "hit", "question", "score"]
     name: str
     of: str | None = None
     kind: OneOf["column"] = "column"

@@ -12,8 +12,9 @@ from typing import Any
 
 from nesyc_runtime import patterns
 from nesyc_runtime.config import ColumnRef, Const, Holds, ItemExpr, Operation
+from nesyc_runtime.kb.words import mentions
 
-# "row", "input", "output", "hit" -> field -> value; "holds" -> `Holds.lookup` -> the rows there are
+# "row", "input", "output", "hit", "question" -> field -> value; "holds" -> `Holds.lookup` -> the rows there are
 Scopes = Mapping[str, Mapping[str, Any]]
 
 ORDER: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -137,6 +138,8 @@ def _text(name: str, values: list[Any]) -> Any:
             return text.replace(old, new) if old else text
         case "matches", [text, pattern]:
             return patterns.matches(pattern, text)
+        case "mentions", [text, phrase]:
+            return mentions(text, phrase)
         case _:
             return None
 

@@ -13,19 +13,31 @@ from typing import Any
 
 CONCLUSION = re.compile(r"\s*so the answer is\b.*", re.IGNORECASE | re.DOTALL)
 SENTENCE_END = re.compile(r'(?<=[.!?])(?<!\bAug\.)(?<!\bSept\.)\s+(?=[A-Z0-9"])|\n+')
-# a choice, a sum, a count, what announces a list
-OF_THE_ITEM = re.compile(r"\boptions?\b|=|\(\d+\)$|:$", re.IGNORECASE)
-OF_A_DAY = re.compile(r"\b(today|tomorrow|yesterday)\b", re.IGNORECASE)  # which day that is, no note says
+OF_THE_ITEM = re.compile(r"\boptions?\b|=", re.IGNORECASE)  # a choice, a sum
+POINTS_BACK = r"(?:he|her|his|its?|she|that|the|their|these|they|this|those|today|tomorrow|yesterday)\b"
+# What a sentence is about: a question that says the same words is one that it may help with.
+SUBJECTS = (
+    re.compile(r"If (?P<subject>.+?),? then\b"),
+    re.compile(r"(?P<subject>.+?) \([^()]*; \d{4}\)$"),  # a film: kinds; year
+    # questions say `hit` of what is `hitting` here
+    re.compile(
+        rf"(?!{POINTS_BACK})(?:\w+ing )?(?P<subject>.+?) (?:is|are|was|were) (?:an?|the|part of)\b",
+        re.IGNORECASE,
+    ),
+)
 
 
 def write_notes(request: Mapping[str, Any]) -> str:
-    """Entries as JSON: the rationale's sentences and listed points, less its conclusion and what it says of its own item."""
+    """Entries as JSON: the rationale's sentences and listed points that say what they are about, less its conclusion."""
     reasoning = CONCLUSION.sub("", request.get("rationale") or "")
-    pieces = [piece.removeprefix("- ").strip() for piece in SENTENCE_END.split(reasoning)]
-    notes = [piece for piece in dict.fromkeys(pieces) if piece and stands_alone(piece)]
-    return json.dumps({"entries": [{"body": note} for note in notes]}, ensure_ascii=False)
+    pieces = dict.fromkeys(piece.removeprefix("- ").strip() for piece in SENTENCE_END.split(reasoning))
+    entries = [{"subject": subject, "body": piece} for piece in pieces if (subject := subject_of(piece))]
+    return json.dumps({"entries": entries}, ensure_ascii=False)
 
 
-def stands_alone(piece: str) -> bool:
-    """Whether a sentence may be true beside another question: of a day, only where it begins with what makes it that day."""
-    return not OF_THE_ITEM.search(piece) and (piece.startswith("If ") or not OF_A_DAY.search(piece))
+def subject_of(sentence: str) -> str | None:
+    """What a sentence is about; None where it does not say so and may be true of its own item only."""
+    if OF_THE_ITEM.search(sentence):
+        return None
+    found = next((match for subject in SUBJECTS if (match := subject.match(sentence))), None)
+    return found["subject"] if found is not None else None

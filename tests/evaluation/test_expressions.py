@@ -13,7 +13,7 @@ from nesyc_runtime.expressions import evaluate, is_true
 
 ANY = config.Type(base="json")
 OPERATORS = (
-    "== = != < <= > >= + - * / % neg and or not concat lower upper length contains starts_with replace matches "
+    "== = != < <= > >= + - * / % neg and or not concat lower upper length contains starts_with replace matches mentions "
     "known nonsense"
 ).split()
 
@@ -65,6 +65,13 @@ def run(operator: str, *values: Any) -> Any:
         ("replace", ("abc", "", "-"), "abc"),
         ("matches", ("abc", "^a.c$"), True),
         ("matches", ("abc", "("), False),
+        ("mentions", ("Is it so in The Matrix?", "the matrix"), True),
+        ("mentions", ("the goal", "go"), False),
+        ("mentions", ("the goal, the", "the the"), False),
+        ("mentions", ("It was 3:02 pm of 5/4/2004.", "5/4/2004"), True),
+        ("mentions", ("LÉON the Professional", "leon"), True),
+        ("mentions", ("anything", "!"), False),
+        ("mentions", ("anything", None), None),
         ("lower", (3,), None),
         ("nonsense", (1, 2), None),
     ],

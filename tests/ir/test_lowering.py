@@ -248,6 +248,20 @@ def test_a_filter_may_test_relations(tmp_path: Path) -> None:
     assert right == nodes.Holds("useful", (three, one))
 
 
+@pytest.mark.parametrize(("column", "scope"), [("body", "question"), ("query", "hit")])
+def test_a_filter_reads_the_query_unless_a_column_has_its_name(
+    tmp_path: Path, column: str, scope: str
+) -> None:
+    kb = f"kb n {{\n  relation note(id: int, {column}: text) {{ key (id) fulltext ({column}) }}\n}}\n"
+    where = f"mentions(query, {column})"
+    retrieve = f"retrieve r for t from n {{ query = q, search = fulltext(note.{column}), where = {where} }}\n"
+    found = next(item for item in lower(tmp_path, HEAD + kb + retrieve).retrieves if item.name == "r").where
+    assert found == nodes.Operation(
+        "mentions",
+        (nodes.ColumnRef(scope, "query"), nodes.ColumnRef("hit", column)),  # type: ignore[arg-type]
+    )
+
+
 LOSS = "pipeline p for t {\n  stage cot = sample(teacher = near, data = d.train)\n  stage final = finetune(student = small, data = cot, loss = LOSS)\n}\n"
 NEAR = 'teacher near { endpoint = hf("Qwen/Qwen2.5-7B") }\n'
 

@@ -451,6 +451,16 @@ def test_a_filter_tests_derived_relations_and_follows_their_facts(store: Store) 
     assert retriever.retrieve_many(["glorn"])[0].hits[0]["key"] == ["glorn", 9]
 
 
+def test_a_filter_may_ask_what_the_question_says(store: Store) -> None:
+    """`mentions(query, title)`: an entry stands only where the question speaks of what it is about."""
+    query = config.ColumnRef(scope="question", name="query")
+    spoken_of = config.Operation(operator="mentions", arguments=(query, hit("title")))
+    asked = ["ships on water", "TRAINS on water", "water ships", "shipsail on water"]
+    for where, expected in ((None, [[[2], [3]]] * 4), (spoken_of, [[[2]], [[3]], [[2]], []])):
+        found = Retriever(store, block(where=where)).retrieve_many(asked)
+        assert [[one["key"] for one in each.hits] for each in found] == expected
+
+
 def test_null_is_in_no_relation(store: Store) -> None:
     missing = config.Const(value=None, type=config.Type(base="text", nullable=True))
     negated = config.Operation(operator="not", arguments=(holds("weighs", missing, None),))

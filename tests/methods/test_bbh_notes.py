@@ -16,32 +16,39 @@ NOTES: dict[str, Any] = runpy.run_path(str(Path(__file__).parents[2] / "specs/bb
     ("rationale", "notes"),
     [
         (
-            "Ann Alder is a golfer. A slam dunk is part of basketball. So the answer is no.",
-            ["Ann Alder is a golfer.", "A slam dunk is part of basketball."],
+            "Ann Alder is a golfer. Hitting a slam dunk is part of basketball. So the answer is no.",
+            {
+                "Ann Alder": "Ann Alder is a golfer.",
+                "a slam dunk": "Hitting a slam dunk is part of basketball.",
+            },
         ),
         (
             "If today is the first day of 2007, then today's date is January 1, 2007. 10 days before today is December 22, 2006, "
             "that is 12/22/2006. So the answer is 12/22/2006.",
-            ["If today is the first day of 2007, then today's date is January 1, 2007."],
+            {
+                "today is the first day of 2007": "If today is the first day of 2007, then today's date is January 1, 2007."
+            },
         ),
         (
             "If tomorrow is Sept. 1, then today is Aug. 31. The date tomorrow is 09/01/2001. So the answer is 09/01/2001.",
-            ["If tomorrow is Sept. 1, then today is Aug. 31."],
+            {"tomorrow is Sept. 1": "If tomorrow is Sept. 1, then today is Aug. 31."},
         ),
         (
             "We first identify the fruits on the list and include their quantity in parentheses:\n- plum (1)\n- figs (2)\n"
             "Now, let's add the numbers in parentheses: 1 + 2 = 3. So the answer is 3.",
-            [],
+            {},
         ),
         (
-            "- First Film (drama; 1994)\nThese are all famous. Amongst all the options, the nearest is Second Film (drama; 1995). "
+            "- The First Film (drama; 1994)\nThese are all the films. Amongst all the options, the nearest is Second Film (drama; 1995). "
             "So the answer is Second Film.",
-            ["First Film (drama; 1994)", "These are all famous."],
+            {"The First Film": "The First Film (drama; 1994)"},
         ),
-        ("", []),
-        (None, []),
+        ("", {}),
+        (None, {}),
     ],
 )
-def test_a_note_is_a_sentence_that_stands_alone(rationale: str | None, notes: list[str]) -> None:
+def test_a_note_is_a_sentence_that_says_what_it_is_about(
+    rationale: str | None, notes: dict[str, str]
+) -> None:
     written = json.loads(NOTES["write_notes"]({"rationale": rationale}))
-    assert [entry["body"] for entry in written["entries"]] == notes
+    assert {entry["subject"]: entry["body"] for entry in written["entries"]} == notes

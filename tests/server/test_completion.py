@@ -123,6 +123,11 @@ def test_what_can_stand_comes_first(before: str, new: str, first: list[str] | No
         assert found[: len(first)] == first, found
 
 
+def test_a_filter_may_ask_what_the_question_says() -> None:
+    found = typed("cite   = true\n", "  where = ")
+    assert {"query", "mentions", "status", "trigger"} <= set(found)
+
+
 @pytest.mark.parametrize(
     ("before", "new", "some"),
     [

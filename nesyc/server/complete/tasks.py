@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from nesyc.checks.check_retrieves import IMPLICIT
+from nesyc.checks.check_retrieves import IMPLICIT, QUESTION
 from nesyc.checks.items import ORIGINS, STATUSES
 from nesyc.checks.scope import EnumInfo
-from nesyc.checks.signatures import BUILT_IN_SCORES, CALLS, TEXT_FUNCTIONS
+from nesyc.checks.signatures import BUILT_IN_SCORES, CALLS, ITEM_FUNCTIONS
 from nesyc.checks.tables import Tables
 from nesyc.checks.tasks import TaskInfo
 from nesyc.checks.types import Type
@@ -94,13 +94,15 @@ def raw_proposals(context: Context, tables: Tables, slot: Slot) -> Iterator[Prop
         case ("query", *_):
             if task is not None:
                 yield from fields(task.inputs, "input")
-            yield from (call(CALLS[name], 6) for name in TEXT_FUNCTIONS)
+            yield from (call(CALLS[name], 6) for name in ITEM_FUNCTIONS)
         case ("where", *_):
             for relation in kb.scope.relations.values() if kb else ():
                 if not relation.derived:
                     for column in relation.columns:
                         yield Proposal(column.name, "field", f"{relation.name}.{column.name}: {column.type}")
             yield from fields(IMPLICIT, "of every row", 4)
+            yield from fields(QUESTION, "what is searched for", 4)
+            yield from (call(CALLS[name], 6) for name in ITEM_FUNCTIONS)
         case ("search", *rest) if rest and kb is not None:
             vector = "nearest" in rest
             for relation in kb.scope.relations.values():

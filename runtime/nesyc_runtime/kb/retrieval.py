@@ -77,7 +77,7 @@ class Retriever:
             for number in range(len(questions)):
                 held_out = frozenset(exclude[number]) if exclude is not None else frozenset()
                 lists = [
-                    once(self._allowed(ranking, search[number], held_out))
+                    once(self._allowed(ranking, search[number], questions[number], held_out))
                     for ranking, search in zip(self._rankings, searches, strict=True)
                 ]
                 ranked = merge(self._retrieve.search, lists, depth)
@@ -130,7 +130,7 @@ class Retriever:
         return Ranking([target], None, vector_search(self._store, target, self._embedder(name)))
 
     def _allowed(
-        self, ranking: Ranking, blocks: Iterator[list[Hit]], held_out: frozenset[str]
+        self, ranking: Ranking, blocks: Iterator[list[Hit]], question: str, held_out: frozenset[str]
     ) -> Iterator[Scored]:
         """The documents found that the question may see, the best first, ties by relation and key."""
         for block in blocks:
@@ -142,7 +142,7 @@ class Retriever:
                         yield from sorted(tied, key=tie_order)
                         tied = []
                     found = rows.get((number, row))
-                    if found is not None and self._may_see(found, held_out):
+                    if found is not None and self._may_see(found, question, held_out):
                         tied.append((ranking.document(number, found), score))
                 yield from sorted(tied, key=tie_order)
 
@@ -155,12 +155,16 @@ class Retriever:
                 found |= {(number, row.number): row for row in read}
         return found
 
-    def _may_see(self, row: KbRow, held_out: frozenset[str]) -> bool:
+    def _may_see(self, row: KbRow, question: str, held_out: frozenset[str]) -> bool:
         # as if the question's own item were not there: what another item gives too would stand all the same
         if row.sources and row.sources <= held_out:
             return False
         where = self._retrieve.where
-        scopes = {"hit": {**row.values, **row.implicit}, "holds": self._conditions}
+        scopes = {
+            "hit": {**row.values, **row.implicit},
+            "question": {"query": question},
+            "holds": self._conditions,
+        }
         return where is None or is_true(where, scopes)
 
 

@@ -38,6 +38,16 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.casefold())
 
 
+def mentions(text: str, phrase: str) -> bool:
+    """Whether the words of `phrase`, one or more, stand in `text` side by side and in order.
+
+    >>> mentions("Is it so in The Matrix?", "the matrix"), mentions("A goal", "go")
+    (True, False)
+    """
+    wanted = " ".join(words(phrase))
+    return bool(wanted) and f" {wanted} " in f" {' '.join(words(text))} "
+
+
 def query_words(text: str) -> list[str]:
     """The distinct words a question is searched by, in order: stop words only where it has no other."""
     return telling_words(dict.fromkeys(words(text)))
