@@ -114,12 +114,12 @@ def test_own_responses_have_the_divergence_alone(packed: bool) -> None:
     mixed = distil_loss(loaded.model, teacher, micro, Divergence("kl", mix=0.25))
     whole = distil_loss(loaded.model, teacher, micro, Divergence("kl"))
     entropy = token_loss(loaded.model, micro)
-    place = {id(row): (r, begin) for row, r, begin in micro.places}
+    place = {id(row): (r, places) for row, r, places in micro.places}
     kept = micro.weights.clone()
     for row in micro.rows:  # what the student wrote weighs nothing in the cross-entropy
-        r, begin = place[id(row)]
-        if row.own:
-            micro.weights[r, begin : begin + len(row.ids)] = 0
+        r, places = place[id(row)]
+        if row.own:  # where a label stands in its own segment, no other row has one
+            micro.weights[r, places] = 0
     of_targets, apart = (
         token_loss(loaded.model, micro),
         distil_loss(loaded.model, teacher, micro, Divergence("kl")),

@@ -15,6 +15,7 @@ from nesyc_runtime.learning.encoding import EncodedRow
 from nesyc_runtime.learning.heads import last_states
 from nesyc_runtime.learning.layouts import choose_layout, padding_share, prepare
 from nesyc_runtime.learning.optimizers import train_options
+from nesyc_runtime.learning.prefixes import Segment
 from nesyc_runtime.learning.segments import attend_in_segments, cannot_pack, reads_apart, segment_inputs
 
 SIZES: dict[str, Any] = {
@@ -44,25 +45,27 @@ def test_a_model_that_reads_apart_keeps_every_other_sequence_out(name: str) -> N
     assert cannot_pack(model.config, 64) is None
     attend_in_segments(model)
     assert reads_apart(model)
-    lengths = (9, 4, 7)
-    ids = torch.randint(1, 120, (1, sum(lengths)), generator=torch.Generator().manual_seed(1))
+    # three sequences, the last two of which begin alike: 0 to 8, 9 to 12 and 13 to 15, 9 to 12 and 16 to 17
+    segments = (Segment(9), Segment(4), Segment(3, 4, 1), Segment(2, 4, 1))
+    ends = [9] * 9 + [18] * 4 + [16] * 3 + [18] * 2  # where what a token moves ends
+    ids = torch.randint(1, 120, (1, 18), generator=torch.Generator().manual_seed(1))
 
     def states(tokens: torch.Tensor) -> torch.Tensor:
         with torch.no_grad():
             found = model.base_model(
-                input_ids=tokens, use_cache=False, **segment_inputs(lengths, tokens.device)
+                input_ids=tokens, use_cache=False, **segment_inputs(segments, tokens.device)
             )
         return found.last_hidden_state[0]
 
     before = states(ids)
-    for position in range(sum(lengths)):
+    for position, end in enumerate(ends):
         changed = ids.clone()
         changed[0, position] = (ids[0, position] + 1) % 120
         moved = (states(changed) - before).abs().amax(-1) > 0
-        begin = next(start for start in (13, 9, 0) if start <= position)
-        end = begin + lengths[(0, 9, 13).index(begin)]
         assert moved[position]
         assert not moved[:position].any() and not moved[end:].any(), (name, position)
+        if 9 <= position < 13:
+            assert moved[13] and moved[16]
 
 
 def test_packed_states_are_those_of_each_sequence_alone() -> None:
@@ -142,7 +145,9 @@ def test_padding_is_measured_over_the_first_epoch() -> None:
     layout, decisions = choose_layout(made, family("llama").config, train_options({}))
     assert layout.packed and decisions[1].why == "padded, 37.5% of the tokens are padding"
     (micro,) = Steps.__getitem__(with_layout(made, layout), 0).micro_batches
-    assert micro.ids.shape == (1, sum(MIXED)) and micro.segments == tuple(sorted(MIXED, reverse=True))
+    assert micro.ids.shape == (1, sum(MIXED)) and micro.segments == tuple(
+        Segment(length) for length in sorted(MIXED, reverse=True)
+    )
 
 
 def with_layout(made: Steps, layout: Layout) -> Steps:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from nesyc_runtime.learning.encoding import EncodedRow
+from nesyc_runtime.learning.prefixes import Segment, prefix_tree, sequences, units
 
 IGNORED = -100
 SPLIT_WASTE = 1024  # padding tokens above which a further micro-batch is cheaper than the padding
@@ -35,27 +36,26 @@ class MicroBatch:
 
     `labels[r, t]` is the id that position t must predict, -100 on the prompt and padding; `weights[r, t]` is
     its share of the step's loss. Padded to the right there is no attention mask: padding stands right of every label, where
-    a causal model does not look, and its own positions have no label. Packed, there is one row of tensors, in which sequences
-    of the lengths `segments` stand one after another, each with positions from 0 and attention to itself alone. `rows` are
-    what the tensors were made of.
+    a causal model does not look, and its own positions have no label. Packed, there is one row of tensors, and `segments` say
+    which tokens of it are a sequence's, each with positions from 0 and attention to itself alone. `rows` are what the tensors
+    were made of, in the order of their labels.
     """
 
     ids: Tensor
     labels: Tensor
     weights: Tensor
     rows: tuple[EncodedRow, ...] = ()
-    segments: tuple[int, ...] | None = None
+    segments: tuple[Segment, ...] | None = None
 
     @property
-    def places(self) -> Iterator[tuple[EncodedRow, int, int]]:
-        """Each row, the row of the tensors it stands in, and the position it begins at."""
-        start = 0
-        for number, row in enumerate(self.rows):
-            if self.segments is None:
-                yield row, number, 0
-            else:
-                yield row, 0, start
-                start += len(row.ids)
+    def places(self) -> Iterator[tuple[EncodedRow, int, Tensor]]:
+        """Each row, the row of the tensors it stands in, and where each of its tokens stands there."""
+        if self.segments is None:
+            for number, row in enumerate(self.rows):
+                yield row, number, torch.arange(len(row.ids))
+        else:
+            for row, parts in zip(self.rows, sequences(self.segments), strict=True):
+                yield row, 0, torch.cat([torch.arange(part.start, part.stop) for part in parts])
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> MicroBatch:
         ids, labels, weights = (
@@ -165,15 +165,19 @@ def step_batch(
 def dealt_out(rows: Sequence[EncodedRow], layout: Layout, share: tuple[int, int]) -> list[list[EncodedRow]]:
     """The micro-batches of one process: every process has as many, so that they meet after each.
 
-    Rows are dealt out by length. Where a process has fewer micro-batches, it reads its shortest row again with no label.
+    Rows are dealt out by length, packed those of an item together. Where a process has fewer micro-batches, it reads the
+    shortest row again with no label.
     """
     process, processes = share
     plan = pack_plan if layout.packed else micro_batch_plan
-    order = _longest_first([len(row.ids) for row in rows])
-    hands = [[rows[index] for index in order[number::processes]] for number in range(processes)]
-    cuts = [plan([len(row.ids) for row in hand], layout.micro_tokens) if hand else [] for hand in hands]
-    pieces = [[hands[process][index] for index in piece] for piece in cuts[process]]
-    shortest = rows[order[-1]]
+    together = units(rows, layout.micro_tokens) if layout.packed else [[row] for row in rows]
+    sizes = [prefix_tree(unit).tokens for unit in together]
+    order = _longest_first(sizes)
+    hands = [order[number::processes] for number in range(processes)]
+    cuts = [plan([sizes[unit] for unit in hand], layout.micro_tokens) if hand else [] for hand in hands]
+    own = hands[process]
+    pieces = [[row for index in piece for row in together[own[index]]] for piece in cuts[process]]
+    shortest = min(rows, key=lambda row: len(row.ids))
     idle = replace(shortest, ids=shortest.ids[: shortest.prompt_length], targets=None)
     return pieces + [[idle]] * (max(map(len, cuts)) - len(pieces))
 
@@ -217,19 +221,20 @@ def _longest_first(lengths: Sequence[int]) -> list[int]:
 def _micro_batch(
     rows: Sequence[EncodedRow], shares: Mapping[str, float], pad_id: int, packed: bool
 ) -> MicroBatch:
-    lengths = tuple(len(row.ids) for row in rows)
-    shape = (1, sum(lengths)) if packed else (len(rows), max(lengths))
+    tree = prefix_tree(rows) if packed else None
+    shape = (1, tree.tokens) if tree is not None else (len(rows), max(len(row.ids) for row in rows))
     micro = MicroBatch(
         torch.full(shape, pad_id),
         torch.full(shape, IGNORED),
         torch.zeros(shape),
-        tuple(rows),
-        lengths if packed else None,
+        tree.rows if tree is not None else tuple(rows),
+        tree.segments if tree is not None else None,
     )
-    for row, r, begin in micro.places:
-        start, end = begin + row.prompt_length, begin + len(row.ids)
-        micro.ids[r, begin:end] = torch.tensor(row.ids[:])
+    for row, r, places in micro.places:
+        ids = torch.tensor(row.ids[:])
+        micro.ids[r, places] = ids
         # the last prompt token predicts the first of the response; the last of a sequence predicts nothing
-        micro.labels[r, start - 1 : end - 1] = micro.ids[r, start:end]
-        micro.weights[r, start - 1 : end - 1] = shares[row.training_task]
+        learned = places[row.prompt_length - 1 : -1]
+        micro.labels[r, learned] = ids[row.prompt_length :]
+        micro.weights[r, learned] = shares[row.training_task]
     return micro

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nesyc_runtime.learning.prefixes import Segment
 from nesyc_runtime.learning.segments import causal_model, segment_inputs
 
 LOGITS = 2**24  # values of one chunk's logits: 64 MiB in float32
@@ -69,12 +70,12 @@ def product_type(x: Tensor) -> torch.dtype:
 
 
 def last_states(
-    model: Any, ids: Tensor, wanted: Tensor, segments: Sequence[int] | None = None
+    model: Any, ids: Tensor, wanted: Tensor, segments: Sequence[Segment] | None = None
 ) -> tuple[Tensor, Head]:
     """The last hidden states at the `wanted` positions, (positions, width), and the head over them.
 
-    `ids` and `wanted` are (rows, length); `segments` are the lengths of the sequences packed in the only row, read apart by
-    a model that `attend_in_segments` has prepared. `model` may be wrapped by an adapter.
+    `ids` and `wanted` are (rows, length); `segments` say which sequences are packed in the only row, read apart by a
+    model that `attend_in_segments` has prepared. `model` may be wrapped by an adapter.
     """
     causal = causal_model(model)
     packed = segment_inputs(segments, ids.device) if segments is not None else {}

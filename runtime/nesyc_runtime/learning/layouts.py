@@ -9,11 +9,13 @@ from typing import Any
 import torch
 
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.learning.batches import MICRO_TOKENS, Layout, Steps, micro_batch_plan
+from nesyc_runtime.learning.batches import MICRO_TOKENS, Layout, Steps, dealt_out, micro_batch_plan
 from nesyc_runtime.learning.optimizers import TrainOptions
+from nesyc_runtime.learning.prefixes import prefix_tree
 from nesyc_runtime.learning.segments import attend_in_segments, cannot_pack, causal_model, reads_apart
 
-PAYS = 0.05  # share of padding above which packing is faster: each packed sequence costs attention calls of its own
+PAYS = 0.05  # share of tokens to be spared above which packing is faster: each packed sequence costs attention calls of its own
+SAMPLED = 256  # steps in which it is counted what prompts begin with alike
 ACTIVATIONS = (
     3 * 2**28
 )  # bytes of activations, about, that one forward pass may hold on a CPU: more is hardly faster
@@ -83,7 +85,11 @@ def choose_layout(
     micro_tokens, why = _micro_tokens(config, options, device)
     cut = Decision("micro-batches", f"at most {micro_tokens} tokens", why)
     packed, why = _packed(steps, micro_tokens, config, options.packing, teacher)
-    choice = "packed, attention inside each alone" if packed else "padded, those of like length together"
+    choice = (
+        "packed, attention inside each alone, what their prompts begin with alike read once"
+        if packed
+        else "padded, those of like length together"
+    )
     return Layout(packed, micro_tokens), [cut, Decision("sequences", choice, why)]
 
 
@@ -119,6 +125,17 @@ def padding_share(steps: Steps, micro_tokens: int) -> float:
     return 1 - tokens / padded
 
 
+def alike_share(steps: Steps, micro_tokens: int) -> float:
+    """The share of the tokens that packed rows need not read, as other rows beside them begin with the same."""
+    tokens = read = 0
+    for step in range(min(steps.steps, steps.steps_per_epoch, SAMPLED)):
+        rows = steps.rows(step)
+        tokens += sum(len(row.ids) for row in rows)
+        pieces = dealt_out(rows, Layout(True, micro_tokens), (0, 1))
+        read += sum(prefix_tree(piece).tokens for piece in pieces)
+    return 1 - read / tokens
+
+
 def _packed(
     steps: Steps, micro_tokens: int, config: Any, asked: bool | None, teacher: Any
 ) -> tuple[bool, str]:
@@ -128,13 +145,15 @@ def _packed(
         refused = f"the teacher's {why}"
     if asked and refused is not None:
         raise UserError(f"options: packing = true: {refused}", "leave `packing` out")
-    share = padding_share(steps, micro_tokens)
-    measured = f"{share:.1%} of the tokens are padding"
+    padding, alike = padding_share(steps, micro_tokens), alike_share(steps, micro_tokens)
+    measured = f"{padding:.1%} of the tokens are padding"
+    if alike:
+        measured += f"; packed, {alike:.1%} are read once for several sequences"
     if asked is not None:
         return asked, f"{ASKED}; padded, {measured}"
     if refused is not None:
         return False, f"{refused}; {measured}"
-    if share < PAYS:
+    if padding + alike < PAYS:
         return False, f"{measured}, which costs less than packing"
     return True, f"padded, {measured}"
 

@@ -1,19 +1,23 @@
-"""Sequences packed into one row and read apart: linear layers see all tokens at once, attention one sequence at a time.
+"""Sequences packed into one row and read apart: linear layers see all tokens at once, attention one segment at a time.
 
 A mask over blocks would cost attention that grows with the square of the pack; here it grows with that of each sequence,
-and nothing of a mask is held.
+and a mask is held only where a segment goes on from another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from nesyc_runtime.learning.prefixes import Segment, path_to, sequences
+
 ATTENTION = "nesyc_segments"
-PROBE = (5, 3, 7)  # lengths of the sequences a model is tried with
+# what a model is tried with: four sequences, two of which begin alike
+PROBE = (Segment(5), Segment(3), Segment(2, 3, 1), Segment(4, 3, 1), Segment(7))
 
 
 def causal_model(model: Any) -> Any:
@@ -21,14 +25,47 @@ def causal_model(model: Any) -> Any:
     return model.get_base_model() if hasattr(model, "peft_config") else model
 
 
-def segment_inputs(segments: Sequence[int], device: torch.device) -> dict[str, Any]:
-    """What a prepared model is called with: positions that start again at 0, (1, length), and the segments.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """Which tokens of a packed row a segment is, and which others it sees; `mask` (own, seen and own), True where it looks."""
+
+    own: slice
+    seen: tuple[slice, ...] = ()
+    mask: Tensor | None = None
+
+
+def segment_inputs(segments: Sequence[Segment], device: torch.device) -> dict[str, Any]:
+    """What a prepared model is called with: positions in each sequence, (1, length), and what each segment reads.
 
     The mask is never read: a model that is given one with four axes makes none of its own, (length, length).
     """
-    positions = torch.cat([torch.arange(length, device=device) for length in segments])
+    positions = torch.cat(
+        [torch.arange(one.position, one.position + one.length, device=device) for one in segments]
+    )
     unread = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=device)
-    return {"position_ids": positions[None], "attention_mask": unread, "segments": tuple(segments)}
+    return {
+        "position_ids": positions[None],
+        "attention_mask": unread,
+        "segments": _readings(segments, device),
+    }
+
+
+def _readings(segments: Sequence[Segment], device: torch.device) -> tuple[Reading, ...]:
+    own: list[slice] = []
+    readings: list[Reading] = []
+    start = 0
+    for number, segment in enumerate(segments):
+        own.append(slice(start, start + segment.length))
+        start += segment.length
+        if segment.after is None:
+            readings.append(Reading(own[-1]))
+            continue
+        seen = [own[step] for step in path_to(segments, number)][:0:-1]
+        looks = torch.ones(
+            segment.length, segment.position + segment.length, dtype=torch.bool, device=device
+        ).tril(segment.position)
+        readings.append(Reading(own[-1], tuple(seen), looks))
+    return tuple(readings)
 
 
 def segment_attention(
@@ -37,10 +74,10 @@ def segment_attention(
     key: Tensor,
     value: Tensor,
     attention_mask: Tensor | None,
-    segments: Sequence[int] | None = None,
+    segments: Sequence[Reading] | None = None,
     **options: Any,
 ) -> tuple[Tensor, None]:
-    """Causal attention inside each segment, (1, length, heads, width); query, key, value are (1, heads, length, width).
+    """Causal attention inside each sequence, (1, length, heads, width); query, key, value are (1, heads, length, width).
 
     Without `segments` it is transformers' own `sdpa`, of which this is a wrapper.
     """
@@ -49,10 +86,18 @@ def segment_attention(
     if segments is None:
         output: Tensor = sdpa_attention_forward(module, query, key, value, attention_mask, **options)[0]
         return output, None
-    options["is_causal"] = True
-    lengths = list(segments)
-    parts = zip(*(torch.split(tensor, lengths, 2) for tensor in (query, key, value)), strict=True)
-    return torch.cat([sdpa_attention_forward(module, *part, None, **options)[0] for part in parts], 1), None
+    options["is_causal"] = True  # where there is no mask
+    found = []
+    for one in segments:
+        parts = (*one.seen, one.own)
+        keys, values = (
+            tensor[:, :, one.own] if not one.seen else torch.cat([tensor[:, :, part] for part in parts], 2)
+            for tensor in (key, value)
+        )
+        found.append(
+            sdpa_attention_forward(module, query[:, :, one.own], keys, values, one.mask, **options)[0]
+        )
+    return torch.cat(found, 1), None
 
 
 def attend_in_segments(model: Any) -> None:
@@ -84,11 +129,12 @@ def reads_apart(model: Any) -> bool:
     training = causal.training
     causal.eval()
     try:
-        ids = torch.arange(sum(PROBE), device=causal.device)[None] % causal.config.vocab_size
-        alone = [
-            causal.base_model(input_ids=part, use_cache=False)[0] for part in torch.split(ids, list(PROBE), 1)
-        ]
+        length = sum(segment.length for segment in PROBE)
+        ids = torch.arange(length, device=causal.device)[None] % causal.config.vocab_size
         packed = causal.base_model(input_ids=ids, use_cache=False, **segment_inputs(PROBE, ids.device))[0]
+        places = [[place for part in parts for place in part] for parts in sequences(PROBE)]
+        alone = [causal.base_model(input_ids=ids[:, some], use_cache=False)[0] for some in places]
+        packed = torch.cat([packed[:, some] for some in places], 1)
     except (TypeError, ValueError, RuntimeError):  # a model that takes no positions, or no further arguments
         return False
     finally:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
+from torch import Tensor
+
 from nesyc_runtime.learning.batches import IGNORED, MicroBatch, StepBatch
 from nesyc_runtime.learning.encoding import EncodedRow
 
@@ -32,16 +34,16 @@ class ShownRow:
 def shown_rows(step: StepBatch, tokenizer: Any) -> Iterator[ShownRow]:
     """Every row of a step in the order it is trained on."""
     for number, micro in enumerate(step.micro_batches, 1):
-        for order, (of, row, begin) in enumerate(micro.places, 1):
+        for order, (of, row, places) in enumerate(micro.places, 1):
             segment = order if micro.segments is not None else None
-            yield _shown(ShownRow(number, row + 1, segment, of), begin, micro, tokenizer)
+            yield _shown(ShownRow(number, row + 1, segment, of), places, micro, tokenizer)
 
 
-def _shown(empty: ShownRow, begin: int, micro: MicroBatch, tokenizer: Any) -> ShownRow:
-    row, end = empty.row - 1, begin + len(empty.of.ids)
-    ids = micro.ids[row, begin:end].tolist()
+def _shown(empty: ShownRow, places: Tensor, micro: MicroBatch, tokenizer: Any) -> ShownRow:
+    row = empty.row - 1
+    ids = micro.ids[row, places].tolist()
     # the position before a token carries its label: the first token of a sequence is never learned
-    learned = [False, *(micro.labels[row, begin : end - 1] != IGNORED).tolist()]
+    learned = [False, *(micro.labels[row, places[:-1]] != IGNORED).tolist()]
     parts = tuple(
         (wanted, _text(tokenizer, [id_ for _, id_ in some]))
         for wanted, some in groupby(zip(learned, ids, strict=True), key=lambda pair: pair[0])
@@ -52,7 +54,7 @@ def _shown(empty: ShownRow, begin: int, micro: MicroBatch, tokenizer: Any) -> Sh
         read=len(ids) - sum(learned),
         learned=sum(learned),
         padding=micro.ids.shape[1] - len(ids) if micro.segments is None else 0,
-        weight=float(micro.weights[row, begin:end].max()),
+        weight=float(micro.weights[row, places].max()),
     )
 
 
