@@ -145,6 +145,9 @@ def _check_search(search: Bound, count: int) -> Iterator[Diagnostic]:
 def hit_name(targets: list[SearchTarget], path: tuple[str, ...]) -> ItemName | None:
     """In a filter: a column of what is searched, one of the implicit columns, or the query."""
     relations = {target.relation.name: target.relation for target in targets}
+    named = any(relation.column(path[0]) is not None for relation in relations.values())
+    if len(path) == 1 and path[0] in QUESTION and not named:
+        return ItemName("question", path[0], QUESTION[path[0]])
     if len(path) == 2 and path[0] in relations:
         relations, path = {path[0]: relations[path[0]]}, path[1:]
     if len(path) != 1:
@@ -153,8 +156,6 @@ def hit_name(targets: list[SearchTarget], path: tuple[str, ...]) -> ItemName | N
         column = relation.column(path[0])
         if column is not None:
             return ItemName("hit", path[0], column.type)
-    if path[0] in QUESTION:
-        return ItemName("question", path[0], QUESTION[path[0]])
     return ItemName("hit", path[0], IMPLICIT[path[0]]) if path[0] in IMPLICIT else None
 
 

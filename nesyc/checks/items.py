@@ -170,12 +170,12 @@ class ItemTypes:
 
     def _call(self, call: ast.Call) -> Type:
         name = call.function.text
+        if name in self.relations:  # before a function of its name, as when it is lowered
+            self._test(call, self.relations[name])
+            return BOOL
         known = ITEM_FUNCTION_TYPES.get(name)
         if name == "known" and len(call.arguments) == 1:
             self.type_of(call.arguments[0].value)
-            return BOOL
-        if known is None and name in self.relations:
-            self._test(call, self.relations[name])
             return BOOL
         if known is None:
             noun = "function or relation" if self.relations else "function"

@@ -14,7 +14,7 @@ from tiny_student import tiny
 from nesyc_runtime.learning.batches import IGNORED, Layout, StepBatch, step_batch
 from nesyc_runtime.learning.encoding import EncodedRow
 from nesyc_runtime.learning.losses import token_loss
-from nesyc_runtime.learning.prefixes import SHORTEST, prefix_tree, sequences, units
+from nesyc_runtime.learning.prefixes import LEAST, prefix_tree, sequences, units
 from nesyc_runtime.learning.segments import attend_in_segments
 
 SYSTEM, QUESTION, OTHER = tuple(range(40, 58)), tuple(range(60, 80)), tuple(range(80, 99))
@@ -87,20 +87,20 @@ def test_an_item_that_is_too_long_is_cut() -> None:
 
 
 TOKENS = st.integers(0, 1)
-PROMPTS = st.lists(TOKENS, min_size=1, max_size=4 * SHORTEST).map(tuple)
+PROMPTS = st.lists(TOKENS, min_size=1, max_size=3 * LEAST).map(tuple)
 
 
 @st.composite
 def some_rows(draw: st.DrawFn) -> list[EncodedRow]:
     """Rows whose prompts go on from one another's beginnings, here and there."""
     rows: list[EncodedRow] = []
-    for number in range(draw(st.integers(1, 8))):
+    for _ in range(draw(st.integers(1, 8))):
         prompt = draw(PROMPTS)
         if rows and draw(st.booleans()):
             known = draw(st.sampled_from(rows)).ids[:]
             prompt = (*known[: draw(st.integers(0, len(known)))], *prompt)
         response = tuple(draw(st.lists(TOKENS, min_size=1, max_size=3)))
-        rows.append(EncodedRow("direct", (*prompt, *response), len(prompt), str(number)))
+        rows.append(EncodedRow("direct", (*prompt, *response), len(prompt), draw(st.sampled_from("abc"))))
     return rows
 
 
@@ -109,8 +109,13 @@ def test_a_tree_holds_every_sequence_whole(rows: list[EncodedRow]) -> None:
     tree = prefix_tree(rows)
     assert Counter(row.item for row in tree.rows) == Counter(row.item for row in rows)
     assert tree.tokens <= sum(len(row.ids) for row in rows)
-    followed = {segment.after for segment in tree.segments} - {None}
-    assert all(tree.segments[number].length >= SHORTEST for number in followed if number is not None)
+    for most in (1, 60, 10_000):
+        together = units(sorted(rows, key=lambda row: row.item), most)
+        for some in (together, together[:2]):
+            apart = sum(prefix_tree(unit).tokens for unit in some)
+            assert prefix_tree([row for unit in some for row in unit]).tokens <= apart, (
+                "no more than was planned"
+            )
     for segment in tree.segments:
         before = tree.segments[segment.after] if segment.after is not None else None
         assert segment.position == (before.position + before.length if before is not None else 0)

@@ -13,7 +13,7 @@ from itertools import groupby
 
 from nesyc_runtime.learning.encoding import EncodedRow
 
-SHORTEST = 16  # tokens: a shorter beginning costs more, in attention calls of its own, than it saves
+LEAST = 16  # tokens spared: a beginning that spares fewer costs about as much, in attention calls of its own
 
 Prompt = tuple[int, ...]
 
@@ -62,7 +62,12 @@ def prefix_tree(rows: Sequence[EncodedRow]) -> PrefixTree:
             segments.append(Segment(len(row.ids) - begin, begin, after))
             continue
         alike = _alike(prompts[run[0]], prompts[run[-1]])  # in order, so all between begin like these two
-        if alike - begin >= SHORTEST:
+        spared = (alike - begin) * (len(run) - 1)
+        # an item's question is shared on behind a system prompt however short: a pack reads no more than its items apart
+        of_one = (
+            begin > 0 and spared > 0 and bool(rows[run[0]].item) and len({rows[n].item for n in run}) == 1
+        )
+        if spared >= LEAST or of_one:
             segments.append(Segment(alike - begin, begin, after))
             begin, after = alike, len(segments) - 1
         parts: dict[Prompt, list[int]] = {}
