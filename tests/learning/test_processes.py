@@ -21,15 +21,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from test_resume import ROWS
-from tiny_student import make_stage, make_student
+from tiny_student import PLACE, make_stage, make_student, make_task, parser
 from training_spec import spec_of
 
 from nesyc.emit.python import emit_train_module
+from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.learning import run_finetune
+from nesyc_runtime.inference.exam import Exam, Question
+from nesyc_runtime.learning import load_student, run_finetune, save_student
 from nesyc_runtime.learning.batches import Layout, step_batch
 from nesyc_runtime.learning.encoding import EncodedRow
-from nesyc_runtime.learning.job import Job, beside, write_job
+from nesyc_runtime.learning.finetune import run_job
+from nesyc_runtime.learning.job import Job, beside, read_job, write_job
 from nesyc_runtime.learning.launch import launch, torchrun
 from nesyc_runtime.learning.processes import Share, share_of
 from nesyc_runtime.learning.sharding import shard_when_fitted
@@ -71,7 +74,7 @@ def job(tmp_path: Path, name: str, **more: Any) -> Job:
     student = make_student(more.pop("adapter", "full"), dropout=0.0)
     settings: dict[str, Any] = {"batch": 3, "lr": 1e-2, "tasks": ("direct",), "weights": (1.0,), **more}
     sharded = settings.pop("sharded", False)
-    stage = make_stage(epochs=2.0, options=options, **settings)
+    stage = make_stage(options=options, **{"epochs": 2.0, **settings})
     module = tmp_path / f"{name}.py"
     module.write_text(emit_train_module(*spec_of(stage, student)))
     project = Project(tmp_path)
@@ -111,6 +114,77 @@ def test_two_processes_train_as_one(settings: dict[str, Any], tmp_path: Path) ->
     ours, theirs = weights(one.out), weights(two.out)
     assert all(torch.allclose(ours[name], theirs[name], atol=close) for name in ours)
     assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} <= {".nesy"}
+
+
+GRADED = make_task(
+    parser("rest"),
+    prompt="{question}\n{retrieved}",
+    metrics=(
+        config.Metric(
+            name="accuracy",
+            function="mean",
+            value=config.Operation(
+                operator="contains",
+                arguments=(
+                    config.ColumnRef(scope="output", name="answer"),
+                    config.ColumnRef(scope="row", name="label"),
+                ),
+            ),
+            group=None,
+            location=PLACE,
+        ),
+    ),
+)
+
+
+def asking(tmp_path: Path, name: str, start_from: Path, *, sharded: bool = False, own: bool = False) -> Job:
+    """A training that is scored after each epoch, and learns from responses of its own where `own`."""
+    weights_of_teacher = tmp_path / "teacher"
+    if not weights_of_teacher.exists():
+        save_student(load_student(make_student(), seed=9), weights_of_teacher)
+    endpoint = config.LocalEndpoint(model=str(weights_of_teacher), temperature=0.0, max_tokens=16)
+    teacher = config.Teacher(
+        name="big",
+        endpoint=endpoint,
+        price=None,
+        limits=config.Limits(),
+        fallback=None,
+        system=None,
+        location=PLACE,
+    )
+    distil = config.Distil(
+        teacher="big", beta=None, temperature=1.0, top_k=None, mix=0.5, on_policy=(0.4, 0.9), fallback=None
+    )
+    more: dict[str, Any] = {"loss": "kl", "distil": distil} if own else {}
+    made = job(tmp_path, name, sharded=sharded, epochs=3.0, **{**more, "lr": 1e-3})
+    questions = [Question({"question": f"{n} x 3?"}, {"label": "3.=x1"[n % 5]}, None) for n in range(9)]
+    exam = Exam(GRADED, "", None, tuple(questions))
+    return replace(made, exam=exam, start_from=start_from, teacher=teacher if own else None)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sharded", "own"), [(False, False), (False, True), (True, False), (True, True)])
+def test_two_processes_ask_the_student_as_one(sharded: bool, own: bool, tmp_path: Path) -> None:
+    """What a student begins with here it has learnt well enough to say something, so scores are not those of chance."""
+    before = job(tmp_path, "before", epochs=16.0)
+    run_job(before, None)
+    one = asking(tmp_path, "one", before.out, own=own)
+    alone = run_job(one, None)
+    assert len(alone.scores) == 3 and max(score for _, score in alone.scores) > 0
+    two = asking(tmp_path, "two", before.out, sharded=sharded, own=own)
+    launch(two, torchrun(2))
+    report = json.loads((two.out / "report.json").read_text())
+    assert [tuple(pair) for pair in report["scores"]] == list(alone.scores)
+    assert [loss for _, loss in report["loss"]] == pytest.approx([loss for _, loss in alone.loss], rel=1e-4)
+    ours, theirs = weights(one.out), weights(two.out)
+    assert all(torch.allclose(ours[name], theirs[name], atol=1e-4) for name in ours)
+    assert not list(tmp_path.glob(".*.best"))
+
+
+def test_an_exam_is_read_as_it_was_written(tmp_path: Path) -> None:
+    made = asking(tmp_path, "x", tmp_path / "before", own=True)
+    write_job(tmp_path / "job", made)
+    assert read_job(tmp_path / "job") == made
 
 
 @pytest.mark.slow

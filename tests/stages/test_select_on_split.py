@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.inference.exam import read_exam
 from nesyc_runtime.stages.graph import all_stages
 from nesyc_runtime.stages.run import Options, run
-from nesyc_runtime.stages.selection import score_of
+from nesyc_runtime.stages.selection import exam_of
 from tests.stages.world import World, find_stage
 
 
@@ -32,8 +34,8 @@ def test_the_share_of_right_answers_in_the_format_of_the_stage(world: World) -> 
     with ExitStack() as stack:
         ctx = world.context(stack)
         run(ctx, Options(select=["nesycd.know"]))
-        score = score_of(ctx, final(world, ctx.spec))
-        assert score is not None
+        exam = exam_of(ctx, final(world, ctx.spec))
+        assert exam is not None
         asked: list[str] = []
 
         def ask(prompts: Sequence[str]) -> list[str]:
@@ -42,14 +44,20 @@ def test_the_share_of_right_answers_in_the_format_of_the_stage(world: World) -> 
             return [f"answer: {gold}" if n % 4 else "no idea" for n, gold in enumerate(golds)]
 
         rows = ctx.data.split("d.test").rows
-        assert score(ask) == pytest.approx(sum(1 for n in range(len(rows)) if n % 4) / len(rows))
+        assert exam.score(ask) == pytest.approx(sum(1 for n in range(len(rows)) if n % 4) / len(rows))
+        assert read_exam(json.loads(json.dumps(exam.as_json()))) == exam, (
+            "processes that are started apart read it"
+        )
+        assert all(set(question.row) == {"gold"} for question in exam.questions), (
+            "what the verdict reads, no more"
+        )
         assert len(asked) == len(rows) and any("the double of" in prompt for prompt in asked)
 
 
 def test_nothing_is_scored_unless_asked_for(world: World) -> None:
     with ExitStack() as stack:
         ctx = world.context(stack)
-        assert score_of(ctx, final(world, ctx.spec)) is None
+        assert exam_of(ctx, final(world, ctx.spec)) is None
 
 
 def test_an_empty_split_is_a_mistake(world: World) -> None:
@@ -58,4 +66,4 @@ def test_an_empty_split_is_a_mistake(world: World) -> None:
     with ExitStack() as stack:
         ctx = world.context(stack)
         with pytest.raises(UserError, match=r"selects on `d\.test`, which has no rows"):
-            score_of(ctx, final(world, ctx.spec))
+            exam_of(ctx, final(world, ctx.spec))

@@ -319,7 +319,7 @@ class Remembers:
         progress: Callable[[float], None],
         run: str,
         name: str,
-        score: Any = None,
+        exam: Any = None,
     ) -> None:
         self.trainings.append((stage.id, len(lessons), seed))
         time.sleep(self.pause)

@@ -64,7 +64,7 @@ def generate(
     )
 
 
-@torch.inference_mode()
+@torch.no_grad()  # inference mode would leave a sharded model's buffers unfit for the training that goes on
 def generate_ids(
     loaded: LoadedStudent,
     encoded: Sequence[Sequence[int]],

@@ -23,7 +23,7 @@ MICRO_TOKENS = 16384
 class Layout:
     """How the rows of a step become tensors: at most `micro_tokens` tokens (one row at least) in a forward pass.
 
-    `packed`: rows one after another without padding. Else padded to the longest, rows of like length together.
+    `packed`: without padding, what prompts begin with alike once. Else padded to the longest, rows of like length together.
     """
 
     packed: bool = False
@@ -170,7 +170,9 @@ def dealt_out(rows: Sequence[EncodedRow], layout: Layout, share: tuple[int, int]
     """
     process, processes = share
     plan = pack_plan if layout.packed else micro_batch_plan
-    together = units(rows, layout.micro_tokens) if layout.packed else [[row] for row in rows]
+    together = units(rows, layout.micro_tokens) if layout.packed else []
+    if len(together) < processes:  # too few of them to share out
+        together = [[row] for row in rows]
     sizes = [prefix_tree(unit).tokens for unit in together]
     order = _longest_first(sizes)
     hands = [order[number::processes] for number in range(processes)]

@@ -29,7 +29,7 @@ from nesyc_runtime.learning.prepared import Prepared, arrange, prepare
 from nesyc_runtime.learning.processes import ALONE, Share, trainer_settings
 from nesyc_runtime.learning.quiet import quiet_lightning
 from nesyc_runtime.learning.rows import TrainingRow
-from nesyc_runtime.learning.selection import Selection
+from nesyc_runtime.learning.selection import Selection, exam_score
 from nesyc_runtime.learning.sharding import make_whole, shard_when_fitted
 from nesyc_runtime.learning.students import load_student, save_student
 from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_of
@@ -118,10 +118,10 @@ def run_finetune(
         if share.processes > 1:
             arrangement.decide([Decision("processes", share.told, "asked for by nesyc.yaml")])
         history = History(len(steps), progress)
-        selection = score and Selection(best, partial(score, loaded), steps.steps_per_epoch, history)
+        selection = score and Selection(best, partial(score, loaded), steps.steps_per_epoch, history, share)
         logged = tracking if share.process == 0 else None
         callbacks = [
-            *prepared.own_responses(seed, history),
+            *prepared.own_responses(seed, history, share),
             history,
             *([selection] if selection is not None else []),
             *([Tracked(logged, history)] if logged is not None else []),
@@ -132,7 +132,7 @@ def run_finetune(
         settings = {**trainer_settings(share, device), "precision": precision}
         _fit(prepared, settings, history, resume, checkpoint, callbacks, logged, share)
         make_whole(loaded.model, keep=share.process == 0)
-        if selection is not None:
+        if selection is not None and share.process == 0:
             selection.take_best(loaded.model)
     report = _report(stage, prepared.items, arrangement, history, loaded.model)
     if share.process > 0:
@@ -140,9 +140,9 @@ def run_finetune(
     save_student(loaded, out_dir, {"report.json": asdict(report)})
     if (
         share == ALONE
-    ):  # of several processes one may still be about to read it: whoever started them removes it
+    ):  # of several processes one may still be about to read these: whoever started them removes them
         resume.unlink(missing_ok=True)
-    best.unlink(missing_ok=True)
+        best.unlink(missing_ok=True)
     return report
 
 
@@ -214,7 +214,6 @@ def run_job(
     progress: Progress | None,
     *,
     device: str | None = None,
-    score: Callable[[LoadedStudent], float] | None = None,
     warn: Callable[[str], None] | None = None,
     share: Share = ALONE,
 ) -> TrainReport:
@@ -233,7 +232,7 @@ def run_job(
         device=device or job.device,
         teacher=job.teacher,
         tracking=job.tracking,
-        score=score,
+        score=partial(exam_score, job.exam, share) if job.exam is not None else None,
         warn=warn,
         share=share,
     )

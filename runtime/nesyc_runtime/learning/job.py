@@ -12,6 +12,7 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import read_jsonl, write_json, write_jsonl
+from nesyc_runtime.inference.exam import Exam, read_exam
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.tracking import Tracking
 from nesyc_runtime.project import Project, Training
@@ -35,6 +36,7 @@ class Job:
     tracking: Tracking | None
     device: str
     sharded: bool = False
+    exam: Exam | None = None
 
 
 def beside(out: Path, what: str) -> Path:
@@ -53,6 +55,7 @@ def write_job(folder: Path, job: Job) -> None:
         "sharded": job.sharded,
         "project": _paths(asdict(replace(job.project, training=Training()))),
         "tracking": job.tracking and _paths(asdict(job.tracking)),
+        "exam": job.exam and job.exam.as_json(),
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_jsonl(folder / "rows.jsonl", (_row(row) for row in job.rows))
@@ -81,6 +84,7 @@ def read_job(folder: Path) -> Job:
         Tracking(**{**tracking, "folder": Path(tracking["folder"])}) if tracking else None,
         about["device"],
         about["sharded"],
+        read_exam(about["exam"]) if about["exam"] else None,
     )
 
 

@@ -51,7 +51,11 @@ def launch(job: Job, launcher: Sequence[str], progress: Progress | None = None) 
         raise read_error(folder) or UserError(
             f"a process of the training ended with {started.returncode}: {printable(said, SHOWN)}"
         )
-    beside(job.out, "checkpoint").unlink(missing_ok=True)
+    for kept in (
+        "checkpoint",
+        "best",
+    ):  # in this order: a checkpoint after the last step has its best weights
+        beside(job.out, kept).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

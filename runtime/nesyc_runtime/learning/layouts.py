@@ -145,7 +145,8 @@ def _packed(
         refused = f"the teacher's {why}"
     if asked and refused is not None:
         raise UserError(f"options: packing = true: {refused}", "leave `packing` out")
-    padding, alike = padding_share(steps, micro_tokens), alike_share(steps, micro_tokens)
+    padding = padding_share(steps, micro_tokens)
+    alike = alike_share(steps, micro_tokens) if refused is None and asked is not False else 0.0
     measured = f"{padding:.1%} of the tokens are padding"
     if alike:
         measured += f"; packed, {alike:.1%} are read once for several sequences"
@@ -153,7 +154,7 @@ def _packed(
         return asked, f"{ASKED}; padded, {measured}"
     if refused is not None:
         return False, f"{refused}; {measured}"
-    if padding + alike < PAYS:
+    if 1 - (1 - padding) * (1 - alike) < PAYS:
         return False, f"{measured}, which costs less than packing"
     return True, f"padded, {measured}"
 

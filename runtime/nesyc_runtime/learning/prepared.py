@@ -42,12 +42,12 @@ class Prepared:
     data: Any
     training: Any
 
-    def own_responses(self, seed: int, history: History) -> list[Any]:
+    def own_responses(self, seed: int, history: History, work: Share) -> list[Any]:
         """What lets the student answer anew, where the stage's loss asks for it and has a teacher to ask."""
         share = self.stage.distil.on_policy if self.stage.distil is not None else (0.0, 0.0)
         if self.teacher is None or not any(share):
             return []
-        return [OwnResponses(self.loaded, self.data.steps, share, seed, history)]
+        return [OwnResponses(self.loaded, self.data.steps, share, seed, history, work)]
 
 
 def prepare(

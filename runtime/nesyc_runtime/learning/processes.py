@@ -6,9 +6,12 @@ step, and all go backward equally often.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
+
+Asked = TypeVar("Asked")
+Answered = TypeVar("Answered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,38 @@ def share_of(environment: Mapping[str, str], *, sharded: bool = False) -> Share:
                 int(environment[rank]), count, int(environment.get(local, count)), sharded and count > 1
             )
     return ALONE
+
+
+def together(
+    answer: Callable[[Sequence[Asked]], list[Answered]], share: Share
+) -> Callable[[Sequence[Asked]], list[Answered]]:
+    """`answer`, with each process answering a part of what all of them are asked, and all having the whole.
+
+    Where the model is sharded all answer everything, a layer is whole only while they compute it side by side, and all take what
+    the first says: the way they go on must be one.
+    """
+    if share.processes == 1:
+        return answer
+
+    def answer_all(asked: Sequence[Asked]) -> list[Answered]:
+        import torch.distributed
+
+        answers = answer(asked)
+        torch.distributed.broadcast_object_list(answers, src=0)
+        return answers
+
+    def answer_part(asked: Sequence[Asked]) -> list[Answered]:
+        import torch.distributed
+
+        own = answer(asked[share.process :: share.processes])
+        parts: list[Any] = [None] * share.processes
+        torch.distributed.all_gather_object(parts, own)
+        answers: list[Any] = [None] * len(asked)
+        for process, part in enumerate(parts):
+            answers[process :: share.processes] = part
+        return answers
+
+    return answer_all if share.sharded else answer_part
 
 
 def trainer_settings(share: Share, device: str) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,14 @@ import lightning.pytorch as pl
 import torch
 from safetensors.torch import load_file
 
+from nesyc_runtime.inference.exam import Exam
+from nesyc_runtime.inference.generate import generate
+from nesyc_runtime.inference.loaded import LoadedStudent
 from nesyc_runtime.learning.checkpoints import save_whole, trained_parameters
 from nesyc_runtime.learning.history import History
+from nesyc_runtime.learning.processes import ALONE, Share, together
 from nesyc_runtime.learning.randomness import random_state, restore_random
+from nesyc_runtime.learning.sharding import whole
 
 Score = Callable[[], float]
 
@@ -22,12 +28,15 @@ class Selection(pl.Callback):  # type: ignore[misc]  # mypy does not follow ligh
     """Scores the model after each epoch and after the last step; the best weights so far lie in `file`.
 
     `score` gives the share of right answers in [0, 1], and may not change the random state that training draws from: it
-    is put back. The scores stand in `history`, so a training that goes on knows them. Ties go to the earlier epoch.
-    Stands before what writes checkpoints: a checkpoint after an epoch has its score.
+    is put back; of several processes each calls it, and all get the same. The scores stand in `history`, so a training that goes
+    on knows them. Ties go to the earlier epoch. Stands before what writes checkpoints: a checkpoint after an epoch has its score.
     """
 
-    def __init__(self, file: Path, score: Score, steps_per_epoch: int, history: History) -> None:
+    def __init__(
+        self, file: Path, score: Score, steps_per_epoch: int, history: History, share: Share = ALONE
+    ) -> None:
         self.file, self.score, self.steps_per_epoch, self.history = file, score, steps_per_epoch, history
+        self.share = share
 
     def on_train_batch_end(
         self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
@@ -44,8 +53,13 @@ class Selection(pl.Callback):  # type: ignore[misc]  # mypy does not follow ligh
         self.history.scores.append((step, value))
 
     def _keep(self, model: torch.nn.Module) -> None:
-        trained = trained_parameters(model)
-        save_whole(self.file, {name: parameter.detach().contiguous() for name, parameter in trained})
+        tensors = {}
+        for name, parameter in trained_parameters(model):
+            gathered = whole(parameter.detach())  # which all processes take part in
+            if self.share.process == 0:
+                tensors[name] = gathered.cpu().contiguous()
+        if self.share.process == 0:
+            save_whole(self.file, tensors)
 
     def take_best(self, model: torch.nn.Module) -> None:
         """Put the kept weights into `model`."""
@@ -53,3 +67,13 @@ class Selection(pl.Callback):  # type: ignore[misc]  # mypy does not follow ligh
         with torch.no_grad():
             for name, parameter in trained_parameters(model):
                 parameter.copy_(kept[name])
+
+
+def exam_score(exam: Exam, share: Share, loaded: LoadedStudent) -> float:
+    """How a student does in an exam; of several processes each asks a part of it."""
+    return exam.score(together(partial(_greedy, loaded), share))
+
+
+def _greedy(loaded: LoadedStudent, prompts: Sequence[str]) -> list[str]:
+    found = {result.index: result.text for result in generate(loaded, prompts)}
+    return [found[index] for index in range(len(prompts))]

@@ -14,7 +14,7 @@ from nesyc_runtime.stages.examples import Counts, Example, read_examples, union
 from nesyc_runtime.stages.graph import copy_id
 from nesyc_runtime.stages.likely import LIKELY, read_table
 from nesyc_runtime.stages.ports import Item, Lesson
-from nesyc_runtime.stages.selection import score_of
+from nesyc_runtime.stages.selection import exam_of
 from nesyc_runtime.teachers.likely import Likely
 from nesyc_runtime.templates import value_text
 
@@ -155,7 +155,7 @@ def train(
         progress=ctx.reporter.advance,
         run=ctx.run,
         name=name,
-        score=score_of(ctx, stage),
+        exam=exam_of(ctx, stage),
     )
 
 

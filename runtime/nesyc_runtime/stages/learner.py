@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
-from nesyc_runtime.errors import UserError
 from nesyc_runtime.project import Project
-from nesyc_runtime.stages.ports import Lesson, Reply, Score
+from nesyc_runtime.stages.ports import Lesson, Reply
 
 if TYPE_CHECKING:
+    from nesyc_runtime.inference.exam import Exam
     from nesyc_runtime.inference.loaded import LoadedStudent
-    from nesyc_runtime.learning.job import Job
 
 
 class TorchLearner:
@@ -65,10 +64,11 @@ class TorchLearner:
         progress: Callable[[float], None],
         run: str,
         name: str,
-        score: Score | None = None,
+        exam: Exam | None = None,
     ) -> None:
         from nesyc_runtime.learning.finetune import run_job
         from nesyc_runtime.learning.job import Job
+        from nesyc_runtime.learning.launch import launch, torchrun
         from nesyc_runtime.learning.rows import TrainingRow
         from nesyc_runtime.learning.tracking import Tracking
 
@@ -98,32 +98,13 @@ class TorchLearner:
             tracking,
             self._device,
             sharded=self._project.training.strategy == "fsdp",
+            exam=exam,
         )
-        if self._launched(job, score, progress):
-            return
-        run_job(
-            job,
-            lambda share, _measures: progress(share),
-            score=None if score is None else lambda loaded: score(partial(_greedy, loaded)),
-            warn=self._warn,
-        )
-
-    def _launched(self, job: Job, score: Score | None, progress: Callable[[float], None]) -> bool:
-        """Whether the training ran in several processes, as nesyc.yaml may ask for; raises what they end with."""
-        from nesyc_runtime.learning.launch import launch, torchrun
-
         how = self._project.training
         if how.processes == 1 and not how.launcher:
-            return False
-        own = job.stage.distil is not None and any(job.stage.distil.on_policy)
-        if score is not None or own:
-            name = "on_policy" if own else "select"
-            raise UserError(
-                f"stage {job.stage.id}: `{name}` works in one process only",
-                f"leave `{name}` out, or `training` in nesyc.yaml",
-            )
-        launch(job, how.launcher or torchrun(how.processes), lambda share, _measures: progress(share))
-        return True
+            run_job(job, lambda share, _measures: progress(share), warn=self._warn)
+        else:
+            launch(job, how.launcher or torchrun(how.processes), lambda share, _measures: progress(share))
 
     def _teacher(self, stage: config.FinetuneStage) -> config.Teacher | None:
         if stage.distil is None:
@@ -162,13 +143,6 @@ class TorchLearner:
             loaded = load_student(student, weights=weights, project=self._project, device=self._device)
             self._loaded = ((name, weights), loaded)
         return self._loaded[1]
-
-
-def _greedy(loaded: LoadedStudent, prompts: Sequence[str]) -> list[str]:
-    from nesyc_runtime.inference.generate import generate
-
-    found = {result.index: result.text for result in generate(loaded, prompts)}
-    return [found[index] for index in range(len(prompts))]
 
 
 def _settings(stage: config.FinetuneStage) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from nesyc_runtime import config
 from nesyc_runtime.teachers.likely import Likely
 
 if TYPE_CHECKING:
+    from nesyc_runtime.inference.exam import Exam
     from nesyc_runtime.stages.drawn_from import Sources
 
 
@@ -200,10 +201,6 @@ class Contradiction:
     by: str
 
 
-# How right a student is, given how to ask it: prompts to responses, decoded greedily.
-Score = Callable[[Callable[[Sequence[str]], list[str]]], float]
-
-
 class Learner(Protocol):
     @property
     def decisions(self) -> list[dict[str, str]]:
@@ -220,11 +217,11 @@ class Learner(Protocol):
         progress: Callable[[float], None],
         run: str,
         name: str,
-        score: Score | None = None,
+        exam: Exam | None = None,
     ) -> None:
         """Train and write safetensors weights into the folder `out`; `progress` gets the share done.
 
-        `run` and `name` say under what its curves are filed: the run's ID and the training's name. `score` chooses among
+        `run` and `name` say under what its curves are filed: the run's ID and the training's name. `exam` chooses among
         the weights after each epoch.
         """
 

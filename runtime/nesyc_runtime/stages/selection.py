@@ -1,22 +1,20 @@
-"""How right a student in training answers the split that its stage selects on."""
+"""What a student in training is asked of the split that its stage selects on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.inference.answers import item_correct
+from nesyc_runtime.inference.exam import Exam, Question, read_of_row
 from nesyc_runtime.stages.context import Context, task_inputs
-from nesyc_runtime.stages.ports import Item, Reply, Score
-from nesyc_runtime.stages.prompts import format_of, prompt_for, two_steps
+from nesyc_runtime.stages.ports import Item
+from nesyc_runtime.stages.prompts import format_of
 
 
-def score_of(ctx: Context, stage: config.FinetuneStage) -> Score | None:
-    """A function from `ask`, which answers prompts greedily, to the share of right items of `select`; None without one.
+def exam_of(ctx: Context, stage: config.FinetuneStage) -> Exam | None:
+    """The items of `select`, asked as an evaluation asks the trained student; None where the stage selects on none.
 
-    Items are asked as an evaluation asks the trained student: in the format of its first training task, with what its
-    `retrieve` gives. What the KB gives is looked up once. Raises `UserError` where the split is empty.
+    They are asked in the format of its first training task, with what its `retrieve` gives, looked up once. Raises `UserError`
+    where the split is empty.
     """
     if stage.select is None:
         return None
@@ -30,18 +28,8 @@ def score_of(ctx: Context, stage: config.FinetuneStage) -> Score | None:
         if format_.retrieve is None
         else ctx.found(format_.retrieve, items, training=False)
     )
-    given = list(zip(items, found, strict=True))
-
-    def score(ask: Callable[[Sequence[str]], list[str]]) -> float:
-        texts = ask([prompt_for(task, item, format_, knowledge) for item, knowledge in given])
-        if format_.then is not None:
-            prompts = [
-                prompt_for(task, item, format_, knowledge, text)
-                for (item, knowledge), text in zip(given, texts, strict=True)
-            ]
-            joined = zip(texts, ask(prompts), strict=True)
-            texts = [two_steps(task, Reply(one, 0.0, 0), Reply(two, 0.0, 0)).text for one, two in joined]
-        right = sum(item_correct(task, item.row, text) for item, text in zip(items, texts, strict=True))
-        return right / len(items)
-
-    return score
+    questions = tuple(
+        Question(item.inputs, read_of_row(task, item.row), knowledge.text if knowledge is not None else None)
+        for item, knowledge in zip(items, found, strict=True)
+    )
+    return Exam(task, format_.variant, format_.then, questions)
