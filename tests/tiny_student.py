@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from nesyc_runtime import config
@@ -91,6 +92,23 @@ def make_stage(**more: Any) -> config.FinetuneStage:
         "location": PLACE,
     }
     return config.FinetuneStage(**{**settings, **more})
+
+
+def make_teacher(endpoint: Any) -> config.Teacher:
+    return config.Teacher(
+        name="big",
+        endpoint=endpoint,
+        price=None,
+        limits=config.Limits(),
+        fallback=None,
+        system=None,
+        location=PLACE,
+    )
+
+
+def local_teacher(folder: Path) -> config.Teacher:
+    """A teacher whose weights lie in `folder`."""
+    return make_teacher(config.LocalEndpoint(model=str(folder), temperature=0.0, max_tokens=16))
 
 
 def tiny(seed: int = 0, **more: Any) -> Any:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_student import PLACE, make_stage, make_student, make_task
+from tiny_student import local_teacher, make_stage, make_student, make_task, make_teacher
 from training_spec import spec_of
 
 from nesyc.emit.python import emit_train_module
@@ -35,22 +35,6 @@ def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "weights"
 
 
-def teacher(endpoint: Any) -> config.Teacher:
-    return config.Teacher(
-        name="big",
-        endpoint=endpoint,
-        price=None,
-        limits=config.Limits(),
-        fallback=None,
-        system=None,
-        location=PLACE,
-    )
-
-
-def local(folder: Path) -> config.Teacher:
-    return teacher(config.LocalEndpoint(model=str(folder), temperature=0.0, max_tokens=16))
-
-
 def train(out: Path, taught: config.Teacher, student: Any = None, **more: Any) -> Any:
     stage, student = make_stage(**more), student or make_student()
     module = out.parent / "module.py"
@@ -61,13 +45,13 @@ def train(out: Path, taught: config.Teacher, student: Any = None, **more: Any) -
 @pytest.mark.parametrize("kind", ["kl", "reverse_kl", "jsd", "tvd"])
 def test_a_student_comes_near_its_teacher(kind: str, taught: Path, tmp_path: Path) -> None:
     more: dict[str, Any] = {"loss": kind, "distil": DISTIL, "epochs": 60.0, "lr": 5e-3, "batch": 8}
-    report = train(tmp_path / "w", local(taught), **more)
+    report = train(tmp_path / "w", local_teacher(taught), **more)
     assert report.loss[-1][1] < 0.7 * report.loss[0][1]
 
 
 def test_the_teachers_weights_stay(taught: Path, tmp_path: Path) -> None:
     before = (taught / "model.safetensors").read_bytes()
-    train(tmp_path / "w", local(taught), loss="kl", distil=DISTIL, epochs=2.0)
+    train(tmp_path / "w", local_teacher(taught), loss="kl", distil=DISTIL, epochs=2.0)
     assert (taught / "model.safetensors").read_bytes() == before
     saved = {path.name for path in (tmp_path / "w").iterdir()}
     assert saved == {path.name for path in taught.iterdir()}
@@ -82,14 +66,14 @@ def other_tokens(folder: Path) -> Path:
 
 
 def test_other_tokens_are_an_error_with_a_way_out(tmp_path: Path) -> None:
-    other = local(other_tokens(tmp_path / "other"))
+    other = local_teacher(other_tokens(tmp_path / "other"))
     with pytest.raises(UserError, match=r"E0705.*different tokens") as caught:
         train(tmp_path / "w", other, loss="kl", distil=DISTIL)
     assert "fallback" in caught.value.help
 
 
 def test_the_fallback_is_plain_training(tmp_path: Path) -> None:
-    other = local(other_tokens(tmp_path / "other"))
+    other = local_teacher(other_tokens(tmp_path / "other"))
     fallen = DISTIL.model_copy(update={"fallback": "cross_entropy"})
     (tmp_path / "a").mkdir()
     (tmp_path / "b").mkdir()
@@ -101,4 +85,4 @@ def test_the_fallback_is_plain_training(tmp_path: Path) -> None:
 
 def test_a_teacher_without_probabilities(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="big gives text alone"):
-        train(tmp_path / "w", teacher(config.ProgramEndpoint(target="a:b")), loss="kl", distil=DISTIL)
+        train(tmp_path / "w", make_teacher(config.ProgramEndpoint(target="a:b")), loss="kl", distil=DISTIL)

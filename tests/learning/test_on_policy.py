@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from cut_training import Killed, equal, train_stage
-from tiny_student import PLACE, make_stage, make_student, make_task
+from tiny_student import local_teacher, make_stage, make_student, make_task
 
 from nesyc_runtime import config
 from nesyc_runtime.learning import TrainingRow, load_student, save_student
@@ -134,16 +134,7 @@ def test_own_responses_have_the_divergence_alone(packed: bool) -> None:
 def big(tmp_path_factory: pytest.TempPathFactory) -> config.Teacher:
     folder = tmp_path_factory.mktemp("teacher") / "weights"
     save_student(load_student(make_student(), seed=9), folder)
-    endpoint = config.LocalEndpoint(model=str(folder), temperature=0.0, max_tokens=16)
-    return config.Teacher(
-        name="big",
-        endpoint=endpoint,
-        price=None,
-        limits=config.Limits(),
-        fallback=None,
-        system=None,
-        location=PLACE,
-    )
+    return local_teacher(folder)
 
 
 def train(out: Path, teacher: config.Teacher, share: tuple[float, float], cut: int | None = None) -> Any:

@@ -76,14 +76,27 @@ def test_the_question_of_an_item_is_read_once() -> None:
 
 
 def test_an_item_that_is_too_long_is_cut() -> None:
-    assert [[row.training_task for row in unit] for unit in units(ROWS[:3], 46)] == [
-        ["direct", "answer"],
+    assert [[row.training_task for row in unit.rows] for unit in units(ROWS[:3], 46)] == [
+        ["answer", "direct"],
         ["augmented"],
     ]
-    assert [len(unit) for unit in units(ROWS[:3], 1)] == [1, 1, 1]
-    assert [len(unit) for unit in units([*ROWS[:3], *ROWS[3:5]], 1000)] == [3, 2]
+    assert [len(unit.rows) for unit in units(ROWS[:3], 1)] == [1, 1, 1]
+    assert [len(unit.rows) for unit in units([*ROWS[:3], *ROWS[3:5]], 1000)] == [3, 2]
     nameless = [EncodedRow("direct", (*SYSTEM, 5, 2), 19)] * 2
-    assert [len(unit) for unit in units(nameless, 1000)] == [1, 1]
+    assert [len(unit.rows) for unit in units(nameless, 1000)] == [1, 1]
+
+
+def test_a_short_question_is_shared_behind_a_system_prompt_too() -> None:
+    """Else a pack, which splits the system prompt off, would read more than its items apart, and more than was planned."""
+    rows = [
+        EncodedRow("direct", (*SYSTEM, *(100 + item,) * 6, task, 5, 2), len(SYSTEM) + 7, f"i{item}")
+        for item in range(6)
+        for task in range(3)
+    ]
+    assert prefix_tree(rows).tokens == len(SYSTEM) + 6 * (6 + 3 * 3)
+    assert sum(unit.tokens for unit in units(rows, 1000)) == 6 * (len(SYSTEM) + 6 + 3 * 3)
+    strangers = [EncodedRow("direct", (*SYSTEM, *(7,) * 8, task, 2), 27, f"x{task}") for task in range(2)]
+    assert prefix_tree([*rows, *strangers]).tokens == prefix_tree(rows).tokens + 2 * 10
 
 
 TOKENS = st.integers(0, 1)
@@ -112,8 +125,8 @@ def test_a_tree_holds_every_sequence_whole(rows: list[EncodedRow]) -> None:
     for most in (1, 60, 10_000):
         together = units(sorted(rows, key=lambda row: row.item), most)
         for some in (together, together[:2]):
-            apart = sum(prefix_tree(unit).tokens for unit in some)
-            assert prefix_tree([row for unit in some for row in unit]).tokens <= apart, (
+            apart = sum(unit.tokens for unit in some)
+            assert prefix_tree([row for unit in some for row in unit.rows]).tokens <= apart, (
                 "no more than was planned"
             )
     for segment in tree.segments:

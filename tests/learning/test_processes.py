@@ -21,7 +21,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from test_resume import ROWS
-from tiny_student import PLACE, make_stage, make_student, make_task, parser
+from tiny_student import PLACE, local_teacher, make_stage, make_student, make_task, parser
 from training_spec import spec_of
 
 from nesyc.emit.python import emit_train_module
@@ -142,16 +142,6 @@ def asking(tmp_path: Path, name: str, start_from: Path, *, sharded: bool = False
     weights_of_teacher = tmp_path / "teacher"
     if not weights_of_teacher.exists():
         save_student(load_student(make_student(), seed=9), weights_of_teacher)
-    endpoint = config.LocalEndpoint(model=str(weights_of_teacher), temperature=0.0, max_tokens=16)
-    teacher = config.Teacher(
-        name="big",
-        endpoint=endpoint,
-        price=None,
-        limits=config.Limits(),
-        fallback=None,
-        system=None,
-        location=PLACE,
-    )
     distil = config.Distil(
         teacher="big", beta=None, temperature=1.0, top_k=None, mix=0.5, on_policy=(0.4, 0.9), fallback=None
     )
@@ -159,7 +149,9 @@ def asking(tmp_path: Path, name: str, start_from: Path, *, sharded: bool = False
     made = job(tmp_path, name, sharded=sharded, epochs=3.0, **{**more, "lr": 1e-3})
     questions = [Question({"question": f"{n} x 3?"}, {"label": "3.=x1"[n % 5]}, None) for n in range(9)]
     exam = Exam(GRADED, "", None, tuple(questions))
-    return replace(made, exam=exam, start_from=start_from, teacher=teacher if own else None)
+    return replace(
+        made, exam=exam, start_from=start_from, teacher=local_teacher(weights_of_teacher) if own else None
+    )
 
 
 @pytest.mark.slow

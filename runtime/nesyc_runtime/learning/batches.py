@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Subset
 
 from nesyc_runtime.learning.encoding import EncodedRow
-from nesyc_runtime.learning.prefixes import Segment, prefix_tree, sequences, units
+from nesyc_runtime.learning.prefixes import Segment, alone, prefix_tree, sequences, units
 
 IGNORED = -100
 SPLIT_WASTE = 1024  # padding tokens above which a further micro-batch is cheaper than the padding
@@ -172,13 +172,11 @@ def dealt_out(rows: Sequence[EncodedRow], layout: Layout, share: tuple[int, int]
     plan = pack_plan if layout.packed else micro_batch_plan
     together = units(rows, layout.micro_tokens) if layout.packed else []
     if len(together) < processes:  # too few of them to share out
-        together = [[row] for row in rows]
-    sizes = [prefix_tree(unit).tokens for unit in together]
-    order = _longest_first(sizes)
-    hands = [order[number::processes] for number in range(processes)]
-    cuts = [plan([sizes[unit] for unit in hand], layout.micro_tokens) if hand else [] for hand in hands]
-    own = hands[process]
-    pieces = [[row for index in piece for row in together[own[index]]] for piece in cuts[process]]
+        together = [alone(row) for row in rows]
+    order = _longest_first([unit.tokens for unit in together])
+    hands = [[together[index] for index in order[number::processes]] for number in range(processes)]
+    cuts = [plan([unit.tokens for unit in hand], layout.micro_tokens) if hand else [] for hand in hands]
+    pieces = [[row for index in piece for row in hands[process][index].rows] for piece in cuts[process]]
     shortest = min(rows, key=lambda row: len(row.ids))
     idle = replace(shortest, ids=shortest.ids[: shortest.prompt_length], targets=None)
     return pieces + [[idle]] * (max(map(len, cuts)) - len(pieces))

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 
 from nesyc_runtime.learning.encoding import EncodedRow
 
@@ -79,17 +78,21 @@ def prefix_tree(rows: Sequence[EncodedRow]) -> PrefixTree:
     return PrefixTree(tuple(ordered), tuple(segments))
 
 
-def units(rows: Sequence[EncodedRow], most: int) -> list[list[EncodedRow]]:
-    """What stays together in a micro-batch: the rows of an item, as many as `most` tokens hold."""
-    found: list[list[EncodedRow]] = []
-    for item, some in groupby(rows, lambda row: row.item):
-        for row in some:
-            last = found[-1] if found else []
-            together = bool(item) and bool(last) and last[0].item == item
-            if together and prefix_tree([*last, row]).tokens <= most:
-                last.append(row)
-            else:
-                found.append([row])
+def alone(row: EncodedRow) -> PrefixTree:
+    """A row that shares nothing."""
+    return PrefixTree((row,), (Segment(len(row.ids)),))
+
+
+def units(rows: Sequence[EncodedRow], most: int) -> list[PrefixTree]:
+    """What stays together in a micro-batch: the rows of an item, which stand side by side, as many as `most` tokens hold."""
+    found: list[PrefixTree] = []
+    for row in rows:
+        if found and row.item and found[-1].rows[0].item == row.item:
+            longer = prefix_tree([*found[-1].rows, row])
+            if longer.tokens <= most:
+                found[-1] = longer
+                continue
+        found.append(alone(row))
     return found
 
 

@@ -60,7 +60,7 @@ def _readings(segments: Sequence[Segment], device: torch.device) -> tuple[Readin
         if segment.after is None:
             readings.append(Reading(own[-1]))
             continue
-        seen = [own[step] for step in path_to(segments, number)][:0:-1]
+        seen = [own[step] for step in path_to(segments, number)][1:]  # in any order: it is seen whole
         looks = torch.ones(
             segment.length, segment.position + segment.length, dtype=torch.bool, device=device
         ).tril(segment.position)
