@@ -13,7 +13,7 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.batches import Layout, Steps, step_batch
 from nesyc_runtime.learning.encoding import EncodedRow
 from nesyc_runtime.learning.heads import last_states
-from nesyc_runtime.learning.layouts import choose_layout, padding_share, prepare
+from nesyc_runtime.learning.layouts import WIDE, alike_share, choose_layout, padding_share, prepare
 from nesyc_runtime.learning.optimizers import train_options
 from nesyc_runtime.learning.prefixes import Segment
 from nesyc_runtime.learning.segments import attend_in_segments, cannot_pack, reads_apart, segment_inputs
@@ -136,6 +136,20 @@ def test_the_choice(lengths: list[int], options: dict[str, Any], packed: bool, w
     assert layout.packed is packed
     assert [decision.what for decision in decisions] == ["micro-batches", "sequences"]
     assert decisions[1].why.startswith(why)
+
+
+def test_a_beginning_alike_is_a_reason_to_pack_where_tokens_cost_more_than_calls() -> None:
+    """Sixteen rows of one length, so no padding, with 40 tokens of a system prompt each."""
+    items = [(EncodedRow("direct", (*range(40), n, 2), 41, f"i{n}"),) for n in range(40, 56)]
+    made = Steps(items, task_weights={"direct": 1.0}, batch=16, epochs=1.0, pad_id=0, seed=0)
+    shared = 15 * 40 / (16 * 42)
+    assert alike_share(made, 16384) == pytest.approx(shared)
+    for width, packed in ((WIDE, True), (WIDE - 32, False)):
+        config = transformers.LlamaConfig(hidden_size=width, num_hidden_layers=2, intermediate_size=64)
+        config._attn_implementation = "sdpa"
+        layout, decisions = choose_layout(made, config, train_options({}))
+        assert layout.packed is packed
+        assert (f"packed, {shared:.1%} are read once" in decisions[1].why) is packed
 
 
 def test_padding_is_measured_over_the_first_epoch() -> None:

@@ -18,13 +18,12 @@ from torch.autograd.function import once_differentiable
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.heads import product_type
-from nesyc_runtime.learning.layouts import ASKED, Decision
+from nesyc_runtime.learning.layouts import ASKED, WIDE, Decision
 from nesyc_runtime.learning.optimizers import TrainOptions
 
 CLOSE = (
     1e-4  # of the output's size, that a replaced layer may differ by: more is another layer by the same name
 )
-WIDE = 256  # width of states from which passes over memory cost more than calls of functions
 TRIED = 7  # positions a replacement is tried with
 
 

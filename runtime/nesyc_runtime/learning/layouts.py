@@ -15,6 +15,7 @@ from nesyc_runtime.learning.prefixes import prefix_tree
 from nesyc_runtime.learning.segments import attend_in_segments, cannot_pack, causal_model, reads_apart
 
 PAYS = 0.05  # share of tokens to be spared above which packing is faster: each packed sequence costs attention calls of its own
+WIDE = 256  # width of states from which tokens, and passes over memory, cost more than calls of functions
 SAMPLED = 256  # steps in which it is counted what prompts begin with alike
 ACTIVATIONS = (
     3 * 2**28
@@ -146,7 +147,8 @@ def _packed(
     if asked and refused is not None:
         raise UserError(f"options: packing = true: {refused}", "leave `packing` out")
     padding = padding_share(steps, micro_tokens)
-    alike = alike_share(steps, micro_tokens) if refused is None and asked is not False else 0.0
+    counts = refused is None and asked is not False and getattr(config, "hidden_size", 0) >= WIDE
+    alike = alike_share(steps, micro_tokens) if counts else 0.0
     measured = f"{padding:.1%} of the tokens are padding"
     if alike:
         measured += f"; packed, {alike:.1%} are read once for several sequences"
