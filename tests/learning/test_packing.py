@@ -144,8 +144,10 @@ def test_a_beginning_alike_is_a_reason_to_pack_where_tokens_cost_more_than_calls
     made = Steps(items, task_weights={"direct": 1.0}, batch=16, epochs=1.0, pad_id=0, seed=0)
     shared = 15 * 40 / (16 * 42)
     assert alike_share(made, 16384) == pytest.approx(shared)
-    for width, packed in ((WIDE, True), (WIDE - 32, False)):
-        config = transformers.LlamaConfig(hidden_size=width, num_hidden_layers=2, intermediate_size=64)
+    for width, packed in ((WIDE, True), (WIDE - 8, False)):
+        config = transformers.LlamaConfig(
+            hidden_size=width, num_attention_heads=4, num_hidden_layers=2, intermediate_size=64
+        )
         config._attn_implementation = "sdpa"
         layout, decisions = choose_layout(made, config, train_options({}))
         assert layout.packed is packed
