@@ -127,7 +127,7 @@ def change_test(world: World) -> None:
 
 
 def change_module(world: World) -> None:
-    (world.folder / "build/s/train/nesycd_final.py").write_text("# another module\n")
+    (world.folder / "build/s/train/nesycd_final.py").write_text("MODULE = 'another'\n")
 
 
 def change_student(world: World) -> None:
@@ -189,10 +189,16 @@ def change_place(world: World) -> None:
     }
 
 
+def change_words_of_a_module(world: World) -> None:
+    """As when lines above a stage move it in the spec, which the module's docstring names."""
+    module = world.folder / "build/s/train/nesycd_final.py"
+    module.write_text(f'"""Compiled from s.nesy:99."""\n\n# a comment\n{module.read_text()}')
+
+
 @pytest.mark.parametrize(
     "change",
-    [change_price, change_place, change_setting("nesycd.know", review="required")],
-    ids=["price and limits", "place", "review"],
+    [change_price, change_place, change_words_of_a_module, change_setting("nesycd.know", review="required")],
+    ids=["price and limits", "place", "a module's docstring", "review"],
 )
 def test_what_runs_nothing_again(world: World, change: Callable[[World], None]) -> None:
     run_once(world)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from nesyc_runtime import config
-from nesyc_runtime.hashing import digest, file_digest
+from nesyc_runtime.hashing import code_digest, digest
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.finetune import is_stage, training_items
 from nesyc_runtime.stages.graph import Node, Respond, copy_id, task_of
@@ -131,7 +131,7 @@ def finetune_inputs(ctx: Context, stage: config.FinetuneStage, copy: int) -> Inp
         **_settings(stage),
         "`seed`": stage.seed + copy,
         **_student(ctx, stage.student),
-        "training module": file_digest(ctx.build.train_module(stage)),
+        "training module": code_digest(ctx.build.train_module(stage)),
         "examples": [ctx.keys[name] for name in stage.examples if is_stage(ctx, name)],
         "torch": version_of("torch"),
     }
