@@ -38,7 +38,13 @@ def code_digest(path: Path) -> str:
     except (SyntaxError, ValueError):
         return file_digest(path)
     for node in ast.walk(module):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            if ast.get_docstring(node, clean=False) is not None:
+        match node:
+            case ast.Module() | ast.ClassDef() | ast.FunctionDef() | ast.AsyncFunctionDef() if _documented(
+                node
+            ):
                 node.body = node.body[1:]
     return digest(ast.unparse(module))
+
+
+def _documented(node: ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return ast.get_docstring(node, clean=False) is not None
