@@ -16,9 +16,10 @@ SENTENCE_END = re.compile(r'(?<=[.!?])(?<!\bAug\.)(?<!\bSept\.)\s+(?=[A-Z0-9"])|
 OF_THE_ITEM = re.compile(r"\boptions?\b|=", re.IGNORECASE)  # a choice, a sum
 POINTS_BACK = r"(?:he|her|his|its?|she|that|the|their|these|they|this|those|today|tomorrow|yesterday)\b"
 # What a sentence is about: a question that says the same words is one that it may help with.
+FILM = re.compile(r"(?P<subject>.+?) \([^()]*; \d{4}\)$")  # title (kinds; year)
 SUBJECTS = (
     re.compile(r"If (?P<subject>.+?),? then\b"),
-    re.compile(r"(?P<subject>.+?) \([^()]*; \d{4}\)$"),  # a film: kinds; year
+    FILM,
     # questions say `hit` of what is `hitting` here
     re.compile(
         rf"(?!{POINTS_BACK})(?:\w+ing )?(?P<subject>.+?) (?:is|are|was|were) (?:an?|the|part of)\b",
@@ -31,7 +32,11 @@ def write_notes(request: Mapping[str, Any]) -> str:
     """Entries as JSON: the rationale's sentences and listed points that say what they are about, less its conclusion."""
     reasoning = CONCLUSION.sub("", request.get("rationale") or "")
     pieces = dict.fromkeys(piece.removeprefix("- ").strip() for piece in SENTENCE_END.split(reasoning))
-    entries = [{"subject": subject, "body": piece} for piece in pieces if (subject := subject_of(piece))]
+    entries = [
+        {"subject": subject, "option": FILM.match(piece) is not None, "body": piece}
+        for piece in pieces
+        if (subject := subject_of(piece))
+    ]
     return json.dumps({"entries": entries}, ensure_ascii=False)
 
 

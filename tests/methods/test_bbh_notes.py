@@ -52,3 +52,5 @@ def test_a_note_is_a_sentence_that_says_what_it_is_about(
 ) -> None:
     written = json.loads(NOTES["write_notes"]({"rationale": rationale}))
     assert {entry["subject"]: entry["body"] for entry in written["entries"]} == notes
+    assert {entry["subject"] for entry in written["entries"] if entry["option"]} <= {"The First Film"}
+    assert all(entry["option"] for entry in written["entries"] if entry["subject"] == "The First Film")
