@@ -145,11 +145,11 @@ def _decode(
 
     `pick(logits, step, places)` gives the next ids of the rows that stood at `places` of the full batch.
     """
-    from transformers import DynamicCache
+    from nesyc_runtime.inference.cache import roomy_cache  # transformers takes seconds to import
 
     ids, mask = _left_padded(prompts, loaded.template.pad_id, loaded.device)
     positions = (mask.cumsum(1) - 1).clamp(min=0)  # (rows, length)
-    cache = DynamicCache(config=loaded.model.config)
+    cache = roomy_cache(loaded.model.config)
     rows = [_Row(index) for index in indices]
     active = list(range(len(rows)))  # batch place -> row
     for step in range(limit):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -44,8 +45,13 @@ def mentions(text: str, phrase: str) -> bool:
     >>> mentions("Is it so in The Matrix?", "the matrix"), mentions("A goal", "go")
     (True, False)
     """
-    wanted = " ".join(words(phrase))
-    return bool(wanted) and f" {wanted} " in f" {' '.join(words(text))} "
+    wanted = _spaced(phrase)
+    return bool(wanted.strip()) and wanted in _spaced(text)
+
+
+@lru_cache(maxsize=4096)  # one question meets many phrases, one phrase many questions
+def _spaced(text: str) -> str:
+    return f" {' '.join(words(text))} "
 
 
 def query_words(text: str) -> list[str]:
