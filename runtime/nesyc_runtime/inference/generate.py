@@ -15,6 +15,8 @@ from nesyc_runtime.inference.loaded import LoadedStudent
 CONFIDENCE_STEPS = 16
 BATCH_TOKENS = 32768  # prompt and response tokens of one batch, padding included
 BATCH_ROWS = 256
+BATCH_ROWS_CPU = 48  # more do not make a row's products cheaper there, and their ends lie further apart
+LEAVE_SHARE = 8  # ended rows leave when one in so many has ended: to copy the cache costs about a step
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +43,13 @@ def generate(
     temperature: float = 0.0,
     top_p: float = 1.0,
     seeds: Sequence[int] | int = 0,
-    batch_rows: int = BATCH_ROWS,
+    batch_rows: int | None = None,
 ) -> Iterator[Generation]:
     """Responses to `prompts`, in an order that suits the batches: see `Generation.index`.
 
     Temperature 0 decodes greedily. Sampling draws from a stream of its own for each prompt, fixed by its
     entry of `seeds` (a single seed: by seed and prompt text), so neither order nor batches change a result.
+    `batch_rows` at once at most: where it is not given, as many as suit the device.
     """
     limit = max_new_tokens or loaded.student.max_new_tokens
     longest = loaded.student.max_tokens
@@ -73,13 +76,14 @@ def generate_ids(
     max_new_tokens: int | None = None,
     temperature: float = 0.0,
     top_p: float = 1.0,
-    batch_rows: int = BATCH_ROWS,
+    batch_rows: int | None = None,
 ) -> Iterator[Generation]:
     """As `generate`, of prompts given as token ids, a seed for each."""
     limit = max_new_tokens or loaded.student.max_new_tokens
     was_training = loaded.model.training
     loaded.model.eval()
     order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
+    batch_rows = batch_rows or (BATCH_ROWS_CPU if loaded.device == "cpu" else BATCH_ROWS)
     try:
         for batch in _batches(order, encoded, limit, batch_rows):
             pick = _picker(temperature, top_p, [seeds[i] for i in batch], limit)
@@ -141,7 +145,7 @@ def _decode(
     limit: int,
     pick: Callable[[Tensor, int, Sequence[int]], Tensor],
 ) -> Iterator[Generation]:
-    """Decode one batch; rows that end are given at once, and leave the batch when half of it has ended.
+    """Decode one batch; rows that end are given at once, and leave the batch when an eighth of it has ended.
 
     `pick(logits, step, places)` gives the next ids of the rows that stood at `places` of the full batch.
     """
@@ -166,7 +170,7 @@ def _decode(
         going = [place for place, number in enumerate(active) if not rows[number].finished]
         if not going:
             return
-        if len(going) <= len(active) // 2:
+        if len(going) <= len(active) - max(1, len(active) // LEAVE_SHARE):
             kept = torch.tensor(going, device=ids.device)
             cache.batch_select_indices(kept)
             chosen, mask, positions = chosen[kept], mask[kept], positions[kept]
