@@ -17,10 +17,10 @@ from nesyc.emit.sql import emit_program
 from nesyc.ir.encode import encode
 from nesyc.pipeline import check_spec
 from nesyc_runtime import config
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
-from nesyc_runtime.kb.why import why
+from nesyc_runtime.kb.proofs.why import why
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 SPEC = """nesy 1
 kb graph {{

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from bench.tables import Figure
-from nesyc_runtime.kb.words import STOP_WORDS, words
+from nesyc_runtime.kb.search.words import STOP_WORDS, words
 
 ENTRIES = int(os.environ.get("NESYC_BENCH_ENTRIES", "100000"))
 QUESTIONS, TOP = 300, 5
@@ -64,7 +64,7 @@ def run() -> list[Figure]:
 def _measured(folder: Path, texts: Sequence[str], questions: Sequence[str]) -> Iterator[Figure]:
     from nesyc.cli.session import open_build
     from nesyc_runtime.kb.open import open_kb
-    from nesyc_runtime.kb.retrieval import Retriever
+    from nesyc_runtime.kb.search.retrieval import Retriever
 
     (folder / "nesyc.yaml").touch()
     (folder / "asked.jsonl").touch()

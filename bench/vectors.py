@@ -49,9 +49,9 @@ def run() -> list[Figure]:
     """NESYC_BENCH_VECTORS: another number of vectors."""
     from nesyc.cli.session import open_build
     from nesyc_runtime import config
-    from nesyc_runtime.kb.near import NearIndex
     from nesyc_runtime.kb.open import open_kb
-    from nesyc_runtime.kb.vectors import VectorIndex, embed_missing
+    from nesyc_runtime.kb.search.near import NearIndex
+    from nesyc_runtime.kb.search.vectors import VectorIndex, embed_missing
 
     target = config.NearestTarget(relation="lesson", column="vec")
     embedder = Topics(VECTORS)

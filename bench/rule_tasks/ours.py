@@ -10,11 +10,11 @@ from nesyc.emit.sql import emit_program
 from nesyc.ir.encode import encode
 from nesyc.pipeline import check_spec
 from nesyc_runtime import config
-from nesyc_runtime.kb.evaluate import Evaluated, evaluate
-from nesyc_runtime.kb.program import Program
-from nesyc_runtime.kb.rows import Claim, hold, interned, release
-from nesyc_runtime.kb.store import open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.rules.evaluate import Evaluated, evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.program import Program
+from nesyc_runtime.kb.storage.rows import Claim, hold, interned, release
+from nesyc_runtime.kb.storage.store import open_store
 
 
 class Ours:

@@ -72,7 +72,7 @@ def diff(
 def compare(ctx: Context, base: Base, *, limit: int) -> dict[str, Any]:
     """The object of the `diff` contract."""
     from nesyc_runtime.errors import UserError
-    from nesyc_runtime.kb.difference import derived, difference
+    from nesyc_runtime.kb.review.difference import derived, difference
     from nesyc_runtime.stages.changed_prompts import changed_prompts
     from nesyc_runtime.stages.last_run import base_store
     from nesyc_runtime.stages.plan import make_plan

@@ -32,8 +32,8 @@ from nesyc.diagnostics import counted
 
 if TYPE_CHECKING:
     from nesyc.ir import nodes
-    from nesyc_runtime.kb.exchange import Edited, EditedRow, Export
-    from nesyc_runtime.kb.store import Store
+    from nesyc_runtime.kb.exchange.exchange import Edited, EditedRow, Export
+    from nesyc_runtime.kb.storage.store import Store
 
 HEAD = "# nesyc kb export: "
 
@@ -90,7 +90,7 @@ def export(
 
     As parquet, tsv, nt, ttl and sqlite: all facts that queries see, derived ones too, for other tools and to load again.
     """
-    from nesyc_runtime.kb.exchange import export_rows
+    from nesyc_runtime.kb.exchange.exchange import export_rows
 
     if format in FACTS:
         _facts(format, relation or (), base, opened(spec, build, profile, param, kb), as_json, out)
@@ -111,7 +111,7 @@ def _facts(
     as_json: bool,
     out: Path | None,
 ) -> None:
-    from nesyc_runtime.kb.export_files import write_facts
+    from nesyc_runtime.kb.exchange.export_files import write_facts
 
     if out is None:
         raise CliError(f"{format} is written into a file", "name it with `--out FILE`")
@@ -123,8 +123,8 @@ def _facts(
 
 
 def _written(found: Export, format: Format, declared: nodes.Kb, store: Store) -> str:
-    from nesyc_runtime.kb import tabular
-    from nesyc_runtime.kb.markdown import to_markdown
+    from nesyc_runtime.kb.exchange import tabular
+    from nesyc_runtime.kb.exchange.markdown import to_markdown
 
     match format:
         case Format.NESY:
@@ -172,8 +172,8 @@ def import_(
 ) -> None:
     """Bring edited exports back: three ways, so that nothing a person wrote meanwhile is overwritten."""
     from nesyc.cli.kb_text import merge_text
-    from nesyc_runtime.kb.evaluate import evaluate
-    from nesyc_runtime.kb.merge import merge
+    from nesyc_runtime.kb.exchange.merge import merge
+    from nesyc_runtime.kb.rules.evaluate import evaluate
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         compiler = FragmentReader(checked, declared.name)
@@ -201,7 +201,7 @@ class FragmentReader:
     def read_fragment(self, text: str, file: str) -> tuple[Sequence[EditedRow], Mapping[str, str]]:
         """Facts and rules of a fragment; what is wrong with it is printed, and the command ends with exit code 1."""
         from nesyc.ir.fragment import lower_fragment
-        from nesyc_runtime.kb.exchange import EditedRow
+        from nesyc_runtime.kb.exchange.exchange import EditedRow
 
         lowered = lower_fragment(self.spec, text, file, self.kb)
         refuse(text, file, lowered.diagnostics)
@@ -213,9 +213,9 @@ class FragmentReader:
 
 
 def _read(file: Path, compiler: FragmentReader) -> Edited:
-    from nesyc_runtime.kb.exchange import Edited
-    from nesyc_runtime.kb.markdown import from_markdown
-    from nesyc_runtime.kb.tabular import from_csv, from_jsonl
+    from nesyc_runtime.kb.exchange.exchange import Edited
+    from nesyc_runtime.kb.exchange.markdown import from_markdown
+    from nesyc_runtime.kb.exchange.tabular import from_csv, from_jsonl
 
     try:
         text = file.read_text(encoding="utf-8-sig")

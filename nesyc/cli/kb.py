@@ -25,7 +25,7 @@ from nesyc.cli.query import opened
 from nesyc.cli.questions import compiled_query
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.store import Store
+    from nesyc_runtime.kb.storage.store import Store
 
 kb_app = typer.Typer(name="kb", help="Look at, change and move a knowledge base.", no_args_is_help=True)
 kb_app.command("migrate")(migrate)
@@ -58,7 +58,7 @@ def log(
 ) -> None:
     """Show who changed what, when and why; the last change first."""
     from nesyc.cli.kb_text import log_text
-    from nesyc_runtime.kb.log import read_log
+    from nesyc_runtime.kb.review.log import read_log
 
     with opened(spec, build, profile, param, kb) as (_, _, store):
         result = read_log(store, limit=limit, relation=relation)
@@ -81,8 +81,8 @@ def at(
     """Show the stored rows as they were at the end of a date, or ask a query of them; rules are those of now."""
     from nesyc.cli.kb_text import counts_text
     from nesyc.cli.proofs import query_table
-    from nesyc_runtime.kb.past import change_at, store_at
-    from nesyc_runtime.kb.query import query as run_query
+    from nesyc_runtime.kb.review.past import change_at, store_at
+    from nesyc_runtime.kb.rules.query import query as run_query
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         change = change_at(store, when)
@@ -98,7 +98,7 @@ def at(
 
 
 def _counts(store: Store) -> list[dict[str, Any]]:
-    from nesyc_runtime.kb.rows import quote
+    from nesyc_runtime.kb.storage.rows import quote
 
     return [
         {
@@ -123,8 +123,8 @@ def undo(
     out: OutOption = None,
 ) -> None:
     """Take back the last changes of people and stages; facts of the source are changed in their file."""
-    from nesyc_runtime.kb.evaluate import evaluate
-    from nesyc_runtime.kb.past import undo as take_back
+    from nesyc_runtime.kb.review.past import undo as take_back
+    from nesyc_runtime.kb.rules.evaluate import evaluate
 
     with opened(spec, build, profile, param, kb) as (_, _, store):
         undone = take_back(store, count, who=user_name(who))

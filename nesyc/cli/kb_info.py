@@ -36,7 +36,7 @@ def _count(spec: Path, kb: nodes.Kb, counting: Counting) -> int | None:
     from nesyc.parsing.project import find_project
 
     try:
-        from nesyc_runtime.kb.store import open_read_only
+        from nesyc_runtime.kb.storage.store import open_read_only
     except ImportError:  # the compiler alone is installed
         return None
     sql, parameters = counting

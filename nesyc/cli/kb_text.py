@@ -59,7 +59,7 @@ def _row(row: dict[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     from nesyc_runtime.files import printable
-    from nesyc_runtime.kb.values import shown
+    from nesyc_runtime.kb.storage.values import shown
 
     return printable(shown(value), 80) if value is not None else "null"
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from nesyc_runtime.artifact import Build
-    from nesyc_runtime.kb.migration import TableChange
+    from nesyc_runtime.kb.storage.migration import TableChange
     from nesyc_runtime.project import Project
 
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Show what would change, change nothing.")]
@@ -47,9 +47,9 @@ def migrate(
     """Show and make the changes that the schema of the spec asks for; refuses to lose written rows (E0506)."""
     from nesyc.cli.session import open_build
     from nesyc_runtime.errors import placed_below
-    from nesyc_runtime.kb.migration import describe
     from nesyc_runtime.kb.open import choose_kb, migration
     from nesyc_runtime.kb.open import migrate as bring_up
+    from nesyc_runtime.kb.storage.migration import describe
 
     compiled, project = open_build(spec, build, profile, parse_params(param))
     chosen = choose_kb(compiled.spec, kb)
@@ -67,8 +67,8 @@ def agreed_changes(compiled: Build, project: Project) -> list[dict[str, str]]:
 
     Raises `CliError` (exit 4) where the answer is no; nothing is changed then.
     """
-    from nesyc_runtime.kb.migration import describe
     from nesyc_runtime.kb.open import migration
+    from nesyc_runtime.kb.storage.migration import describe
 
     made: list[dict[str, str]] = []
     for kb in compiled.spec.kbs:

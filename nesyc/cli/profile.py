@@ -33,7 +33,7 @@ def profile(
 ) -> None:
     """Run the rules once more, on a copy, and show the time, rounds and rows of each, the slowest first."""
     from nesyc.cli.query import opened
-    from nesyc_runtime.kb.profile import profile as measure
+    from nesyc_runtime.kb.rules.profile import profile as measure
 
     with opened(spec, build, profile, param, kb) as (_, _, store):
         result = measure(store)

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from nesyc.ir import nodes
-    from nesyc_runtime.kb.store import Store
+    from nesyc_runtime.kb.storage.store import Store
 
 QueryArgument = Annotated[
     str, typer.Argument(metavar="QUERY", help="""Literals, such as: 'kin("ann", x, r), not only_child(x)'.""")
@@ -66,8 +66,8 @@ def query(
     """Answer a conjunction of literals from stored and derived facts."""
     from nesyc.cli.plans import plan_text
     from nesyc.cli.proofs import query_table
-    from nesyc_runtime.kb.plans import explain_plan as explain
-    from nesyc_runtime.kb.query import query as run_query
+    from nesyc_runtime.kb.rules.plans import explain_plan as explain
+    from nesyc_runtime.kb.rules.query import query as run_query
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         compiled = compiled_query(checked, declared, text)
@@ -94,7 +94,7 @@ def why(
 ) -> None:
     """Show the proofs of a fact, the best first."""
     from nesyc.cli.proofs import why_tree
-    from nesyc_runtime.kb.why import why as explain
+    from nesyc_runtime.kb.proofs.why import why as explain
 
     source = context.get_parameter_source("limit")
     if not as_json and source is not None and source.name == "DEFAULT":
@@ -119,7 +119,7 @@ def whynot(
 ) -> None:
     """Show, for each rule that could give a fact, the nearest literal that failed."""
     from nesyc.cli.proofs import whynot_text
-    from nesyc_runtime.kb.whynot import whynot as explain
+    from nesyc_runtime.kb.proofs.whynot import whynot as explain
 
     with opened(spec, build, profile, param, kb) as (checked, declared, store):
         relation, values = ground(checked, declared, fact)
@@ -137,7 +137,7 @@ def opened(
     from nesyc.ir.query import find_kb
     from nesyc_runtime.errors import placed_below
     from nesyc_runtime.kb.open import open_kb
-    from nesyc_runtime.kb.rejects import rejected
+    from nesyc_runtime.kb.sources.rejects import rejected
 
     params = parse_params(param)
     choice, _ = choose(spec, build, profile, params)

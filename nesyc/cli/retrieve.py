@@ -94,7 +94,7 @@ def contract(found: Found) -> dict[str, Any]:
 
 def _shown(found: Found) -> str:
     from nesyc_runtime.files import printable
-    from nesyc_runtime.kb.values import shown
+    from nesyc_runtime.kb.storage.values import shown
 
     if not found.hits:
         return "nothing found\n"

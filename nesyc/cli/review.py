@@ -31,8 +31,8 @@ if TYPE_CHECKING:
     from nesyc.cli.rule_desk import RuleDesk
     from nesyc.cli.rulebook import SourceRulebook
     from nesyc.ir import nodes
-    from nesyc_runtime.kb.review import Proposal, RuleProposal
-    from nesyc_runtime.kb.store import Store
+    from nesyc_runtime.kb.review.review import Proposal, RuleProposal
+    from nesyc_runtime.kb.storage.store import Store
 
 RULE = "rule:"
 ListOption = Annotated[bool, typer.Option("--list", help="Only show what waits for a decision.")]
@@ -140,8 +140,8 @@ def _decide(
     note: str,
 ) -> dict[str, list[str]]:
     """Decide by name, all or none: rules' files are written when everything else is known to be fine."""
-    from nesyc_runtime.kb.evaluate import evaluate
-    from nesyc_runtime.kb.review import decide
+    from nesyc_runtime.kb.review.review import decide
+    from nesyc_runtime.kb.rules.evaluate import evaluate
 
     done: dict[str, list[str]] = {}
     with store.writing():
@@ -166,8 +166,8 @@ def _is_rule(store: Store, name: str) -> bool:
 
 def _edit(store: Store, desk: RuleDesk, name: str, to: str, who: str, note: str) -> str:
     """Put other values, or another rule, in place of a proposal, which accepts it."""
-    from nesyc_runtime.kb import decisions
-    from nesyc_runtime.kb.review import read_name
+    from nesyc_runtime.kb.review import decisions
+    from nesyc_runtime.kb.review.review import read_name
 
     if _is_rule(store, name):
         one = next((one for one in desk.waiting() if one.name == name), None)
@@ -188,7 +188,7 @@ def _edit(store: Store, desk: RuleDesk, name: str, to: str, who: str, note: str)
 
 def _waiting(store: Store, desk: RuleDesk, stage: nodes.Stage | None) -> list[Proposal | RuleProposal]:
     """Rows and rules that wait; of a stage, what it made."""
-    from nesyc_runtime.kb.review import proposals
+    from nesyc_runtime.kb.review.review import proposals
 
     if stage is None:
         return [*proposals(store), *desk.waiting()]
@@ -209,7 +209,7 @@ def _stage_id(given: str, known: list[str]) -> str:
 
 
 def _effects(desk: RuleDesk, waiting: list[Proposal | RuleProposal]) -> dict[str, dict[str, Any]]:
-    from nesyc_runtime.kb.review import RuleProposal
+    from nesyc_runtime.kb.review.review import RuleProposal
 
     return {one.name: desk.effect(one) for one in waiting if isinstance(one, RuleProposal)}
 
@@ -217,7 +217,7 @@ def _effects(desk: RuleDesk, waiting: list[Proposal | RuleProposal]) -> dict[str
 def _contract(
     store: Store, listed: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]], total: int
 ) -> dict[str, Any]:
-    from nesyc_runtime.kb.review import RuleProposal
+    from nesyc_runtime.kb.review.review import RuleProposal
 
     entries = [{"name": one.name, **asdict(one)} for one in listed if not isinstance(one, RuleProposal)]
     rules = [
@@ -246,7 +246,7 @@ def _contract(
 
 def _shown(listed: list[Proposal | RuleProposal], effects: dict[str, dict[str, Any]], total: int) -> str:
     from nesyc.cli.review_text import details, rule_details
-    from nesyc_runtime.kb.review import RuleProposal
+    from nesyc_runtime.kb.review.review import RuleProposal
 
     if not total:
         return "nothing waits for a decision\n"
@@ -266,7 +266,7 @@ def _screen(store: Store, desk: RuleDesk, who: str, waiting: list[Proposal | Rul
         raise CliError(
             "the screen needs textual", "pip install 'nesyc[review]', or use --list, --accept and --reject"
         ) from None
-    from nesyc_runtime.kb.review import Review
+    from nesyc_runtime.kb.review.review import Review
 
     if not waiting:
         print_result({}, "nothing waits for a decision", as_json=False, out=None)
@@ -291,7 +291,7 @@ def _approve(
     from nesyc.cli.rule_desk import RuleDesk
     from nesyc.cli.session import open_build
     from nesyc_runtime.kb.open import open_kb
-    from nesyc_runtime.kb.review import decide, proposals
+    from nesyc_runtime.kb.review.review import decide, proposals
     from nesyc_runtime.stages.review import approve_files
 
     compiled, project = open_build(spec, build, profile, parse_params(param))
@@ -299,7 +299,7 @@ def _approve(
     found = stages[_stage_id(stage, list(stages))]
     accepted: list[str] = []
     if found.kind == "extract":
-        from nesyc_runtime.kb.evaluate import evaluate
+        from nesyc_runtime.kb.rules.evaluate import evaluate
 
         settings = next(kb for kb in compiled.spec.kbs if kb.name == found.into.partition(".")[0])
         with open_kb(compiled, project, settings) as store:

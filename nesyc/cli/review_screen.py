@@ -16,7 +16,7 @@ from nesyc.cli.errors import CliError
 from nesyc.cli.review_text import details, rule_details
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.review import Proposal, Review, RuleProposal
+from nesyc_runtime.kb.review.review import Proposal, Review, RuleProposal
 
 
 class Note(ModalScreen[str | None]):

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.review import Proposal, RuleProposal
+    from nesyc_runtime.kb.review.review import Proposal, RuleProposal
 
 LONGEST = 5000  # characters of a value
 SHOWN = 5  # facts gained or lost
@@ -18,7 +18,7 @@ DEEPEST = 6  # of a derivation
 def details(proposal: Proposal) -> list[str]:
     """Its values, what it says, and where it comes from, a line each."""
     from nesyc_runtime.files import printable
-    from nesyc_runtime.kb.values import shown
+    from nesyc_runtime.kb.storage.values import shown
 
     lines: list[str] = []
     for name, value in proposal.values.items():
@@ -62,7 +62,7 @@ def rule_details(proposal: RuleProposal, effect: Mapping[str, Any]) -> list[str]
 def fact_text(fact: Mapping[str, Any]) -> str:
     """A FACT object in words: as `say` has it, else as it is written in a query."""
     from nesyc_runtime.files import printable
-    from nesyc_runtime.kb.values import shown
+    from nesyc_runtime.kb.storage.values import shown
 
     arguments = ", ".join("null" if value is None else shown(value) for value in fact["args"])
     said = f"   {fact['text']}" if fact.get("text") else ""

@@ -20,9 +20,9 @@ from nesyc.ir.encode import encode
 from nesyc.syntax import nodes as ast
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.difference import Derived
-    from nesyc_runtime.kb.review import RuleProposal
-    from nesyc_runtime.kb.store import Store
+    from nesyc_runtime.kb.review.difference import Derived
+    from nesyc_runtime.kb.review.review import RuleProposal
+    from nesyc_runtime.kb.storage.store import Store
 
 FACTS = 20  # of what is gained and lost that are told
 PROOFS = 3
@@ -44,7 +44,7 @@ class RuleDesk:
 
     def waiting(self, file: str | None = None) -> list[RuleProposal]:
         """The proposals in the project's own files, in order; with `file` only those in it."""
-        from nesyc_runtime.kb.review import RuleProposal
+        from nesyc_runtime.kb.review.review import RuleProposal
 
         loaded = self.book.loaded()
         found = []
@@ -72,8 +72,8 @@ class RuleDesk:
 
         Of a rule in force that is stale, what it derives less without.
         """
-        from nesyc_runtime.kb.difference import derived, difference, with_rules
-        from nesyc_runtime.kb.why import why
+        from nesyc_runtime.kb.proofs.why import why
+        from nesyc_runtime.kb.review.difference import derived, difference, with_rules
 
         word = "rejected" if one.stale else "accepted"
         text = self._decided(self.book.text_of(one.file), one, word, "", "")
@@ -161,7 +161,7 @@ class RuleDesk:
 
     def _any(self, name: str) -> RuleProposal:
         """A rule by name that was decided on before: it may be accepted or rejected again."""
-        from nesyc_runtime.kb.review import RuleProposal
+        from nesyc_runtime.kb.review.review import RuleProposal
 
         loaded = self.book.loaded()
         for source in loaded.files:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nesyc.ir import nodes
-    from nesyc_runtime.kb.store import Store
+    from nesyc_runtime.kb.storage.store import Store
     from nesyc_runtime.stages.context import Context
 
 
@@ -96,20 +96,20 @@ class Service:
         return ask(ctx, policy, read_inputs(ctx.spec, ctx.task(policy.task), given.get("text"), inputs))
 
     def _query(self, given: dict[str, Any]) -> dict[str, Any]:
-        from nesyc_runtime.kb.query import query
+        from nesyc_runtime.kb.rules.query import query
 
         checked, declared, store = self._kb(given)
         compiled = compiled_query(checked, declared, _given(given, "query"))
         return query(store, compiled, limit=_limit(given))
 
     def _why(self, given: dict[str, Any]) -> dict[str, Any]:
-        from nesyc_runtime.kb.why import why
+        from nesyc_runtime.kb.proofs.why import why
 
         checked, declared, store = self._kb(given)
         return why(store, *ground(checked, declared, _given(given, "fact")), limit=_limit(given))
 
     def _whynot(self, given: dict[str, Any]) -> dict[str, Any]:
-        from nesyc_runtime.kb.whynot import whynot
+        from nesyc_runtime.kb.proofs.whynot import whynot
 
         checked, declared, store = self._kb(given)
         return whynot(store, *ground(checked, declared, _given(given, "fact")), limit=_limit(given))

@@ -12,7 +12,7 @@ from typing import Any
 
 from nesyc_runtime import patterns
 from nesyc_runtime.config import ColumnRef, Const, Holds, ItemExpr, Operation
-from nesyc_runtime.kb.words import mentions
+from nesyc_runtime.kb.search.words import mentions
 
 # "row", "input", "output", "hit", "question" -> field -> value; "holds" -> `Holds.lookup` -> the rows there are
 Scopes = Mapping[str, Mapping[str, Any]]

@@ -14,12 +14,12 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.expressions import equal, evaluate
 from nesyc_runtime.inference.answers import parse_answer
 from nesyc_runtime.inference.prompts import render_prompt
-from nesyc_runtime.kb.graph import Graph
 from nesyc_runtime.kb.open import bring_in_step, refuse_violations
-from nesyc_runtime.kb.retrieval_rows import KbRow, read_rows
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.values import shown
-from nesyc_runtime.kb.why import best_rule
+from nesyc_runtime.kb.proofs.graph import Graph
+from nesyc_runtime.kb.proofs.why import best_rule
+from nesyc_runtime.kb.search.retrieval_rows import KbRow, read_rows
+from nesyc_runtime.kb.storage.store import Store, open_store
+from nesyc_runtime.kb.storage.values import shown
 from nesyc_runtime.project import Project
 
 SHOWN = 6  # digits of a confidence

@@ -17,8 +17,8 @@ from nesyc.fragments.proposals import EVIDENCE, MEASURED, Proposal, merge_propos
 from nesyc.fragments.rules import own_text, rules_in
 from nesyc.parsing.project import load_spec
 from nesyc.pipeline import check_spec
-from nesyc_runtime.kb.contradictions import Broken
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.proofs.contradictions import Broken
+from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.stages import rule_evidence
 from nesyc_runtime.stages.ports import GoldClaim
 

@@ -11,7 +11,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from nesyc.ir import nodes as ir
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.storage.store import Store
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from nesyc.emit.sql import emit_program, emit_query
 from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.query import query
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.rules.query import query
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 
 def open_kb(kb: ir.Kb, path: Path | None = None, files: dict[int, Path] | None = None) -> Store:

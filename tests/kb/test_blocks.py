@@ -17,9 +17,9 @@ from test_change import RECURSIONS, recursive
 from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
-from nesyc_runtime.kb import blocks, duck_rules, elsewhere
-from nesyc_runtime.kb.carried import carried_columns
-from nesyc_runtime.kb.evaluate import engine_used
+from nesyc_runtime.kb.rules import blocks, duck_rules, elsewhere
+from nesyc_runtime.kb.rules.carried import carried_columns
+from nesyc_runtime.kb.rules.evaluate import engine_used
 
 IN_BLOCKS = ("left", "right", "winners")  # of RECURSIONS, those that hand a column on
 X, Y, Z = var("x"), var("y"), var("z")

@@ -20,11 +20,11 @@ from nesyc.ir.encode import encode
 from nesyc.pipeline import check_spec
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb import change, maintain
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.rows import Claim, find_row, hold, interned, owned_rows, release
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.rules import change, maintain
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.rows import Claim, find_row, hold, interned, owned_rows, release
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 CHUNKS = 10
 CHUNK = 150 if os.environ.get("NESYC_FUZZ") else 12

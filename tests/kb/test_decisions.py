@@ -13,12 +13,12 @@ from samples import INT, TEXT, fact, kb, relation
 
 from nesyc.ir import nodes as ir
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.decisions import accept, edit, reject
-from nesyc_runtime.kb.entries import write_entries
-from nesyc_runtime.kb.review import proposals
-from nesyc_runtime.kb.rows import Claim, claims_of, hold, interned, provenance_of
-from nesyc_runtime.kb.stale import mark_stale
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.review.decisions import accept, edit, reject
+from nesyc_runtime.kb.review.review import proposals
+from nesyc_runtime.kb.review.stale import mark_stale
+from nesyc_runtime.kb.storage.entries import write_entries
+from nesyc_runtime.kb.storage.rows import Claim, claims_of, hold, interned, provenance_of
+from nesyc_runtime.kb.storage.store import Store
 
 STAGE = "stage:p.know"
 

@@ -22,13 +22,13 @@ from samples import INT, PLACE, TEXT, atom, compare, const, fact, kb, relation, 
 from nesyc.emit.sql import emit_program
 from nesyc.ir import nodes as ir
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb import elsewhere
-from nesyc_runtime.kb.contradictions import contradictions
-from nesyc_runtime.kb.evaluate import engine_used, evaluate
-from nesyc_runtime.kb.program import StratumPlan
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.trial import MoreThanExpected, Trial
-from nesyc_runtime.kb.why import violations, why
+from nesyc_runtime.kb.proofs.contradictions import contradictions
+from nesyc_runtime.kb.proofs.why import violations, why
+from nesyc_runtime.kb.rules import elsewhere
+from nesyc_runtime.kb.rules.evaluate import engine_used, evaluate
+from nesyc_runtime.kb.rules.trial import MoreThanExpected, Trial
+from nesyc_runtime.kb.storage.program import StratumPlan
+from nesyc_runtime.kb.storage.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -145,7 +145,7 @@ def test_auto_turns_to_duckdb_where_more_is_derived_than_sqlite_is_quick_with(
 ) -> None:
     with open_kb(ring(30)) as store:
         assert not store.elsewhere.relations
-    monkeypatch.setattr("nesyc_runtime.kb.trial.TELLING", 200)
+    monkeypatch.setattr("nesyc_runtime.kb.rules.trial.TELLING", 200)
     with open_kb(ring(30)) as store:
         assert store.elsewhere.relations == ("tc",)
         assert store.connection.execute('SELECT count(*) FROM "tc.rows"').fetchone() == (0,)
@@ -169,7 +169,7 @@ def test_auto_counts_a_join_before_it_is_made(monkeypatch: pytest.MonkeyPatch) -
                [fact("p", str(i)) for i in range(40)],
                [rule("r", atom("q", var("x"), var("y")), atom("p", var("x")), atom("p", var("y")))], [["q"]])  # fmt: skip
     for most, engine in ((1600, "sqlite"), (1599, "duckdb")):
-        monkeypatch.setattr("nesyc_runtime.kb.trial.ROWS", most)
+        monkeypatch.setattr("nesyc_runtime.kb.rules.trial.ROWS", most)
         with open_kb(pairs) as store:
             assert engine_used(store)[0] == engine
             assert len(store.execute('SELECT * FROM "q.rows"').fetchall()) == 1600
@@ -187,7 +187,7 @@ def test_without_a_duckdb_that_can_do_it_sqlite_derives_what_duckdb_held(
 ) -> None:
     sample = by("duckdb", ring(9, "max_product"))
     open_kb(sample, tmp_path / "kb.db").close()
-    monkeypatch.setattr("nesyc_runtime.kb.engine.version", lambda _: "1.5.2")
+    monkeypatch.setattr("nesyc_runtime.kb.rules.engine.version", lambda _: "1.5.2")
     with open_kb(sample, tmp_path / "kb.db") as store:
         assert engine_used(store) == ("sqlite", "duckdb 2.0 or later is not installed (nesyc[duckdb])")
         assert len(derived(store, sample)) == 9 + 81

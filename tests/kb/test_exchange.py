@@ -16,13 +16,13 @@ from nesyc.cli.app import app
 from nesyc.cli.session import runtime_project
 from nesyc.pipeline import compile_spec
 from nesyc_runtime.artifact import load_build
-from nesyc_runtime.kb.decisions import accept, edit, reject
-from nesyc_runtime.kb.entries import write_entries
-from nesyc_runtime.kb.exchange import Export, ExportedRow
-from nesyc_runtime.kb.markdown import from_markdown, to_markdown
+from nesyc_runtime.kb.exchange.exchange import Export, ExportedRow
+from nesyc_runtime.kb.exchange.markdown import from_markdown, to_markdown
+from nesyc_runtime.kb.exchange.tabular import from_csv, from_jsonl, to_csv, to_jsonl
 from nesyc_runtime.kb.open import open_kb
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.tabular import from_csv, from_jsonl, to_csv, to_jsonl
+from nesyc_runtime.kb.review.decisions import accept, edit, reject
+from nesyc_runtime.kb.storage.entries import write_entries
+from nesyc_runtime.kb.storage.store import Store
 
 SPEC = """nesy 1
 enum Kin { father mother }

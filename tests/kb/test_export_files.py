@@ -21,13 +21,13 @@ from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.exchange import export_rows
-from nesyc_runtime.kb.export_files import write_facts
-from nesyc_runtime.kb.networkx import graph_of
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
-from nesyc_runtime.kb.tabular import to_csv, to_graphml, to_jsonl
+from nesyc_runtime.kb.exchange.exchange import export_rows
+from nesyc_runtime.kb.exchange.export_files import write_facts
+from nesyc_runtime.kb.exchange.networkx import graph_of
+from nesyc_runtime.kb.exchange.tabular import to_csv, to_graphml, to_jsonl
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 BASE = "urn:nesyc:test:"
 

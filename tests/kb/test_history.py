@@ -20,14 +20,14 @@ from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.decisions import accept, edit, reject
-from nesyc_runtime.kb.entries import remove_entries, write_entries
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.history import tables_of
-from nesyc_runtime.kb.log import read_log
-from nesyc_runtime.kb.past import change_at, store_at, undo
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.review.decisions import accept, edit, reject
+from nesyc_runtime.kb.review.log import read_log
+from nesyc_runtime.kb.review.past import change_at, store_at, undo
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.entries import remove_entries, write_entries
+from nesyc_runtime.kb.storage.history import tables_of
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 STAGE = "stage:p.know"
 

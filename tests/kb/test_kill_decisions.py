@@ -21,13 +21,13 @@ from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.hashing import digest
-from nesyc_runtime.kb.decisions import accept, edit, reject
-from nesyc_runtime.kb.exchange import export_rows
-from nesyc_runtime.kb.merge import merge
-from nesyc_runtime.kb.past import undo
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.sync import sync_source
-from nesyc_runtime.kb.tabular import from_jsonl, to_jsonl
+from nesyc_runtime.kb.exchange.exchange import export_rows
+from nesyc_runtime.kb.exchange.merge import merge
+from nesyc_runtime.kb.exchange.tabular import from_jsonl, to_jsonl
+from nesyc_runtime.kb.review.decisions import accept, edit, reject
+from nesyc_runtime.kb.review.past import undo
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.store import Store
 
 HERE = Path(__file__).resolve().parent
 STEPS = 300

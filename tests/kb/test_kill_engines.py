@@ -18,10 +18,10 @@ from samples import TEXT, atom, const, kb, relation, rule, var
 from nesyc.emit.sql import emit_program
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
-from nesyc_runtime.kb import elsewhere
-from nesyc_runtime.kb.evaluate import evaluate, is_done
-from nesyc_runtime.kb.rows import Claim, hold, interned, owned_rows, release
-from nesyc_runtime.kb.store import Store, open_store
+from nesyc_runtime.kb.rules import elsewhere
+from nesyc_runtime.kb.rules.evaluate import evaluate, is_done
+from nesyc_runtime.kb.storage.rows import Claim, hold, interned, owned_rows, release
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 HERE = Path(__file__).resolve().parent
 STEPS = 400

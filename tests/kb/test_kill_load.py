@@ -20,9 +20,9 @@ from nesyc.emit.sql import emit_program
 from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 HERE = Path(__file__).resolve().parent
 LOADS = 400

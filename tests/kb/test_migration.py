@@ -17,12 +17,12 @@ from nesyc.cli.session import runtime_project
 from nesyc.pipeline import compile_spec
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.decisions import accept
-from nesyc_runtime.kb.entries import write_entries
-from nesyc_runtime.kb.log import read_log
 from nesyc_runtime.kb.open import open_kb
-from nesyc_runtime.kb.past import store_at, undo
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.review.decisions import accept
+from nesyc_runtime.kb.review.log import read_log
+from nesyc_runtime.kb.review.past import store_at, undo
+from nesyc_runtime.kb.storage.entries import write_entries
+from nesyc_runtime.kb.storage.store import Store
 
 SPEC = """nesy 1
 enum Kin { father mother }

@@ -14,9 +14,9 @@ from samples import TEXT, atom, fact, kb, relation, rule, var
 from test_change import RECURSIONS, recursive
 
 from nesyc.ir import nodes as ir
-from nesyc_runtime.kb import change, elsewhere, evaluate, more
-from nesyc_runtime.kb.rows import Claim, find_row, hold, interned, owned_rows, release
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.rules import change, elsewhere, evaluate, more
+from nesyc_runtime.kb.storage.rows import Claim, find_row, hold, interned, owned_rows, release
+from nesyc_runtime.kb.storage.store import Store
 
 PROGRAMS = 50 if os.environ.get("NESYC_FUZZ") else 2
 UP = 'rule up: r(x) :- p(x, x), f(x); rule wi: r(x) :- p(x, "a");'

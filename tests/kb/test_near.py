@@ -17,13 +17,13 @@ from nesyc.emit.sql import emit_program
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
-from nesyc_runtime.kb import near
-from nesyc_runtime.kb.decisions import edit, reject
-from nesyc_runtime.kb.entries import write_entries
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.near import NearIndex, vector_search
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.vectors import VectorIndex
+from nesyc_runtime.kb.review.decisions import edit, reject
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.search import near
+from nesyc_runtime.kb.search.near import NearIndex, vector_search
+from nesyc_runtime.kb.search.vectors import VectorIndex
+from nesyc_runtime.kb.storage.entries import write_entries
+from nesyc_runtime.kb.storage.store import Store, open_store
 from tests.kb.samples import INT, TEXT, kb, relation
 
 NEAREST = config.NearestTarget(relation="lesson", column="vec")

@@ -18,7 +18,7 @@ from running import ask, derived, open_kb
 
 from nesyc.ir import nodes as ir
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.why import violations
+from nesyc_runtime.kb.proofs.why import violations
 
 CHUNKS = 20
 CHUNK = 250 if os.environ.get("NESYC_FUZZ") else 25

@@ -20,7 +20,7 @@ from nesyc.ir.query import lower_query
 from nesyc.pipeline import compile_spec
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.kb.open import open_kb
-from nesyc_runtime.kb.query import query
+from nesyc_runtime.kb.rules.query import query
 
 Triple = tuple[str, str, str]
 Pairs = set[tuple[str, str]]

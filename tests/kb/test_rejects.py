@@ -20,11 +20,11 @@ from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.program import ColumnPlan
-from nesyc_runtime.kb.rejects import rejected
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
-from nesyc_runtime.kb.values import BadValue, to_column, to_columns
+from nesyc_runtime.kb.sources.rejects import rejected
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.program import ColumnPlan
+from nesyc_runtime.kb.storage.store import Store, open_store
+from nesyc_runtime.kb.storage.values import BadValue, to_column, to_columns
 
 GOOD = "a,n\nx,1\n"
 

@@ -22,11 +22,11 @@ from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.entries import write_entries
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.retrieval import Retriever, approximate_tokens
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.words import input_key, normal_text, query_words, words
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.search.retrieval import Retriever, approximate_tokens
+from nesyc_runtime.kb.search.words import input_key, normal_text, query_words, words
+from nesyc_runtime.kb.storage.entries import write_entries
+from nesyc_runtime.kb.storage.store import Store, open_store
 from tests.kb.samples import INT, TEXT, atom, kb, relation, rule, var
 
 PLACE = config.Location(file="kb.nesy", line=1, col=1, end_line=1, end_col=2)

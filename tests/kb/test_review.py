@@ -17,10 +17,10 @@ from nesyc.cli.session import runtime_project
 from nesyc.pipeline import compile_spec
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.entries import write_entries
 from nesyc_runtime.kb.open import open_kb
-from nesyc_runtime.kb.review import Review, pending, proposals, read_name
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.review.review import Review, pending, proposals, read_name
+from nesyc_runtime.kb.storage.entries import write_entries
+from nesyc_runtime.kb.storage.store import Store
 
 SPEC = """nesy 1
 kb family {

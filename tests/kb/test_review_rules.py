@@ -18,7 +18,7 @@ from nesyc.cli.review_screen import ReviewScreen
 from nesyc.cli.rule_desk import RuleDesk
 from nesyc.cli.rulebook import SourceRulebook
 from nesyc.pipeline import check_spec
-from nesyc_runtime.kb.review import Review
+from nesyc_runtime.kb.review.review import Review
 
 SPEC = """nesy 1
 kb family {

@@ -10,10 +10,10 @@ from running import open_kb
 from samples import TEXT, atom, fact, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
-from nesyc_runtime.kb import elsewhere
-from nesyc_runtime.kb.graph import Graph
-from nesyc_runtime.kb.slices import slice_below
-from nesyc_runtime.kb.why import why
+from nesyc_runtime.kb.proofs.graph import Graph
+from nesyc_runtime.kb.proofs.slices import slice_below
+from nesyc_runtime.kb.proofs.why import why
+from nesyc_runtime.kb.rules import elsewhere
 
 pytest.importorskip("duckdb")
 X, Y, Z = var("x"), var("y"), var("z")

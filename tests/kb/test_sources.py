@@ -20,8 +20,8 @@ from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.sources.pulled import NAME, pulled
-from nesyc_runtime.kb.store import open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.store import open_store
 
 
 def rows(path: Path, format: str, *columns: tuple[str, ir.Type], bad_rows: str = "reject",

@@ -17,9 +17,9 @@ from samples import TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.rows import Claim, hold, interned
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.rows import Claim, hold, interned
 
 HERE = Path(__file__).resolve().parent
 

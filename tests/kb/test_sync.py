@@ -17,10 +17,10 @@ from nesyc.ir import nodes as ir
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.rows import Claim, hold, interned, owned_rows, release
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.rows import Claim, hold, interned, owned_rows, release
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 
 def small(*facts: ir.Fact, key: tuple[str, ...] = (), files: tuple[ir.FactFile, ...] = ()) -> ir.Kb:

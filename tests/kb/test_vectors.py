@@ -20,11 +20,11 @@ from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb import vectors
-from nesyc_runtime.kb.entries import write_entries
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.vectors import VectorIndex, embed_missing
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.search import vectors
+from nesyc_runtime.kb.search.vectors import VectorIndex, embed_missing
+from nesyc_runtime.kb.storage.entries import write_entries
+from nesyc_runtime.kb.storage.store import Store, open_store
 from tests.kb.samples import INT, TEXT, kb, relation
 
 NEAREST = config.NearestTarget(relation="lesson", column="vec")

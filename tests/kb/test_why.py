@@ -18,10 +18,10 @@ from running import open_kb
 from samples import PLACE, TEXT, atom, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
-from nesyc_runtime.kb.contradictions import contradictions
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.why import best_rule, violations, why
-from nesyc_runtime.kb.whynot import whynot
+from nesyc_runtime.kb.proofs.contradictions import contradictions
+from nesyc_runtime.kb.proofs.why import best_rule, violations, why
+from nesyc_runtime.kb.proofs.whynot import whynot
+from nesyc_runtime.kb.storage.store import Store
 
 MANY = 500 if os.environ.get("NESYC_FUZZ") else 20
 
@@ -125,7 +125,7 @@ def proofs_agree(store: Store, world: World, fact: Any) -> bool:
 
 
 def row_of(store: Any, name: str, row: tuple[Any, ...]) -> int:
-    from nesyc_runtime.kb.graph import Graph
+    from nesyc_runtime.kb.proofs.graph import Graph
 
     fact = Graph(store).find(name, row)
     assert fact is not None
@@ -291,7 +291,7 @@ def test_equally_good_proofs_do_not_grow_side_by_side(tmp_path: Path) -> None:
 def test_a_search_that_gives_up_shows_the_proof_it_reckons_with(
     semantics: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nesyc_runtime.kb.trees.PARTIAL", 0)
+    monkeypatch.setattr("nesyc_runtime.kb.proofs.trees.PARTIAL", 0)
     shown = 0
     for number in range(15):
         kb_ = compiled(generate(number, semantics), tmp_path)

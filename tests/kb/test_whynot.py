@@ -14,7 +14,7 @@ from random_programs import generate
 from running import open_kb
 
 from nesyc.ir import nodes as ir
-from nesyc_runtime.kb.whynot import whynot
+from nesyc_runtime.kb.proofs.whynot import whynot
 
 MANY = 300 if os.environ.get("NESYC_FUZZ") else 15
 VALUES = {"text": ["a", "b", "nobody"], "int": [0, 1, 99], "number": [0.5, 7.0], "enum": ["red", "blue"]}

@@ -19,12 +19,12 @@ from nesyc.ir.encode import encode
 from nesyc.pipeline import check_spec
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.copies import copied
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.graph import Graph
-from nesyc_runtime.kb.program import Program
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.proofs.graph import Graph
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.copies import copied
+from nesyc_runtime.kb.storage.program import Program
+from nesyc_runtime.kb.storage.store import Store, open_store
 from nesyc_runtime.learning.proof_terms import proof_terms
 from nesyc_runtime.learning.weights import Label, fit_weights, gradient, loss
 

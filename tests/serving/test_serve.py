@@ -16,7 +16,7 @@ from nesyc.cli.serve import LARGEST, application
 from nesyc.cli.service import Asked, Service
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.kb.open import open_kb
-from nesyc_runtime.kb.rows import Claim, hold, interned
+from nesyc_runtime.kb.storage.rows import Claim, hold, interned
 from nesyc_runtime.project import Project
 
 SPEC = """nesy 1

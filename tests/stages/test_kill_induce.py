@@ -18,7 +18,7 @@ from nesyc.cli.rule_desk import RuleDesk
 from nesyc.cli.rulebook import rulebook_of
 from nesyc.fragments.rules import own_text, rules_in
 from nesyc.pipeline import check_spec
-from nesyc_runtime.kb.review import Review, proposals
+from nesyc_runtime.kb.review.review import Review, proposals
 from nesyc_runtime.stages.run import Options, run
 from tests.stages.induce_world import SAYS, SPEC, InduceWorld
 

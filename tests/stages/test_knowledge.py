@@ -15,11 +15,11 @@ from nesyc.pipeline import compile_spec
 from nesyc_runtime import config
 from nesyc_runtime.artifact import load_build
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.decisions import accept, edit
-from nesyc_runtime.kb.retrieval import Retriever
-from nesyc_runtime.kb.retrieval_rows import read_rows
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.words import input_key
+from nesyc_runtime.kb.review.decisions import accept, edit
+from nesyc_runtime.kb.search.retrieval import Retriever
+from nesyc_runtime.kb.search.retrieval_rows import read_rows
+from nesyc_runtime.kb.search.words import input_key
+from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.knowledge import StoredKnowledge
 from nesyc_runtime.stages.ports import Entry, Item

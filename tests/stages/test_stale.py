@@ -11,13 +11,13 @@ from nesyc.cli.rule_desk import RuleDesk
 from nesyc.cli.rulebook import rulebook_of
 from nesyc.fragments.rules import own_text, rules_in
 from nesyc_runtime.data.splits import Datasets
-from nesyc_runtime.kb.decisions import accept, edit
-from nesyc_runtime.kb.exchange import export_rows
-from nesyc_runtime.kb.log import read_log
-from nesyc_runtime.kb.merge import merge
-from nesyc_runtime.kb.review import Proposal, RuleProposal, proposals
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.tabular import from_jsonl, to_jsonl
+from nesyc_runtime.kb.exchange.exchange import export_rows
+from nesyc_runtime.kb.exchange.merge import merge
+from nesyc_runtime.kb.exchange.tabular import from_jsonl, to_jsonl
+from nesyc_runtime.kb.review.decisions import accept, edit
+from nesyc_runtime.kb.review.log import read_log
+from nesyc_runtime.kb.review.review import Proposal, RuleProposal, proposals
+from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.stages.plan import make_plan
 from nesyc_runtime.stages.run import Options, run
 from tests.stages.induce_world import SAYS, SPEC, InduceWorld

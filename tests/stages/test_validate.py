@@ -11,9 +11,9 @@ import pytest
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import read_jsonl
-from nesyc_runtime.kb.decisions import accept
-from nesyc_runtime.kb.log import read_log
-from nesyc_runtime.kb.retrieval_rows import read_rows
+from nesyc_runtime.kb.review.decisions import accept
+from nesyc_runtime.kb.review.log import read_log
+from nesyc_runtime.kb.search.retrieval_rows import read_rows
 from nesyc_runtime.stages.validate import sign_test, verdict_of
 from tests.stages.induce_world import SPEC, InduceWorld
 

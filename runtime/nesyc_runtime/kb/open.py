@@ -9,14 +9,14 @@ from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.migration import TableChange
-from nesyc_runtime.kb.program import Program
-from nesyc_runtime.kb.schema import planned_changes
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import source_paths, sync_source
-from nesyc_runtime.kb.values import shown
-from nesyc_runtime.kb.why import violations
+from nesyc_runtime.kb.proofs.why import violations
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import source_paths, sync_source
+from nesyc_runtime.kb.storage.migration import TableChange
+from nesyc_runtime.kb.storage.program import Program
+from nesyc_runtime.kb.storage.schema import planned_changes
+from nesyc_runtime.kb.storage.store import Store, open_store
+from nesyc_runtime.kb.storage.values import shown
 from nesyc_runtime.project import Project
 
 

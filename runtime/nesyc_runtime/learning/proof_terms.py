@@ -13,10 +13,10 @@ from itertools import combinations, islice
 from math import prod
 
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.graph import FactId, Graph
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.storedsets import StoredSets, load_sets
-from nesyc_runtime.kb.trees import Tree, Trees
+from nesyc_runtime.kb.proofs.graph import FactId, Graph
+from nesyc_runtime.kb.proofs.trees import Tree, Trees
+from nesyc_runtime.kb.rules.storedsets import StoredSets, load_sets
+from nesyc_runtime.kb.storage.store import Store
 
 PROOFS = 10  # proofs of a fact under max_product among which the best may change while weights move
 

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.copies import copied
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.graph import Graph
-from nesyc_runtime.kb.program import Program
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.proofs.graph import Graph
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.storage.copies import copied
+from nesyc_runtime.kb.storage.program import Program
+from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.learning.proof_terms import Terms, proof_terms
 
 if TYPE_CHECKING:

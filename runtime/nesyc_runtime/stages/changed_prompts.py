@@ -10,7 +10,7 @@ from nesyc_runtime import config
 from nesyc_runtime.files import read_jsonl
 from nesyc_runtime.inference.answers import item_correct
 from nesyc_runtime.inference.prompts import READ_KNOWLEDGE
-from nesyc_runtime.kb.store import Store
+from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.stages.context import Context
 from nesyc_runtime.stages.finetune import is_stage, training_items
 from nesyc_runtime.stages.graph import Node, Respond, build_graph, task_of

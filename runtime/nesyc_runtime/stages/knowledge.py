@@ -12,21 +12,21 @@ from nesyc_runtime import config
 from nesyc_runtime.artifact import Build
 from nesyc_runtime.expressions import evaluate
 from nesyc_runtime.hashing import digest
-from nesyc_runtime.kb.contradictions import contradictions
-from nesyc_runtime.kb.difference import with_rules
-from nesyc_runtime.kb.entries import accepted_entries, write_entries
-from nesyc_runtime.kb.evaluate import engine_used
-from nesyc_runtime.kb.evaluate import evaluate as evaluate_rules
 from nesyc_runtime.kb.open import bring_in_step, open_kb, refuse_violations
-from nesyc_runtime.kb.rejects import rejected
-from nesyc_runtime.kb.retrieval import Retriever
-from nesyc_runtime.kb.review import pending, proposals
-from nesyc_runtime.kb.said import revision
-from nesyc_runtime.kb.stale import SEEN, mark_stale
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.values import shown
-from nesyc_runtime.kb.vectors import embedded_by
-from nesyc_runtime.kb.words import input_key
+from nesyc_runtime.kb.proofs.contradictions import contradictions
+from nesyc_runtime.kb.review.difference import with_rules
+from nesyc_runtime.kb.review.review import pending, proposals
+from nesyc_runtime.kb.review.stale import SEEN, mark_stale
+from nesyc_runtime.kb.rules.evaluate import engine_used
+from nesyc_runtime.kb.rules.evaluate import evaluate as evaluate_rules
+from nesyc_runtime.kb.search.retrieval import Retriever
+from nesyc_runtime.kb.search.said import revision
+from nesyc_runtime.kb.search.vectors import embedded_by
+from nesyc_runtime.kb.search.words import input_key
+from nesyc_runtime.kb.sources.rejects import rejected
+from nesyc_runtime.kb.storage.entries import accepted_entries, write_entries
+from nesyc_runtime.kb.storage.store import Store
+from nesyc_runtime.kb.storage.values import shown
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.budgets import readers
 from nesyc_runtime.stages.drawn_from import Sources
@@ -46,7 +46,7 @@ from nesyc_runtime.stages.remembered import Remembered
 from nesyc_runtime.stages.rule_evidence import measure
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.vectors import Embedder
+    from nesyc_runtime.kb.search.vectors import Embedder
 
 RANKING = (
     1  # of the search itself: another number where the same question over the same rows is answered otherwise

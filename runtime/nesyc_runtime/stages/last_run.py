@@ -13,12 +13,12 @@ from nesyc_runtime import config
 from nesyc_runtime.artifact import Build, load_build
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import write_json
-from nesyc_runtime.kb.copies import copied
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.past import store_at
-from nesyc_runtime.kb.program import Program
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.sync import source_paths, sync_source
+from nesyc_runtime.kb.review.past import store_at
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.sources.sync import source_paths, sync_source
+from nesyc_runtime.kb.storage.copies import copied
+from nesyc_runtime.kb.storage.program import Program
+from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.project import Project
 
 KEPT = ("plan.json", "config.yaml", "manifest.json")

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 from nesyc_runtime import config
-from nesyc_runtime.kb.contradictions import contradictions
-from nesyc_runtime.kb.copies import copied
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.graph import Graph
-from nesyc_runtime.kb.program import Program
-from nesyc_runtime.kb.query import query
-from nesyc_runtime.kb.store import Store
-from nesyc_runtime.kb.values import shown
+from nesyc_runtime.kb.proofs.contradictions import contradictions
+from nesyc_runtime.kb.proofs.graph import Graph
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.rules.query import query
+from nesyc_runtime.kb.storage.copies import copied
+from nesyc_runtime.kb.storage.program import Program
+from nesyc_runtime.kb.storage.store import Store
+from nesyc_runtime.kb.storage.values import shown
 from nesyc_runtime.stages.ports import Claim, Evidence, GoldClaim, RuleTrial
 
 MOST = 2_000  # facts of a rule that are looked at

@@ -13,7 +13,7 @@ from pathlib import Path
 from nesyc_runtime.artifact import Build
 from nesyc_runtime.files import printable, read_jsonl
 from nesyc_runtime.kb.open import store_file
-from nesyc_runtime.kb.store import open_read_only
+from nesyc_runtime.kb.storage.store import open_read_only
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.shelf import PARTIAL, Shelf
 

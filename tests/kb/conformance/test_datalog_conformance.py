@@ -25,10 +25,10 @@ from nesyc.ir.encode import encode
 from nesyc.ir.query import lower_query
 from nesyc.pipeline import check_spec
 from nesyc_runtime import config
-from nesyc_runtime.kb.evaluate import evaluate
-from nesyc_runtime.kb.query import query
-from nesyc_runtime.kb.store import Store, open_store
-from nesyc_runtime.kb.sync import sync_source
+from nesyc_runtime.kb.rules.evaluate import evaluate
+from nesyc_runtime.kb.rules.query import query
+from nesyc_runtime.kb.sources.sync import sync_source
+from nesyc_runtime.kb.storage.store import Store, open_store
 
 PLAIN = ("basic", "recursion", "negation", "errors")
 CASES = 114

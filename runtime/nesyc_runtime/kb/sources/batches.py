@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from itertools import groupby, islice, repeat
 from typing import Any
 
-from nesyc_runtime.kb.facts import SourceRow
-from nesyc_runtime.kb.program import ColumnPlan
 from nesyc_runtime.kb.sources.source import Bad, Found, Source
-from nesyc_runtime.kb.values import BadValue, to_column, to_columns
+from nesyc_runtime.kb.storage.facts import SourceRow
+from nesyc_runtime.kb.storage.program import ColumnPlan
+from nesyc_runtime.kb.storage.values import BadValue, to_column, to_columns
 
 Enums = Mapping[str, tuple[str, ...]]
 Reject = Callable[[Source, Bad], None]

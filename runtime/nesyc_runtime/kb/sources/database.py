@@ -8,7 +8,7 @@ from contextlib import closing
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.kb.sources.source import Found, Source
-from nesyc_runtime.kb.store import quote
+from nesyc_runtime.kb.storage.store import quote
 
 
 def read_sqlite(source: Source) -> Found:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.program import RelationPlan
 from nesyc_runtime.kb.sources.database import read_sqlite
 from nesyc_runtime.kb.sources.rdf import read_triples
 from nesyc_runtime.kb.sources.source import Found, Source
 from nesyc_runtime.kb.sources.tables import read_csv, read_jsonl, read_parquet
 from nesyc_runtime.kb.sources.wikidata import read_wikidata
+from nesyc_runtime.kb.storage.program import RelationPlan
 
 READERS: Mapping[str, Callable[[Source], Found]] = {
     "csv": read_csv,

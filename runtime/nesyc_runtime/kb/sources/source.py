@@ -11,7 +11,7 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.program import ColumnPlan, RelationPlan
+from nesyc_runtime.kb.storage.program import ColumnPlan, RelationPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.exported import CSV_HEAD, HEAD, csv_value
+from nesyc_runtime.kb.exchange.exported import CSV_HEAD, HEAD, csv_value
 from nesyc_runtime.kb.sources.source import Bad, Found, Source
 
 

@@ -13,8 +13,8 @@ from itertools import product
 from typing import Any
 
 from nesyc_runtime.files import printable
-from nesyc_runtime.kb.program import ColumnPlan
 from nesyc_runtime.kb.sources.source import Bad, Found, Source
+from nesyc_runtime.kb.storage.program import ColumnPlan
 
 MOST = 10_000  # rows of one entity
 DAY = 11  # the precision of a date in Wikidata's scale

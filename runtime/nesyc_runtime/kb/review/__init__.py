@@ -1,0 +1,1 @@
+"""What people and stages changed: proposals and decisions, the log, the past, and what two states derive differently."""

@@ -1,0 +1,1 @@
+"""The store: one SQLite file, its schema, texts, rows and history, and DuckDB beside it."""
