@@ -84,6 +84,7 @@ def _head(result: Mapping[str, Any]) -> str:
         f"{result['items']} items in batches of {result['batch']}, "
         f"{'packed' if result['layout']['packed'] else 'padded'}\n"
         f"tokens: {tokens['read']} read (│), {tokens['learned']} learned (┃), {tokens['padding']} padding"
+        + (f"; {tokens['shared']} more stand in beginnings that rows share" if tokens["shared"] else "")
         + (f"\ncut, of all rows: {cut}" if cut else "")
     )
 
@@ -92,7 +93,8 @@ def _row_head(row: Mapping[str, Any]) -> str:
     from nesyc.diagnostics.shown import shown
 
     tokens = row["tokens"]
-    parts = [f"{tokens['read']} read, {tokens['learned']} learned"]
+    shared = f" ({tokens['shared']} with rows before)" if tokens["shared"] else ""
+    parts = [f"{tokens['read']} read{shared}, {tokens['learned']} learned"]
     if tokens["padding"]:
         parts.append(f"{tokens['padding']} padding")
     if row["cut"]:

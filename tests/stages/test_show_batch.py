@@ -86,7 +86,29 @@ def test_what_is_read_and_what_is_learned(
         for step in (1, 2)
         for task, weight in (("direct", 1.0), ("answer", 0.5))
     }
+    assert_shared_once(shown)
     assert not list(project.rglob("*.safetensors"))
+
+
+def assert_shared_once(shown: dict[str, Any]) -> None:
+    """Some rows share a beginning with one before them in the same micro-batch; its tokens are read once."""
+    before: dict[tuple[int, int], list[bytes]] = {}
+    for row in shown["rows"]:
+        prompt = row["parts"][0]["text"].replace("<bos>", "^").encode()
+        others = before.setdefault((row["step"], row["micro_batch"]), [])
+        common = max((equal_beginning(prompt, other) for other in others), default=0)
+        # the last token of a prompt carries the first label, so it stays the row's own
+        assert row["tokens"]["shared"] <= min(common, len(prompt) - 1)
+        others.append(prompt)
+    shared = sum(row["tokens"]["shared"] for row in shown["rows"])
+    assert shared > 0 and shown["tokens"]["shared"] == shared
+    assert shown["tokens"]["read"] == sum(row["tokens"]["read"] for row in shown["rows"]) - shared
+
+
+def equal_beginning(one: bytes, other: bytes) -> int:
+    return next(
+        (n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
 
 
 def test_packed_segments_apart(
@@ -101,6 +123,7 @@ def test_packed_segments_apart(
     assert shown["layout"] == {"packed": True, "micro_tokens": 100} and shown["tokens"]["padding"] == 0
     places = [(row["micro_batch"], row["row"], row["segment"]) for row in shown["rows"]]
     assert places == [(1, 1, 1), (1, 1, 2), (2, 1, 1), (2, 1, 2)]
+    assert_shared_once(shown)
     for row in shown["rows"]:
         read, learned = (part["text"] for part in row["parts"])
         assert read.endswith("Give only the answer.\n") and learned == f"= {row['item'][1:]}.<eos>"

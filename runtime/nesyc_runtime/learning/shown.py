@@ -17,7 +17,8 @@ from nesyc_runtime.learning.encoding import EncodedRow
 class ShownRow:
     """One row of a micro-batch (both numbered from 1); packed, a segment of its only row.
 
-    `parts` are (learned, text) in order; `weight` is a learned token's share of the step's loss.
+    `parts` are (learned, text) in order; `weight` is a learned token's share of the step's loss. Of the tokens `read`,
+    `shared` ones were read with rows before it that begin alike.
     """
 
     micro_batch: int
@@ -26,6 +27,7 @@ class ShownRow:
     of: EncodedRow
     parts: tuple[tuple[bool, str], ...] = ()
     read: int = 0
+    shared: int = 0
     learned: int = 0
     padding: int = 0
     weight: float = 0.0
@@ -34,9 +36,13 @@ class ShownRow:
 def shown_rows(step: StepBatch, tokenizer: Any) -> Iterator[ShownRow]:
     """Every row of a step in the order it is trained on."""
     for number, micro in enumerate(step.micro_batches, 1):
+        before: set[tuple[int, int]] = set()
         for order, (of, row, places) in enumerate(micro.places, 1):
             segment = order if micro.segments is not None else None
-            yield _shown(ShownRow(number, row + 1, segment, of), places, micro, tokenizer)
+            own = {(row, place) for place in places.tolist()}
+            empty = ShownRow(number, row + 1, segment, of, shared=len(own & before))
+            yield _shown(empty, places, micro, tokenizer)
+            before |= own
 
 
 def _shown(empty: ShownRow, places: Tensor, micro: MicroBatch, tokenizer: Any) -> ShownRow:

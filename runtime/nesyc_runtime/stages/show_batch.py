@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from itertools import islice
@@ -44,7 +44,7 @@ def show_batch(ctx: Context, name: str, *, steps: int, limit: int) -> dict[str, 
         "steps": {"shown": shown, "total": total},
         "layout": {"packed": data.steps.layout.packed, "micro_tokens": data.steps.layout.micro_tokens},
         "cut": cut,
-        "tokens": {what: sum(row["tokens"][what] for row in rows) for what in ("read", "learned", "padding")},
+        "tokens": _tokens(rows),
         "rows": kept,
         "total": len(rows),
         "truncated": len(kept) < len(rows),
@@ -138,6 +138,14 @@ def _rows(data: Any, tokenizer: Any, steps: int) -> Iterator[dict[str, Any]]:
             yield _row(step + 1, row)
 
 
+def _tokens(rows: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Of all rows; a token that several share is read once."""
+    total = {
+        what: sum(row["tokens"][what] for row in rows) for what in ("read", "shared", "learned", "padding")
+    }
+    return {**total, "read": total["read"] - total["shared"]}
+
+
 def _row(step: int, row: ShownRow) -> dict[str, Any]:
     return {
         "step": step,
@@ -148,6 +156,11 @@ def _row(step: int, row: ShownRow) -> dict[str, Any]:
         "task": row.of.training_task,
         "cut": list(row.of.cut),
         "weight": row.weight,
-        "tokens": {"read": row.read, "learned": row.learned, "padding": row.padding},
+        "tokens": {
+            "read": row.read,
+            "shared": row.shared,
+            "learned": row.learned,
+            "padding": row.padding,
+        },
         "parts": [{"learned": learned, "text": text} for learned, text in row.parts],
     }
