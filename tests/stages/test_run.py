@@ -22,6 +22,7 @@ from nesyc_runtime.stages.plan_form import plan_json
 from nesyc_runtime.stages.ports import Reply
 from nesyc_runtime.stages.review import approve_files
 from nesyc_runtime.stages.run import Options, run
+from nesyc_runtime.stages.shelf import Generations
 from tests.stages.world import AFTER, Remembers, World, find_stage, stage, write_data
 
 RESPONSES = ["main:small", "main:std.final", "main:nesycd.final"]
@@ -238,18 +239,36 @@ def test_refresh_asks_again_and_a_broken_one_goes_on(world: World, monkeypatch: 
     assert extracted == 15
     assert run_once(world) == []
 
-    from nesyc_runtime.stages import run as run_module
-
-    def killed(*_: Any) -> None:
-        raise KeyboardInterrupt
+    def killed(_: Generations, stage: str) -> None:
+        if stage == "nesycd.know":
+            raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(run_module, "counts_of", killed)
-        patch.setattr(run_module.Generations, "finished", killed)
+        patch.setattr(Generations, "finished", killed)
         run_once(world, refresh=["know"])
     asked = len(world.calls())
     assert run_once(world, refresh=["know"]) == []
     assert len(world.calls()) == asked
+    assert run_once(world, refresh=["know"]) == ["nesycd.know"]
+
+
+def test_a_refresh_cut_off_between_copies_goes_on_with_the_second(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.values["evaluates"][0]["seeds"] = 2
+    run_once(world)
+    train = Remembers.train
+
+    def killed(self: Remembers, stage: Any, lessons: Any, *, seed: int, **rest: Any) -> None:
+        if (stage.id, seed) == ("std.final", 1):
+            raise KeyboardInterrupt
+        train(self, stage, lessons, seed=seed, **rest)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Remembers, "train", killed)
+        run_once(world, refresh=["std.final"])
+    run_once(world, refresh=["std.final"])
+    assert [seed for id_, _, seed in world.learner.trainings if id_ == "std.final"] == [1]
 
 
 def test_limit_cuts_every_split(world: World) -> None:
@@ -414,6 +433,33 @@ def test_rationale_and_answer_learnt_apart_are_asked_for_one_after_the_other(wor
     assert first["response"] == "twice 1000 is 2000.\nanswer: 2000"
     assert (first["confidence"], first["tokens"]) == (0.5, 8)
     assert first["prompt"].endswith("follows from the reasoning.")
+
+
+def test_mining_cut_off_between_the_two_steps_of_an_answer_goes_on_with_the_folds_own_model(
+    world: World, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = World(tmp_path_factory.mktemp("whole"))
+    respond, asked = Remembers.respond, 0
+
+    def killed(*arguments: Any, **rest: Any) -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 2:  # the first fold's second step
+            raise KeyboardInterrupt
+        respond(*arguments, **rest)
+
+    for one in (world, other):
+        find_stage(one.values, "nesycd.base").update(tasks=["rationale", "answer_given"], weights=[0.5, 0.5])
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Remembers, "respond", killed)
+        run_once(world, select=["errors"])
+    kept = []
+    for one in (world, other):
+        with ExitStack() as stack:
+            ctx = one.context(stack)
+            run(ctx, Options(select=["errors"]))
+            kept.append(ctx.done["nesycd.errors"].info["counts"])
+    assert kept[0] == kept[1] and kept[0]["kept"] > 0
 
 
 def test_rows_of_the_test_split_are_left_out_of_training_and_counted(world: World) -> None:

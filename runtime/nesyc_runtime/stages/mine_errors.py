@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from nesyc_runtime import config
@@ -25,7 +26,7 @@ from nesyc_runtime.stages.graph import all_stages
 from nesyc_runtime.stages.items import ItemLog
 from nesyc_runtime.stages.ports import Item
 from nesyc_runtime.stages.prompts import format_of
-from nesyc_runtime.stages.respond import Asking, respond_all
+from nesyc_runtime.stages.respond import Asking, is_answered, respond_all
 
 
 def run_mine_errors(ctx: Context, stage: config.MineErrorsStage, out: Path) -> Counts:
@@ -82,11 +83,12 @@ def _wrong_responses(
     student, weights = weights_of(ctx, stage.model)
     model_stage = finetune_stage(ctx, stage.model) if weights is not None else None
     items = [Item(example.id, task_inputs(task, example.row), example.row) for example in part]
-    if fold is not None and any(f"/{item.id}" not in log for item in items):
-        weights = _train_without(ctx, stage.model, {item.id for item in items}, fold)
     asking = Asking(
         student, weights, task, format_of(model_stage), ctx.student(student).max_new_tokens, training=True
     )
+    if fold is not None and not all(is_answered(asking, item, log) for item in items):
+        weights = _train_without(ctx, stage.model, {item.id for item in items}, fold)
+        asking = replace(asking, weights=weights)
     responses = respond_all(ctx, asking, items, log, None)
     return {
         item.id: str(response["response"])

@@ -19,6 +19,7 @@ from nesyc_runtime.stages.ports import Found, Item, Reply
 from nesyc_runtime.stages.prompts import Format, format_of, prompt_for, two_steps
 
 NOTHING = Found(None)
+THEN = "/then"  # ends the name of a phase's second step in the log
 GATE = "gate.json"  # {"gate", "tuned"}: the threshold, and the split it was tuned on
 
 
@@ -124,6 +125,12 @@ def respond_all(
     return closed
 
 
+def is_answered(asking: Asking, item: Item, log: ItemLog) -> bool:
+    """Whether the log holds all that an item is asked without a gate: both answers of a student that answers in two steps."""
+    steps = ("", THEN) if asking.format.then is not None else ("",)
+    return all(f"{step}/{item.id}" in log for step in steps)
+
+
 def _found(ctx: Context, asking: Asking, items: Sequence[Item]) -> Sequence[Found | None]:
     if asking.format.retrieve is None:
         return [None] * len(items)
@@ -149,7 +156,7 @@ def respond_with(
         prompt_for(asking.task, item, asking.format, knowledge, str(response["response"]))
         for item, knowledge, response in zip(items, found, first, strict=True)
     ]
-    second = _responses(ctx, asking, items, prompts, found, log, f"{phase}/then")
+    second = _responses(ctx, asking, items, prompts, found, log, f"{phase}{THEN}")
     return [_joined(asking.task, one, two) for one, two in zip(first, second, strict=True)]
 
 

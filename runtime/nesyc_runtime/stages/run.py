@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
@@ -104,9 +105,16 @@ def run(ctx: Context, options: Options) -> Outcome:
     for sentence in ctx.knowledge.left_out():
         ctx.reporter.warn(sentence)
     outcome = Outcome(nodes)
-    for id_, node in nodes.items():
-        if id_ in selected:
-            _do(ctx, node, outcome)
+    waiting = [node for id_, node in nodes.items() if id_ in selected]
+    copies = Counter(node.stage.id for node in waiting if not isinstance(node.stage, Respond))
+    for node in waiting:
+        _do(ctx, node, outcome)
+        if not isinstance(node.stage, Respond):
+            copies[node.stage.id] -= 1
+            if (
+                copies[node.stage.id] == 0
+            ):  # found or made: a kill may have come between a result and this line
+                ctx.generations.finished(node.stage.id)
     return outcome
 
 
@@ -227,8 +235,6 @@ def _work(ctx: Context, node: Node, key: str, why: Sequence[str]) -> Done:
         info["work"] = {"by": work.by, "size": work.size[1]}
     done = ctx.shelf.finish(key, info)
     assert partial != done.folder
-    if not isinstance(node.stage, Respond):
-        ctx.generations.finished(node.stage.id)
     ctx.reporter.finish(shown_name(ctx, node), summary(counts))
     return done
 
