@@ -17,10 +17,12 @@ from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning import TrainingRow
 from nesyc_runtime.learning.machine import choose_device, choose_precision
 from nesyc_runtime.learning.optimizers import TrainOptions
+from nesyc_runtime.learning.processes import ALONE, trainer_settings
 
 
 def with_gpu(monkeypatch: pytest.MonkeyPatch, *, there: bool, bf16: bool = True) -> None:
     monkeypatch.setattr(torch.cuda, "is_available", lambda: there)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU 1")
     monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda: bf16)
 
@@ -32,10 +34,22 @@ def test_a_gpu_is_taken_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> N
     assert choose_device({}) == ("cpu", "CUDA finds no GPU")
 
 
+def test_lightning_trains_on_the_device_the_student_is_on() -> None:
+    found = {device: trainer_settings(ALONE, device) for device in ("cpu", "cuda", "cuda:1")}
+    assert found == {
+        "cpu": {"accelerator": "cpu", "devices": 1},
+        "cuda": {"accelerator": "gpu", "devices": [0]},
+        "cuda:1": {"accelerator": "gpu", "devices": [1]},
+    }
+
+
 def test_the_environment_decides(monkeypatch: pytest.MonkeyPatch) -> None:
     with_gpu(monkeypatch, there=True)
     assert choose_device({"NESYC_DEVICE": "cpu"})[0] == "cpu"
     assert choose_device({"NESYC_DEVICE": "cuda:1"})[0] == "cuda:1"
+    for asked in ("cuda:2", "cuda:-1", "cuda1"):
+        with pytest.raises(UserError, match="no such device"):
+            choose_device({"NESYC_DEVICE": asked})
     with_gpu(monkeypatch, there=False)
     for asked in ("cuda", "tpu"):
         with pytest.raises(UserError, match=f"NESYC_DEVICE={asked}: there is no such device"):

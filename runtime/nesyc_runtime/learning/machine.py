@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -25,14 +26,19 @@ def choose_device(environment: Mapping[str, str]) -> tuple[str, str]:
     """
     asked = environment.get(VARIABLE, "").strip()
     if asked:
-        if asked != "cpu" and not (asked.startswith("cuda") and torch.cuda.is_available()):
+        if asked != "cpu" and not _is_gpu(asked):
             raise UserError(
-                f"{VARIABLE}={asked}: there is no such device", "set it to cpu or cuda, or unset it"
+                f"{VARIABLE}={asked}: there is no such device", "set it to cpu, cuda or cuda:N, or unset it"
             )
         return asked, f"{VARIABLE} says so"
     if torch.cuda.is_available():
         return "cuda", f"it is there: {torch.cuda.get_device_name()}"
     return "cpu", "CUDA finds no GPU"
+
+
+def _is_gpu(name: str) -> bool:
+    found = re.fullmatch(r"cuda(?::(\d+))?", name)
+    return found is not None and torch.cuda.is_available() and int(found[1] or 0) < torch.cuda.device_count()
 
 
 def choose_precision(model: Any, options: TrainOptions, device: str) -> Decision:

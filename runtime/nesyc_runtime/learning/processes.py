@@ -84,9 +84,11 @@ def together(
 
 def trainer_settings(share: Share, device: str) -> dict[str, Any]:
     """What Lightning's Trainer needs to know of devices and processes."""
-    accelerator = "gpu" if device.startswith("cuda") else "cpu"
+    kind, _, number = device.partition(":")
+    accelerator = "gpu" if kind == "cuda" else "cpu"
     if share.processes == 1:
-        return {"accelerator": accelerator, "devices": 1}
+        # a count of GPUs would mean the first ones, whichever the student is on
+        return {"accelerator": accelerator, "devices": [int(number or 0)] if kind == "cuda" else 1}
     if share.sharded:
         from nesyc_runtime.learning.sharding import sharding_strategy
     return {
