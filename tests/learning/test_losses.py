@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_student import tiny
@@ -232,6 +233,57 @@ def test_entropy_in_mixed_precision(frozen: bool, monkeypatch: pytest.MonkeyPatc
     for exact, mixed_ in zip(*found, strict=True):
         assert mixed_.dtype == torch.float32
         assert 1e-5 < (mixed_ - exact).norm() / exact.norm() < 0.02
+
+
+SIZES = {
+    "vocab_size": 120,
+    "hidden_size": 32,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "more"),
+    [
+        ("Llama", {}),
+        ("Gemma2", {"head_dim": 8, "final_logit_softcapping": 0.1}),
+        ("Granite", {"logits_scaling": 4.0}),
+        ("Cohere", {"logit_scale": 0.25}),
+    ],
+)
+def test_heads_that_scale_or_cap_are_the_models_own(name: str, more: dict[str, Any]) -> None:
+    model = causal_model_of(name, **SIZES, **more)
+    assert heads.is_whole(model) and model.training
+    batch = micro()
+    token_loss(model, batch).backward()
+    found = gradients(model)
+    model.zero_grad()
+    losses = torch.nn.functional.cross_entropy(
+        model(batch.ids).logits.flatten(0, 1), batch.labels.flatten(), reduction="none", ignore_index=-100
+    )
+    (losses * batch.weights.flatten()).sum().backward()
+    assert torch.allclose(found, gradients(model), rtol=1e-3, atol=1e-6)
+
+
+def test_a_head_with_a_way_of_its_own_is_seen() -> None:
+    capped = {
+        **SIZES,
+        "num_hidden_layers": 3,
+        "lru_width": 32,
+        "logits_soft_cap": 0.1,
+        "num_key_value_heads": 4,
+    }
+    assert not heads.is_whole(causal_model_of("RecurrentGemma", **capped))
+
+
+def causal_model_of(name: str, **sizes: Any) -> Any:
+    """With random weights large enough for a cap to be felt."""
+    torch.manual_seed(0)
+    made = getattr(transformers, f"{name}Config")(**sizes, initializer_range=0.2)
+    return transformers.AutoModelForCausalLM.from_config(made).train()
 
 
 def test_a_soft_capped_head(models: tuple[Any, Any], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+import transformers
 from tiny_student import make_student
 
 from nesyc_runtime import config
@@ -99,6 +100,19 @@ def test_a_local_base(tmp_path: Path) -> None:
     loaded = load_student(make_student(base=base), project=Project(tmp_path))
     assert same(weights(loaded), weights(load_student(make_student(), seed=3)))
     assert next(loaded.model.parameters()).dtype == torch.float32
+
+
+def test_learned_positions_are_not_read_beyond(tmp_path: Path) -> None:
+    sizes = {"n_embd": 32, "n_layer": 1, "n_head": 2, "n_positions": 64, "vocab_size": 400}
+    folder = tmp_path / "models" / "old"
+    transformers.GPT2LMHeadModel(transformers.GPT2Config(**sizes)).save_pretrained(folder)
+    load_student(make_student()).tokenizer.save_pretrained(folder)
+    base = config.Base(kind="local", path=config.Path(root="", pattern="models/old"))
+    fits = make_student(base=base, max_tokens=64, max_new_tokens=48)
+    list(generate(load_student(fits, project=Project(tmp_path)), ["x" * 100], temperature=9.0))
+    for more in ({"max_tokens": 65}, {"max_tokens": 64, "max_new_tokens": 49}):
+        with pytest.raises(UserError, match="reads up to 65 tokens, its base has learned 64 positions"):
+            load_student(make_student(base=base, **more), project=Project(tmp_path))
 
 
 @pytest.mark.parametrize(

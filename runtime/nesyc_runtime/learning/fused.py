@@ -32,7 +32,7 @@ def choose_fused(model: Any, options: TrainOptions, device: str) -> list[Decisio
     parameters = {parameter.dtype for parameter in model.parameters()}
     if device != "cpu" or parameters != {torch.float32}:
         why_not = "the model is not in float32 on a CPU"
-    elif getattr(model.config, "hidden_size", 0) < WIDE:
+    elif getattr(model.config.get_text_config(), "hidden_size", 0) < WIDE:
         why_not = f"states of fewer than {WIDE} values: calls would cost more than they save"
     else:
         why_not = ""

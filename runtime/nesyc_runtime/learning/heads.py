@@ -14,6 +14,7 @@ from nesyc_runtime.learning.segments import causal_model, segment_inputs
 
 LOGITS = 2**24  # values of one chunk's logits: 64 MiB in float32
 SMALLEST = 16  # positions of a chunk, however large the vocabulary
+PROBED = 8  # tokens of a trial
 SCALED = (
     "final_logit_softcapping",
     "logit_scale",
@@ -31,8 +32,8 @@ class Head:
 
     def __init__(self, model: Any) -> None:
         self._linear = model.get_output_embeddings()
-        self._config = model.config
-        self.vocabulary = int(model.config.vocab_size)
+        self._config = model.config.get_text_config()
+        self.vocabulary = int(self._config.vocab_size)
         self.parameters = [p for p in self._linear.parameters() if p.requires_grad]
 
     @property
@@ -61,6 +62,26 @@ class Head:
                 case _:
                     logits = logits / factor
         return logits
+
+
+@torch.no_grad()
+def is_whole(model: Any) -> bool:
+    """Whether `Head` makes the logits that the model makes itself, and so decodes by: tried on a few tokens.
+
+    Architectures scale and cap their logits in ways of their own; a loss over others would train for what is never asked.
+    """
+    causal = causal_model(model)
+    training = causal.training
+    causal.eval()
+    try:
+        head = Head(causal)
+        ids = torch.arange(PROBED, device=causal.device)[None] % head.vocabulary
+        found = head(causal.base_model(input_ids=ids, use_cache=False).last_hidden_state)
+        wanted = causal(input_ids=ids, use_cache=False).logits.float()
+    finally:
+        causal.train(training)
+    close = 1e-3 if causal.dtype == torch.float32 else 3e-2
+    return bool((found.float() - wanted).norm() <= close * wanted.norm())
 
 
 def product_type(x: Tensor) -> torch.dtype:

@@ -83,6 +83,7 @@ def choose_layout(
     steps: Steps, config: Any, options: TrainOptions, *, teacher: Any = None, device: str = "cpu"
 ) -> tuple[Layout, list[Decision]]:
     """The layout for a student of this configuration (and one of a teacher that reads the same rows)."""
+    config = config.get_text_config()
     micro_tokens, why = _micro_tokens(config, options, device)
     cut = Decision("micro-batches", f"at most {micro_tokens} tokens", why)
     packed, why = _packed(steps, micro_tokens, config, options.packing, teacher)

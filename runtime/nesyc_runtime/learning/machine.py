@@ -54,7 +54,7 @@ def choose_precision(model: Any, options: TrainOptions, device: str) -> Decision
         if not has_tiles():
             return Decision("precision", "32-true", "the CPU has no tiles for bfloat16")
         least = FUSED_TILED if has_fused_adapters(model) else TILED
-        if getattr(model.config, "hidden_size", 0) < least:
+        if getattr(model.config.get_text_config(), "hidden_size", 0) < least:
             return Decision("precision", "32-true", f"bfloat16 gains little below states of {least} values")
         return Decision("precision", "bf16-mixed", "the CPU has tiles for bfloat16")
     if torch.cuda.is_bf16_supported():

@@ -18,12 +18,14 @@ from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.checkpoints import Checkpoint
 from nesyc_runtime.learning.encoding import EncodedItems, rounds
 from nesyc_runtime.learning.fused import choose_fused
+from nesyc_runtime.learning.heads import is_whole
 from nesyc_runtime.learning.history import History
 from nesyc_runtime.learning.layouts import Arrangement, arranged
 from nesyc_runtime.learning.machine import choose_compiling, choose_precision, choose_recomputing
 from nesyc_runtime.learning.on_policy import OwnResponses
 from nesyc_runtime.learning.processes import Share
 from nesyc_runtime.learning.rows import TrainingRow
+from nesyc_runtime.learning.segments import causal_model
 from nesyc_runtime.learning.stored import StoredTeacher
 from nesyc_runtime.learning.teachers import FrozenTeacher, load_teacher, told_targets
 from nesyc_runtime.learning.token_files import encoded_once
@@ -81,6 +83,12 @@ def arrange(prepared: Prepared, checkpoint: Checkpoint | None) -> tuple[Arrangem
     model, device, options = prepared.loaded.model, prepared.loaded.device, prepared.module.OPTIONS
     others = [prepared.teacher.model] if isinstance(prepared.teacher, FrozenTeacher) else []
     before = checkpoint.arrangement if checkpoint is not None else None
+    for one in (model, *others):
+        if not is_whole(one):
+            raise UserError(
+                f"a {causal_model(one).config.model_type} makes its logits in a way of its own, which losses here do not follow",
+                "take another base",
+            )
     fused = choose_fused(model, options, device)
     precision = choose_precision(model, options, device)
     arrangement = arranged(prepared.data.steps, [model, *others], options, device, before)

@@ -112,6 +112,7 @@ def attend_in_segments(model: Any) -> None:
 
 def cannot_pack(config: Any, longest: int) -> str | None:
     """Why a model of this configuration cannot read sequences of up to `longest` tokens apart; None where it can."""
+    config = config.get_text_config()  # that of a model that reads pictures too
     if config._attn_implementation not in ("sdpa", ATTENTION):
         return f"attention is `{config._attn_implementation}`"
     if any(kind != "full_attention" for kind in getattr(config, "layer_types", None) or ()):
@@ -130,7 +131,7 @@ def reads_apart(model: Any) -> bool:
     causal.eval()
     try:
         length = sum(segment.length for segment in PROBE)
-        ids = torch.arange(length, device=causal.device)[None] % causal.config.vocab_size
+        ids = torch.arange(length, device=causal.device)[None] % causal.config.get_text_config().vocab_size
         packed = causal.base_model(input_ids=ids, use_cache=False, **segment_inputs(PROBE, ids.device))[0]
         places = [[place for part in parts for place in part] for parts in sequences(PROBE)]
         alone = [causal.base_model(input_ids=ids[:, some], use_cache=False)[0] for some in places]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from nesyc_runtime.learning.quiet import quiet_peft, quiet_transformers
 from nesyc_runtime.project import Project
 
 ADAPTER_CONFIG = "adapter_config.json"
+POSITIONS = r"(^|\.)(wpe$|embed_positions|position_embeddings)"  # names of tables of learned positions
 
 
 def load_student(
@@ -45,10 +47,31 @@ def load_student(
         template = prompt_format(tokenizer, student.template)
     except ValueError as error:
         raise UserError(f"student {student.name}: {error}") from None
+    _check_positions(student, model)
     if placed:
         model.to(device)
     model.train(trainable)
     return LoadedStudent(student, model, tokenizer, template, device)
+
+
+def _check_positions(student: Student, model: Any) -> None:
+    """Raises UserError where a model that learned a vector for each position has fewer than the student reads tokens."""
+    import torch
+
+    words = model.get_input_embeddings()
+    tables = (
+        table
+        for name, table in model.named_modules()
+        if isinstance(table, torch.nn.Embedding) and table is not words and re.search(POSITIONS, name)
+    )
+    longest = getattr(model.config.get_text_config(), "max_position_embeddings", None)
+    read = max(student.max_tokens, student.max_tokens // 4 + student.max_new_tokens)
+    if longest is not None and read > longest and any(tables):
+        raise UserError(
+            f"student {student.name} reads up to {read} tokens, its base has learned {longest} positions",
+            f"max_tokens = {longest}"
+            + (f", max_new_tokens below {3 * longest // 4}" if read > student.max_tokens else ""),
+        )
 
 
 def add_adapter(model: Any, adapter: Adapter) -> Any:
