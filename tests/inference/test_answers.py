@@ -154,6 +154,16 @@ def test_the_verdict_is_the_first_metric() -> None:
     assert not item_correct(make_task(metrics=()), {"label": 42}, "= 42")
 
 
+@pytest.mark.parametrize("label", ["U.S.", "Martin Luther King Jr.", "Paris", '"x"', "a.m.", "..."])
+def test_an_answer_that_ends_with_a_point_or_stands_in_quotes_is_right(label: str) -> None:
+    task = make_task(ANSWER_IS)
+    said = join_response("Because.", state_answer(task, label))
+    assert split_response(task, said) == "Because."
+    for response in (said, f"So the answer is {label}", f"So the answer is {label}\nAnd more."):
+        assert item_correct(task, {"label": label}, response)
+    assert not item_correct(task, {"label": label}, "So the answer is another.")
+
+
 def test_every_recorded_codex_answer_is_read_as_its_authors_read_it(data_folder: Path) -> None:
     """`exact_match` in the records: the text after the last "the answer is", less its final point, is the target."""
     task = make_task(ANSWER_IS)

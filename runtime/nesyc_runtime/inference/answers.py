@@ -8,7 +8,7 @@ from typing import Any
 from nesyc_runtime.config import Task
 from nesyc_runtime.expressions import is_true
 from nesyc_runtime.inference.finders import find
-from nesyc_runtime.inference.values import read_value
+from nesyc_runtime.inference.values import as_read, read_value
 
 
 def parse_answer(task: Task, response: str) -> dict[str, Any]:
@@ -42,7 +42,14 @@ def verdict(task: Task, row: Mapping[str, Any], outputs: Mapping[str, Any]) -> b
     """The first metric of `task` for an item whose outputs are parsed already; False for a task without metrics."""
     if not task.metrics:
         return False
-    return is_true(task.metrics[0].value, {"row": row, "input": row, "output": outputs})
+    return is_true(task.metrics[0].value, judged(row, row, outputs))
+
+
+def judged(
+    row: Mapping[str, Any], inputs: Mapping[str, Any], outputs: Mapping[str, Any]
+) -> dict[str, Mapping[str, Any]]:
+    """What a metric looks at: a row, its inputs, what was parsed of an answer; texts of the row as answers are read."""
+    return {"row": {name: as_read(value) for name, value in row.items()}, "input": inputs, "output": outputs}
 
 
 def split_response(task: Task, response: str) -> str:

@@ -62,6 +62,11 @@ def read_value(text: str, type_: Type, constants: Sequence[str] = ()) -> Any:
             return _json(text)
 
 
+def as_read(value: Any) -> Any:
+    """What a row says, as `read_value` reads it from an answer: "U.S." is "U.S" in both, or they would never be equal."""
+    return (_without_point(value.strip()) or value) if isinstance(value, str) else value
+
+
 def _without_point(text: str) -> str:
     """`text` without the point that ends a sentence and without quotes or bold signs around the whole."""
     if text.endswith(".") and not text.endswith(".."):

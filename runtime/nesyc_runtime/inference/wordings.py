@@ -49,7 +49,8 @@ def _wordings(parser: Parser, answer: str) -> list[str]:
         case "last_match" | "first_match":
             return [f"{_example(argument, answer)}"]
         case "after_last":
-            return [f"{argument.strip()} {answer}."]
+            statement = f"{argument.strip()} {answer}"
+            return [f"{statement}.", statement]  # "U.S." ends with a point of its own
         case "choice":
             return [f"({answer})", answer]
         case "boxed":

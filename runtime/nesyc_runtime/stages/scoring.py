@@ -9,7 +9,7 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.evaluation.scores import compare, estimate, metric_value, requirement, score_metric
 from nesyc_runtime.files import read_jsonl
-from nesyc_runtime.inference.answers import parse_answer, verdict
+from nesyc_runtime.inference.answers import judged, parse_answer, verdict
 from nesyc_runtime.inference.lenient import parse_leniently
 from nesyc_runtime.stages.context import Context, item_of
 from nesyc_runtime.stages.graph import Node, Respond, compared, copies, copy_id, respond_id, task_of
@@ -62,8 +62,8 @@ def _read(ctx: Context, respond: Respond, id_: str, seed: int | None, answered: 
     for item, response in zip(items, responses, strict=True):
         parsed = parse_answer(task, response["response"])
         meant = parse_leniently(task, response["response"], item.inputs)
-        run.append({"row": item.row, "input": item.inputs, "output": parsed})
-        lenient.append({"row": item.row, "input": item.inputs, "output": meant})
+        run.append(judged(item.row, item.inputs, parsed))
+        lenient.append(judged(item.row, item.inputs, meant))
         cited.append(float(bool(response["hits"])))
         answered.lines.append(
             {
