@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +14,7 @@ import pytest
 from tiny_student import make_task
 
 from nesyc_runtime.inference.formats import prompt_format
-from nesyc_runtime.learning import encoding
+from nesyc_runtime.learning import encoding, token_files
 from nesyc_runtime.learning.batches import Layout, step_batch
 from nesyc_runtime.learning.characters import character_tokenizer
 from nesyc_runtime.learning.encoding import encode_items
@@ -99,3 +102,46 @@ def test_without_a_project_nothing_is_kept() -> None:
     assert encoded_once(None, TASK, ROWS, TASKS, TEMPLATE, 60) == encode_items(
         TASK, ROWS, TASKS, TEMPLATE, 60
     )
+
+
+# What the makers import and no id depends on: declarations, errors, verdicts, what a teacher told of tokens.
+NO_MAKERS = {
+    "nesyc_runtime.config",
+    "nesyc_runtime.errors",
+    "nesyc_runtime.expressions",
+    "nesyc_runtime.hashing",
+    "nesyc_runtime.kb.search.words",
+    "nesyc_runtime.learning.stored",
+    "nesyc_runtime.learning.token_bytes",
+    "nesyc_runtime.teachers.likely",
+}
+
+
+def test_all_code_that_decides_ids_counts() -> None:
+    makers = {module.__name__ for module in token_files.MAKERS}
+    reached, waiting = set(), sorted(makers)
+    while waiting:
+        name = waiting.pop()
+        if name not in reached and name not in NO_MAKERS:
+            reached.add(name)
+            waiting += imported_by(name)
+    assert reached == makers
+
+
+def imported_by(name: str) -> set[str]:
+    """The project's modules that a module imports by name."""
+    tree = ast.parse(Path(str(import_module(name).__file__)).read_text(encoding="utf-8"))
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and str(node.module).startswith("nesyc_runtime"):
+            below = {f"{node.module}.{alias.name}" for alias in node.names}
+            modules = {one for one in below if find_spec_of(one)}
+            found |= modules or {str(node.module)}
+    return found
+
+
+def find_spec_of(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ModuleNotFoundError:
+        return False

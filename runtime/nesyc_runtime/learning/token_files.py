@@ -14,17 +14,18 @@ from typing import Any, overload
 
 import numpy as np
 
-from nesyc_runtime import config
+from nesyc_runtime import config, patterns, templates
 from nesyc_runtime.files import write_json
 from nesyc_runtime.hashing import digest, file_digest
-from nesyc_runtime.inference import answers, formats, prompts, wordings
+from nesyc_runtime.inference import answers, finders, formats, prompts, values, wordings
 from nesyc_runtime.learning import encoding, rows
 from nesyc_runtime.learning.encoding import EncodedItems, EncodedRow
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.project import Project
 
 FOLDER = "tokens"  # in .nesy/
-MAKERS = (encoding, rows, prompts, formats, wordings, answers)  # whose code decides what the ids are
+# Modules whose code decides what the ids are.
+MAKERS = (encoding, rows, prompts, formats, wordings, answers, finders, values, templates, patterns)
 CUTS = ("knowledge", "prompt", "response")
 ROW = np.dtype([("item", "<i4"), ("task", "i1"), ("prompt", "<i4"), ("cut", "i1"), ("end", "<i8")])
 
