@@ -85,7 +85,7 @@ def test_prompts_and_padding_have_no_gradient(model: Any) -> None:
     class Fixed:
         """A causal model whose states are its logits."""
 
-        config = SimpleNamespace(vocab_size=vocabulary)
+        config = SimpleNamespace(get_text_config=lambda: SimpleNamespace(vocab_size=vocabulary))
 
         def base_model(self, **_: Any) -> Any:
             return SimpleNamespace(last_hidden_state=logits)

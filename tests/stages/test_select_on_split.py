@@ -54,6 +54,22 @@ def test_the_share_of_right_answers_in_the_format_of_the_stage(world: World) -> 
         assert len(asked) == len(rows) and any("the double of" in prompt for prompt in asked)
 
 
+def test_knowledge_for_the_split_that_changes_trains_again(world: World) -> None:
+    find_stage(world.values, "nesycd.final")["select"] = "d.test"
+
+    def run_final() -> list[str]:
+        with ExitStack() as stack:
+            return run(world.context(stack), Options(select=["nesycd.final"])).ran
+
+    assert "nesycd.final" in run_final() and run_final() == []
+    # no item of training is as near to it as what its own stage wrote
+    file = world.folder / "kb.json"
+    file.write_text(
+        json.dumps({**json.loads(file.read_text()), "people": [{"body": "twice 1000 is 2000", "n": [1000]}]})
+    )
+    assert run_final() == ["nesycd.final"]
+
+
 def test_nothing_is_scored_unless_asked_for(world: World) -> None:
     with ExitStack() as stack:
         ctx = world.context(stack)

@@ -18,12 +18,22 @@ FILE_TYPE = "general.file_type"
 def write_gguf(model: Any, source: Path, out: Path, precision: Precision) -> None:
     """Write `out` as `source` with the weights of `model`; vectors stay float32, as everywhere in GGUF.
 
-    Raises UserError where the model does not have the tensors the file names, or has them in other shapes.
+    Raises UserError where the model does not have the tensors the file names, or has them in other shapes, and for
+    architectures whose tensors GGUF changes in ways that are not known here.
     """
     import gguf
+    from transformers.modeling_gguf_pytorch_utils import (
+        TENSOR_PROCESSORS,
+    )  # what must be undone when it is read
 
     reader = gguf.GGUFReader(source)
     architecture = str(reader.fields["general.architecture"].contents())
+    # of these the reader undoes something; only what llama's needs is done here
+    if architecture in TENSOR_PROCESSORS and architecture != "llama":
+        raise UserError(
+            f"GGUF holds the tensors of {printable(architecture, 40)} in an order or on a scale of its own",
+            "export with --form merged and convert with llama.cpp",
+        )
     writer = gguf.GGUFWriter(out, architecture, use_temp_file=False)
     for name, field in reader.fields.items():
         if name in OWN or name in ("general.architecture", FILE_TYPE):

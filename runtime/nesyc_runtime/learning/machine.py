@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -14,31 +12,8 @@ from nesyc_runtime.learning.layouts import ASKED, Decision
 from nesyc_runtime.learning.optimizers import TrainOptions
 from nesyc_runtime.learning.segments import causal_model
 
-VARIABLE = "NESYC_DEVICE"
 TILED = 1024  # width of states from which bfloat16 is worth its digits on a CPU with tiles for it
 FUSED_TILED = 512  # the same where frozen weights are cast once
-
-
-def choose_device(environment: Mapping[str, str]) -> tuple[str, str]:
-    """The device and why: what NESYC_DEVICE says, else a GPU that CUDA finds, else the CPU.
-
-    Raises `UserError` where the variable names a device that is not there.
-    """
-    asked = environment.get(VARIABLE, "").strip()
-    if asked:
-        if asked != "cpu" and not _is_gpu(asked):
-            raise UserError(
-                f"{VARIABLE}={asked}: there is no such device", "set it to cpu, cuda or cuda:N, or unset it"
-            )
-        return asked, f"{VARIABLE} says so"
-    if torch.cuda.is_available():
-        return "cuda", f"it is there: {torch.cuda.get_device_name()}"
-    return "cpu", "CUDA finds no GPU"
-
-
-def _is_gpu(name: str) -> bool:
-    found = re.fullmatch(r"cuda(?::(\d+))?", name)
-    return found is not None and torch.cuda.is_available() and int(found[1] or 0) < torch.cuda.device_count()
 
 
 def choose_precision(model: Any, options: TrainOptions, device: str) -> Decision:

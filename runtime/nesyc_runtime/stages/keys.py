@@ -18,6 +18,7 @@ from nesyc_runtime.stages.graph import Node, Respond, copy_id, task_of
 from nesyc_runtime.stages.induce import mined_splits
 from nesyc_runtime.stages.prompts import format_of
 from nesyc_runtime.stages.respond import evaluation_items
+from nesyc_runtime.stages.selection import exam_of
 from nesyc_runtime.stages.validate import format_for, retrieve_of, student_name
 
 Inputs = dict[str, Any]
@@ -158,7 +159,12 @@ def _retrieved_for_training(ctx: Context, stage: config.FinetuneStage) -> Any:
     ):
         return [ctx.keys.get(writer.id) for writer in ctx.writers(retrieve.kb)]
     found = ctx.found(stage.retrieve, training_items(ctx, stage), training=True)
-    return digest([result.text for result in found])
+    texts = [result.text for result in found]
+    exam = exam_of(ctx, stage)
+    if exam is None:
+        return digest(texts)
+    # what the split that is selected on is given decides which epoch's weights are kept
+    return digest([texts, [question.knowledge for question in exam.questions]])
 
 
 def _all_done(ctx: Context, retrieve: str) -> bool:

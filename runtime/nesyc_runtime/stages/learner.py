@@ -37,7 +37,7 @@ class TorchLearner:
 
     @cached_property
     def _chosen(self) -> tuple[str, str]:
-        from nesyc_runtime.learning.machine import choose_device
+        from nesyc_runtime.device import choose_device
 
         return choose_device(self._environment)
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nesyc_runtime import config
+from nesyc_runtime.device import choose_device
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.hashing import digest
 from nesyc_runtime.teachers.base import Answer, Dropped, OnAnswer, Request
+
+SENTINEL = "0b5e7d-{}"  # stands for a text while a chat template is taken apart
 
 
 class LocalTeacher:
@@ -20,7 +25,6 @@ class LocalTeacher:
     def __init__(self, name: str, endpoint: config.LocalEndpoint) -> None:
         self.name = name
         self._endpoint = endpoint
-        self._loaded: tuple[Any, Any] | None = None
         self.identity: Mapping[str, Any] = {
             "kind": "hf",
             "model": endpoint.model,
@@ -29,35 +33,57 @@ class LocalTeacher:
         }
 
     def ask(self, requests: Sequence[Request], on_answer: OnAnswer) -> None:
-        for position, request in enumerate(requests):
-            on_answer(position, self._answer(request))
-
-    def _answer(self, request: Request) -> Answer | Dropped:
         import torch
 
-        model, tokenizer = self._load()
-        ids = tokenizer(self._text(tokenizer, request), return_tensors="pt")
+        model, tokenizer = load_model(self.name, self._endpoint)
+        model.to(choose_device(os.environ)[0])
+        for position, request in enumerate(requests):
+            on_answer(position, self._answer(model, tokenizer, request))
+        if model.device.type == "cuda":  # the student that is trained next needs the room
+            del model
+            torch.cuda.empty_cache()
+
+    def _answer(self, model: Any, tokenizer: Any, request: Request) -> Answer | Dropped:
+        import torch
+
+        ids = torch.tensor([prompt_ids(tokenizer, request)], device=model.device)
         temperature = self._endpoint.temperature if request.temperature is None else request.temperature
         options = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
         with torch.random.fork_rng(), torch.inference_mode():
             torch.manual_seed(int(digest([request.prompt, request.index])[:8], 16))
-            output = model.generate(**ids, max_new_tokens=self._endpoint.max_tokens, **options)
-        sent = ids["input_ids"].shape[1]
+            output = model.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                max_new_tokens=self._endpoint.max_tokens,
+                **options,
+            )
+        sent = ids.shape[1]
         text = tokenizer.decode(output[0][sent:], skip_special_tokens=True).strip()
         return Answer(text, (sent, output.shape[1] - sent)) if text else Dropped("empty")
 
-    def _text(self, tokenizer: Any, request: Request) -> str:
-        if not getattr(tokenizer, "chat_template", None):
-            return f"{request.system}\n\n{request.prompt}" if request.system else request.prompt
-        messages = [{"role": "user", "content": request.prompt}]
-        if request.system:
-            messages.insert(0, {"role": "system", "content": request.system})
-        return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
 
-    def _load(self) -> tuple[Any, Any]:
-        if self._loaded is None:
-            self._loaded = load_model(self.name, self._endpoint)
-        return self._loaded
+def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
+    """A request as the model's chat template puts it; its beginning stands once, and what it says closes no turn."""
+
+    def text_ids(text: str) -> list[int]:
+        ids: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return ids
+
+    if not getattr(tokenizer, "chat_template", None):
+        before = [one for one in tokenizer("a")["input_ids"][:1] if one == tokenizer.bos_token_id]
+        text = f"{request.system}\n\n{request.prompt}" if request.system else request.prompt
+        return [*before, *text_ids(text)]
+    said = {SENTINEL.format("user"): request.prompt, SENTINEL.format("system"): request.system or ""}
+    user, system = ({"role": role, "content": SENTINEL.format(role)} for role in ("user", "system"))
+    messages = [system, user] if request.system else [user]
+    rendered = str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))
+    ids: list[int] = []
+    for part in re.split(f"({'|'.join(said)})", rendered):
+        if part in said:
+            ids += text_ids(said[part])
+        elif part:
+            ids += tokenizer(part, add_special_tokens=False)["input_ids"]
+    return ids
 
 
 def load_model(teacher: str, endpoint: config.LocalEndpoint) -> tuple[Any, Any]:
