@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_student import tiny
+from tiny_student import make_task, tiny
 
 from nesyc_runtime.inference import generate as module
 from nesyc_runtime.inference.generate import Generation, generate, sample_ids
+from nesyc_runtime.inference.prompts import render_prompt
+from nesyc_runtime.learning.encoding import encode_items
+from nesyc_runtime.learning.rows import TrainingRow
 
 PROMPTS = ["a", "What is 6 x 7?", "zorp " * 8, "ä", "What is 6 x 7?", "b" * 200]
 
@@ -38,6 +41,24 @@ def test_greedy_equals_transformers(student: Any) -> None:
         assert result.text == student.template.text(kept)
         assert result.tokens == len(kept)
         assert result.finished == (len(kept) < len(expected))
+
+
+def test_a_long_prompt_loses_what_it_loses_in_training(student: Any) -> None:
+    task = make_task()
+    row = TrainingRow("r", {"question": "6 x 7?"}, "6 x 7 = 42.", "42", "knowledge " * 20)
+    asked = render_prompt(task, row.inputs, row.retrieved)
+    (found,) = generate(student, [asked])  # 128 tokens less 12 of the answer
+    assert found.cut == ("knowledge",)
+    room = 116 + len(student.template.response_ids("6 x 7 = 42."))
+    items = encode_items(task, [row], ("augmented",), student.template, room)
+    (trained,) = items.items[0]
+    ids, lost = student.template.fit(asked, 116)
+    assert (list(trained.ids[: trained.prompt_length]), dict(items.cut)) == (ids, {"knowledge": 1})
+    assert lost == found.cut and student.template.text(ids).startswith("Q: 6 x 7?\nknowledge")
+    (plain,) = generate(student, [str(asked)])
+    assert plain.cut == ("prompt",)
+    (short,) = generate(student, ["6 x 7?"])
+    assert short.cut == ()
 
 
 @pytest.mark.parametrize("temperature", [0.0, 1.0])

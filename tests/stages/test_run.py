@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -460,6 +461,30 @@ def test_mining_cut_off_between_the_two_steps_of_an_answer_goes_on_with_the_fold
             run(ctx, Options(select=["errors"]))
             kept.append(ctx.done["nesycd.errors"].info["counts"])
     assert kept[0] == kept[1] and kept[0]["kept"] > 0
+
+
+class CutsSome(Remembers):
+    """Has no room for the prompts of some items."""
+
+    def respond(self, *arguments: Any, on_reply: Callable[[int, Reply], None], **rest: Any) -> None:
+        def reply(index: int, given: Reply) -> None:
+            lost = {0: ("knowledge", "prompt"), 1: ("knowledge",)}
+            on_reply(index, replace(given, cut=lost.get(index, ())))
+
+        super().respond(*arguments, on_reply=reply, **rest)
+
+
+def test_prompts_that_lost_something_are_counted_and_marked(world: World) -> None:
+    world.learner = CutsSome()
+    with ExitStack() as stack:
+        ctx = world.context(stack)
+        run(ctx, Options())
+        responses = list(read_jsonl(ctx.folder("main:nesycd.final") / "responses.jsonl"))
+    assert [one.get("cut") for one in responses][:3] == [["knowledge", "prompt"], ["knowledge"], None]
+    (told,) = [text for text in world.reporter.notes if "nesycd.final: of" in text]
+    assert (
+        f"of {len(responses)} prompts 2 lost the end of what was retrieved and 1 lost the beginning" in told
+    )
 
 
 def test_rows_of_the_test_split_are_left_out_of_training_and_counted(world: World) -> None:

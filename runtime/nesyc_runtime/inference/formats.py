@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from nesyc_runtime.inference.prompts import Prompt
+
 SENTINEL = "0b5e7d"  # stands for the user's and the assistant's text while a chat template is taken apart
 
 
@@ -35,6 +37,21 @@ class PromptFormat:
             room = max(0, limit - len(self.before) - len(self.after))
             ids = ids[len(ids) - min(room, len(ids)) :]
         return [*self.before, *ids, *self.after]
+
+    def fit(self, prompt: str, limit: int) -> tuple[list[int], tuple[str, ...]]:
+        """The ids of a prompt, at most `limit` of them, and what it lost for that: the end of what was retrieved, then its
+        beginning. So it is in training, and so when a student is asked."""
+        cut = []
+        ids = self.prompt_ids(prompt)
+        if len(ids) > limit and isinstance(prompt, Prompt) and prompt.knowledge:
+            told = self.text_ids(prompt.knowledge)
+            prompt = prompt.told(self.text(told[: max(0, len(told) - (len(ids) - limit) - 1)]))
+            ids = self.prompt_ids(prompt)
+            cut.append("knowledge")
+        if len(ids) > limit:
+            ids = self.prompt_ids(prompt, limit)
+            cut.append("prompt")
+        return ids, tuple(cut)
 
     def response_ids(self, response: str) -> list[int]:
         return [*self.text_ids(response.strip()), *self.end]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -25,6 +25,7 @@ class Generation:
 
     `confidence` is the mean over the first 16 decoded steps of p(first) - p(second), in [0, 1].
     `finished` is False where the response was cut at the length limit. `ids` are what `text` was decoded from.
+    `cut` names what the prompt lost to fit.
     """
 
     index: int
@@ -33,6 +34,7 @@ class Generation:
     tokens: int
     finished: bool
     ids: tuple[int, ...] = ()
+    cut: tuple[str, ...] = ()
 
 
 def generate(
@@ -54,17 +56,19 @@ def generate(
     limit = max_new_tokens or loaded.student.max_new_tokens
     longest = loaded.student.max_tokens
     room = max(longest - limit, longest // 4)
-    encoded = [loaded.template.prompt_ids(prompt, room) for prompt in prompts]
+    fitted = [loaded.template.fit(prompt, room) for prompt in prompts]
     own_seeds = [_seed(seeds, i, prompt) for i, prompt in enumerate(prompts)]
-    yield from generate_ids(
+    found = generate_ids(
         loaded,
-        encoded,
+        [ids for ids, _ in fitted],
         seeds=own_seeds,
         max_new_tokens=limit,
         temperature=temperature,
         top_p=top_p,
         batch_rows=batch_rows,
     )
+    for one in found:
+        yield replace(one, cut=fitted[one.index][1])
 
 
 @torch.no_grad()  # inference mode would leave a sharded model's buffers unfit for the training that goes on

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 from nesyc_runtime.config import Task
 from nesyc_runtime.templates import HOLE, value_text
@@ -23,13 +24,30 @@ INSTRUCTIONS = {
 }
 
 
+class Prompt(str):
+    """A prompt's text, and how it reads with less of the retrieved text: too long a one loses the end of that first."""
+
+    __slots__ = ("_render", "knowledge")
+    knowledge: str
+    _render: Callable[[str], Prompt] | None
+
+    def __new__(cls, text: str, knowledge: str = "", render: Callable[[str], Prompt] | None = None) -> Prompt:
+        made = super().__new__(cls, text)
+        made.knowledge, made._render = knowledge, render
+        return made
+
+    def told(self, knowledge: str) -> Prompt:
+        """The same prompt with `knowledge` in the place of what it holds of it."""
+        return self if self._render is None else self._render(knowledge)
+
+
 def render_prompt(
     task: Task,
     inputs: Mapping[str, object],
     retrieved: str | None = None,
     variant: str = "",
     reasoning: str = "",
-) -> str:
+) -> Prompt:
     """The prompt of `task` for one item.
 
     `variant` names a training task; "", `direct` and `augmented` use the main template. `retrieved` fills
@@ -51,7 +69,14 @@ def render_prompt(
             return knowledge
         return reasoning if name == "reasoning" else hole[0]
 
-    return HOLE.sub(fill, template).strip()
+    text = HOLE.sub(fill, template).strip()
+    return Prompt(
+        text, knowledge if RETRIEVED in template else "", partial(_told, task, inputs, variant, reasoning)
+    )
+
+
+def _told(task: Task, inputs: Mapping[str, object], variant: str, reasoning: str, knowledge: str) -> Prompt:
+    return render_prompt(task, inputs, knowledge, variant, reasoning)
 
 
 def prompt_template(task: Task, variant: str) -> str:

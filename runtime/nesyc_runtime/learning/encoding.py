@@ -9,8 +9,7 @@ from dataclasses import dataclass, field, replace
 from nesyc_runtime.config import Task, TrainingTask
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.formats import PromptFormat
-from nesyc_runtime.inference.prompts import READ_KNOWLEDGE
-from nesyc_runtime.learning.rows import Pair, TrainingRow, training_pair, training_pairs
+from nesyc_runtime.learning.rows import Pair, TrainingRow, training_pairs
 from nesyc_runtime.learning.stored import Targets
 
 
@@ -62,7 +61,7 @@ def encode_items(
     the end of the response. Raises UserError where a response is empty: its row would teach nothing.
     """
     items = tuple(
-        tuple(_encode(task, row, pair, template, max_tokens) for pair in training_pairs(task, row, tasks))
+        tuple(_encode(row, pair, template, max_tokens) for pair in training_pairs(task, row, tasks))
         for row in (rows if kept >= 1 else [_faded(row, template, kept) for row in rows])
     )
     return EncodedItems(items, Counter(part for item in items for row in item for part in row.cut))
@@ -85,32 +84,15 @@ def _faded(row: TrainingRow, template: PromptFormat, kept: float) -> TrainingRow
     return replace(row, retrieved=template.text(ids[: round(kept * len(ids))]).strip() or None)
 
 
-def _encode(task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, max_tokens: int) -> EncodedRow:
+def _encode(row: TrainingRow, pair: Pair, template: PromptFormat, max_tokens: int) -> EncodedRow:
     response = template.response_ids(pair.response)
     if len(response) <= len(template.end):
         raise UserError(
             f"item {row.id} has an empty response for .{pair.training_task}",
             "keep only examples with a rationale and an answer, or leave this training task out",
         )
-    prompt = template.prompt_ids(pair.prompt)
-    cut = []
-    excess = len(prompt) + len(response) - max_tokens
-    if excess > 0 and pair.training_task in READ_KNOWLEDGE and row.retrieved:
-        cut.append("knowledge")
-        pair = _shorter_knowledge(task, row, pair, template, excess)
-        prompt = template.prompt_ids(pair.prompt)
+    prompt, cut = template.fit(pair.prompt, max(max_tokens - len(response), max_tokens // 4))
     if len(prompt) + len(response) > max_tokens:
-        cut.append("prompt")
-        prompt = template.prompt_ids(pair.prompt, max(max_tokens - len(response), max_tokens // 4))
-    if len(prompt) + len(response) > max_tokens:
-        cut.append("response")
+        cut = (*cut, "response")
         response = response[: max(1, max_tokens - len(prompt))]
-    return EncodedRow(pair.training_task, (*prompt, *response), len(prompt), row.id, tuple(cut))
-
-
-def _shorter_knowledge(task: Task, row: TrainingRow, pair: Pair, template: PromptFormat, excess: int) -> Pair:
-    """The pair with at least `excess` tokens fewer of retrieved text, at most all of it."""
-    ids = template.text_ids(row.retrieved or "")
-    kept = template.text(ids[: max(0, len(ids) - excess - 1)])
-    shorter = TrainingRow(row.id, row.inputs, row.reasoning, row.answer, kept)
-    return training_pair(task, shorter, pair.training_task)
+    return EncodedRow(pair.training_task, (*prompt, *response), len(prompt), row.id, cut)

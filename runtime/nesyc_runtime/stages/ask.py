@@ -20,6 +20,7 @@ from nesyc_runtime.stages.finetune import WEIGHTS, finetune_stage
 from nesyc_runtime.stages.graph import respond_id
 from nesyc_runtime.stages.ports import Contradiction, Found, Item, Reply
 from nesyc_runtime.stages.prompts import Format, format_of, prompt_for, two_steps
+from nesyc_runtime.stages.respond import LOST
 from nesyc_runtime.stages.run import spec_digest
 from nesyc_runtime.stages.sample import verdict_text
 
@@ -147,7 +148,12 @@ def ask(ctx: Context, policy: config.Answer, inputs: Mapping[str, Any]) -> dict[
     for candidate in candidates:
         candidate.broken = _broken(ctx, policy, task, inputs, candidate)
     result = _result(task, candidates, replies, policy)
-    return {**result, **_used(found, gate), "prompt": prompt, "note": model.note}
+    notes = [model.note] if model.note else []
+    if lost := [what for part, what in LOST.items() if any(part in one.cut for one in replies)]:
+        fit = f"to fit {ctx.student(model.student).max_tokens} tokens with the answer"
+        notes.append(f"the prompt lost {' and '.join(lost)}, {fit}")
+    note = "; ".join(notes) or None
+    return {**result, **_used(found, gate), "prompt": prompt, "note": note}
 
 
 def _replies(

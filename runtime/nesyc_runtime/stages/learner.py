@@ -132,7 +132,7 @@ class TorchLearner:
             loaded, prompts, max_new_tokens=max_new_tokens, temperature=temperature, seeds=seeds
         )
         for result in results:
-            on_reply(result.index, Reply(result.text, result.confidence, result.tokens))
+            on_reply(result.index, Reply(result.text, result.confidence, result.tokens, result.cut))
 
     def _load(self, name: str, weights: Path | None) -> LoadedStudent:
         from nesyc_runtime.learning.students import load_student

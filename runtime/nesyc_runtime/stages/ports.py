@@ -20,11 +20,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A student's response; `confidence` in [0, 1] is how sure its first tokens were, `tokens` how many."""
+    """A student's response; `confidence` in [0, 1] is how sure its first tokens were, `tokens` how many.
+
+    `cut` names what its prompt lost to fit: the end of the knowledge, the beginning of it all.
+    """
 
     text: str
     confidence: float
     tokens: int
+    cut: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,4 +56,5 @@ def prompt_for(
 def two_steps(task: config.Task, first: Reply, second: Reply) -> Reply:
     """Rationale and answer as one response; how sure the student was is what it was of the answer."""
     text = join_response(split_response(task, first.text), second.text)
-    return Reply(text, second.confidence, first.tokens + second.tokens)
+    cut = tuple(sorted({*first.cut, *second.cut}))
+    return Reply(text, second.confidence, first.tokens + second.tokens, cut)

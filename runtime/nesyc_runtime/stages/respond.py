@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from nesyc_runtime.stages.prompts import Format, format_of, prompt_for, two_step
 
 NOTHING = Found(None)
 THEN = "/then"  # ends the name of a phase's second step in the log
+LOST = {"knowledge": "the end of what was retrieved", "prompt": "the beginning"}
 GATE = "gate.json"  # {"gate", "tuned"}: the threshold, and the split it was tuned on
 
 
@@ -60,6 +62,11 @@ def run_respond(ctx: Context, respond: Respond, copy: int, out: Path) -> Counts:
     with ItemLog(out / "log.jsonl") as log:
         responses = respond_all(ctx, asking, items, log, gate)
     write_jsonl(out / "responses.jsonl", responses)
+    cut = Counter(part for response in responses for part in response.get("cut", ()))
+    if cut:
+        lost = " and ".join(f"{cut[part]} lost {what}" for part, what in LOST.items() if part in cut)
+        fit = f"to fit {ctx.student(student).max_tokens} tokens with the answer"
+        ctx.reporter.warn(f"{respond.student}: of {len(items)} prompts {lost}, {fit}")
     write_json(out / GATE, {"gate": gate, "tuned": tuned_on(ctx, asking)})
     return Counts(rows_in=len(items), kept=len(items))
 
@@ -162,9 +169,13 @@ def respond_with(
 
 def _joined(task: config.Task, first: Mapping[str, Any], second: Mapping[str, Any]) -> dict[str, Any]:
     """One response of two: what was asked last is the prompt shown."""
-    one, two = (Reply(value["response"], value["confidence"], value["tokens"]) for value in (first, second))
+    one, two = (
+        Reply(value["response"], value["confidence"], value["tokens"], tuple(value.get("cut", ())))
+        for value in (first, second)
+    )
     reply = two_steps(task, one, two)
-    return {**second, "response": reply.text, "confidence": reply.confidence, "tokens": reply.tokens}
+    told = {"response": reply.text, "confidence": reply.confidence, "tokens": reply.tokens}
+    return {**second, **told, **({"cut": list(reply.cut)} if reply.cut else {})}
 
 
 def _responses(
@@ -215,4 +226,5 @@ def _response(item: Item, prompt: str, found: Found, reply: Reply) -> dict[str, 
         "facts": [dict(fact) for fact in found.facts],
         "confidence": reply.confidence,
         "tokens": reply.tokens,
+        **({"cut": list(reply.cut)} if reply.cut else {}),
     }

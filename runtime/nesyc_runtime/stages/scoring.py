@@ -79,6 +79,7 @@ def _read(ctx: Context, respond: Respond, id_: str, seed: int | None, answered: 
                 "lenient": {"answer": meant[output], "correct": verdict(task, item.row, meant)},
                 "hits": response["hits"],
                 "facts": response["facts"],
+                **({"cut": response["cut"]} if "cut" in response else {}),
             }
         )
     answered.runs.append(run)
