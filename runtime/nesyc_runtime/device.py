@@ -1,4 +1,4 @@
-"""The device that trains and answers, chosen with a reason."""
+"""The device that trains and answers, chosen with a reason, and whether its memory ran out."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from nesyc_runtime.errors import UserError
 
 VARIABLE = "NESYC_DEVICE"
+HOST_MESSAGES = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
 
 
 def choose_device(environment: Mapping[str, str]) -> tuple[str, str]:
@@ -34,3 +35,12 @@ def _is_gpu(name: str) -> bool:
 
     found = re.fullmatch(r"cuda(?::(\d+))?", name)
     return found is not None and torch.cuda.is_available() and int(found[1] or 0) < torch.cuda.device_count()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether what was raised says that the device, or the machine, has no memory left."""
+    import torch
+
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(message in str(error) for message in HOST_MESSAGES)

@@ -9,6 +9,7 @@ import pytest
 import torch
 from tiny_student import make_task, tiny
 
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference import generate as module
 from nesyc_runtime.inference.generate import Generation, generate, sample_ids
 from nesyc_runtime.inference.prompts import render_prompt
@@ -41,6 +42,28 @@ def test_greedy_equals_transformers(student: Any) -> None:
         assert result.text == student.template.text(kept)
         assert result.tokens == len(kept)
         assert result.finished == (len(kept) < len(expected))
+
+
+def test_a_batch_that_does_not_fit_is_decoded_in_halves(
+    student: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = by_index(generate(student, PROMPTS, temperature=1.0, seeds=5))
+    step, shapes = module._next_logits, []
+
+    def short_of_memory(model: Any, ids: torch.Tensor, *rest: Any) -> torch.Tensor:
+        shapes.append(ids.shape)
+        if len(ids) > 2 or (len(ids) == 2 and len(shapes) == 9):  # once in the middle of an answer
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return step(model, ids, *rest)
+
+    monkeypatch.setattr(module, "_next_logits", short_of_memory)
+    found = list(generate(student, PROMPTS, temperature=1.0, seeds=5))
+    assert [one.ids for one in by_index(found)] == [one.ids for one in whole] and len(found) == len(PROMPTS)
+    assert {shape[0] for shape in shapes} == {6, 3, 2, 1}
+
+    monkeypatch.setattr(module, "_next_logits", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(UserError, match="no memory for one prompt and answer of 1"):
+        list(generate(student, PROMPTS))
 
 
 def test_a_long_prompt_loses_what_it_loses_in_training(student: Any) -> None:

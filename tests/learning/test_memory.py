@@ -14,9 +14,9 @@ from tiny_student import make_stage, make_student, make_task
 from training_spec import spec_of
 
 from nesyc.emit.python import emit_train_module
+from nesyc_runtime.device import out_of_memory
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning import TrainingRow, prepared, run_finetune
-from nesyc_runtime.learning.memory import out_of_memory
 
 TASK = make_task(prompt="{question}")
 ROWS = [

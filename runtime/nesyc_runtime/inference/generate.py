@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from nesyc_runtime.device import out_of_memory
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.loaded import LoadedStudent
 
 CONFIDENCE_STEPS = 16
@@ -82,7 +84,10 @@ def generate_ids(
     top_p: float = 1.0,
     batch_rows: int | None = None,
 ) -> Iterator[Generation]:
-    """As `generate`, of prompts given as token ids, a seed for each."""
+    """As `generate`, of prompts given as token ids, a seed for each.
+
+    A batch that does not fit in memory is decoded in halves. Raises `UserError` where one prompt does not.
+    """
     limit = max_new_tokens or loaded.student.max_new_tokens
     was_training = loaded.model.training
     loaded.model.eval()
@@ -90,10 +95,39 @@ def generate_ids(
     batch_rows = batch_rows or (BATCH_ROWS_CPU if loaded.device == "cpu" else BATCH_ROWS)
     try:
         for batch in _batches(order, encoded, limit, batch_rows):
-            pick = _picker(temperature, top_p, [seeds[i] for i in batch], limit)
-            yield from _decode(loaded, batch, [encoded[i] for i in batch], limit, pick)
+            waiting = [batch]
+            while waiting:
+                rows = waiting.pop()
+                pick = _picker(temperature, top_p, [seeds[i] for i in rows], limit)
+                left = dict.fromkeys(rows)
+                try:
+                    for one in _decode(loaded, rows, [encoded[i] for i in rows], limit, pick):
+                        del left[one.index]
+                        yield one
+                except (RuntimeError, MemoryError) as error:
+                    if not out_of_memory(error):
+                        raise
+                    if len(rows) == 1:
+                        raise _no_room(loaded, len(encoded[rows[0]]) + limit) from None
+                # here, for the error held on to what did not fit
+                if left:
+                    torch.cuda.empty_cache()
+                    waiting += _halves(list(left))
     finally:
         loaded.model.train(was_training)
+
+
+def _halves(rows: list[int]) -> list[list[int]]:
+    middle = (len(rows) + 1) // 2
+    return [half for half in (rows[middle:], rows[:middle]) if half]
+
+
+def _no_room(loaded: LoadedStudent, tokens: int) -> UserError:
+    name = loaded.student.name
+    return UserError(
+        f"student {name}: there is no memory for one prompt and answer of {tokens} tokens on {loaded.device}",
+        f"lower max_tokens of student {name}, or take a device with more memory",
+    )
 
 
 def _batches(

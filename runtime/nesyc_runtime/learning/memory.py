@@ -9,6 +9,7 @@ from typing import Any
 import lightning.pytorch as pl
 import torch
 
+from nesyc_runtime.device import out_of_memory
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.batches import Layout, StepBatch
 from nesyc_runtime.learning.history import History
@@ -16,13 +17,6 @@ from nesyc_runtime.learning.layouts import Arrangement, Decision
 from nesyc_runtime.learning.randomness import random_state, restore_random
 
 # What PyTorch says where the machine's own memory is used up; on a GPU it raises OutOfMemoryError.
-HOST_MESSAGES = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
-
-
-def out_of_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and any(message in str(error) for message in HOST_MESSAGES)
 
 
 class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
