@@ -17,7 +17,7 @@ from oracle import evaluate as oracle
 from programs import compiled
 from random_programs import generate
 from running import ask, derived, open_kb
-from samples import INT, PLACE, TEXT, atom, compare, const, fact, kb, relation, rule, var
+from samples import BOOL, INT, NUMBER, PLACE, TEXT, atom, compare, const, fact, kb, relation, rule, var
 
 from nesyc.emit.sql import emit_program
 from nesyc.ir import nodes as ir
@@ -192,6 +192,54 @@ def test_without_a_duckdb_that_can_do_it_sqlite_derives_what_duckdb_held(
         assert engine_used(store) == ("sqlite", "duckdb 2.0 or later is not installed (nesyc[duckdb])")
         assert len(derived(store, sample)) == 9 + 81
     assert files(tmp_path) == []
+
+
+WORDS = ["ß", "İstanbul", "n5", "a.b", "%", "x'y", "👩‍👩‍👧", "e\u0301", "N5\n", "1e20"]
+NUMBERS = [1e20, 0.1, -2.5, 3.0, 1e-7, 123456789.125]
+
+
+def applied(function: str, *terms: ir.Term, type_: ir.Type = TEXT) -> ir.Apply:
+    return ir.Apply(function, terms, type_)
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        lambda a, n: compare(applied("upper", a), "==", const("SS")),
+        lambda a, n: compare(applied("lower", applied("upper", a)), "!=", a),
+        lambda a, n: compare(
+            applied("matches", a, const(r"(?<=[nN])5$"), type_=BOOL), "==", const(True, BOOL)
+        ),
+        lambda a, n: compare(applied("matches", a, const(r"^n5\Z"), type_=BOOL), "==", const(True, BOOL)),
+        lambda a, n: compare(applied("contains", a, const("%"), type_=BOOL), "==", const(True, BOOL)),
+        lambda a, n: compare(applied("starts_with", a, const("e"), type_=BOOL), "==", const(True, BOOL)),
+        lambda a, n: compare(applied("length", a, type_=INT), ">", const(1, INT)),
+        lambda a, n: compare(
+            applied("concat", n, const("/"), applied("length", a, type_=INT)), "!=", var("s")
+        ),
+        lambda a, n: compare(applied("concat", applied("lower", a), n), "!=", const("")),
+        lambda a, n: compare(
+            applied("contains", applied("concat", n), const("e+20"), type_=BOOL), "==", const(True, BOOL)
+        ),
+    ],
+)
+def test_functions_of_texts_are_the_same_in_queries_and_constraints(condition: Any, tmp_path: Path) -> None:
+    """They keep rules on SQLite, so a query is where DuckDB meets them."""
+    a, n, s = var("a"), var("n", NUMBER), var("s")
+    literals = [atom("d", a, n), atom("e", s, n), condition(a, n)]
+    forbid = ir.Constraint("no", None, tuple(literals), True, PLACE, "d(a, n), ...")
+    sample = kb(
+        [relation("e", ("a", TEXT), ("n", NUMBER)), relation("d", ("a", TEXT), ("n", NUMBER), derived=True)],
+        [fact("e", word, number) for word in WORDS for number in NUMBERS],
+        [rule("r", atom("d", a, n), atom("e", a, n))], [["d"]], constraints=[forbid],
+    )  # fmt: skip
+    found = []
+    for engine in ("duckdb", "sqlite"):
+        with open_kb(by(engine, sample), tmp_path / f"{engine}.db") as store:
+            assert engine_used(store)[0] == engine
+            rows = ask(store, sample, *literals, columns=("a", "n", "s"))["rows"]
+            found.append((sorted(map(str, rows)), len(violations(store, limit=0))))
+    assert found[0] == found[1] and found[0][1] > 0
 
 
 def test_a_value_no_column_holds_is_refused_on_either_engine() -> None:

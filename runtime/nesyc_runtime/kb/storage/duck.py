@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 
 from nesyc_runtime.kb.storage.program import RelationPlan
-from nesyc_runtime.kb.storage.store import Store, quote
-from nesyc_runtime.kb.storage.translate import MORE, to_duckdb
+from nesyc_runtime.kb.storage.store import FUNCTIONS, Store, quote
+from nesyc_runtime.kb.storage.translate import MORE, OWN, to_duckdb
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,6 +65,7 @@ class Duck:
         self._copied: list[str] = []
         self._supposed: list[str] = []
         self._stamp = store.stamp
+        self._functions = False
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | Iterable[Any] = ()) -> Rows:
         """Run a statement written for the store; raises `sqlite3.OperationalError` where a number overflows.
@@ -82,6 +83,9 @@ class Duck:
             given |= {name: ANY for name in translated.limits if given[name] < 0}
         else:
             given = list(parameters)
+        if translated.own and not self._functions:
+            add_own_functions(self.connection)
+            self._functions = True
         try:
             return Rows(self.connection.execute(translated.sql, given or None).fetchall())
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
@@ -157,6 +161,22 @@ class Duck:
 
     def close(self) -> None:
         self.connection.close()
+
+
+def add_own_functions(connection: duckdb.DuckDBPyConnection) -> None:
+    """The functions that the store's SQLite connection has, so that a text is the same text in both."""
+    lower, upper, regexp = FUNCTIONS["lower"], FUNCTIONS["upper"], FUNCTIONS["regexp"]
+    sqlite = sqlite3.connect(":memory:", check_same_thread=False)
+
+    def text(value: float) -> str:
+        return str(sqlite.execute("SELECT CAST(? AS TEXT)", (value,)).fetchone()[0])
+
+    connection.create_function(OWN["lower"], lower, ["VARCHAR"], "VARCHAR")
+    connection.create_function(OWN["upper"], upper, ["VARCHAR"], "VARCHAR")
+    connection.create_function(
+        OWN["regexp"], lambda pattern, text: bool(regexp(pattern, text)), ["VARCHAR", "VARCHAR"], "BOOLEAN"
+    )
+    connection.create_function(OWN["text"], text, ["DOUBLE"], "VARCHAR")
 
 
 def column_types(plan: RelationPlan) -> dict[str, str]:

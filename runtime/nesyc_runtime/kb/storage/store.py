@@ -368,17 +368,23 @@ def _not_a_store(path: Path | None, error: Exception) -> UserError:
     )
 
 
-def add_functions(connection: sqlite3.Connection) -> None:
-    """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain."""
-    options = {"deterministic": True}
-    connection.create_function(
-        "lower", 1, lambda text: None if text is None else str(text).lower(), **options
-    )
-    connection.create_function(
-        "upper", 1, lambda text: None if text is None else str(text).upper(), **options
-    )
-    connection.create_function("regexp", 2, _regexp, **options)
+def _lower(text: Any) -> str | None:
+    return None if text is None else str(text).lower()
+
+
+def _upper(text: Any) -> str | None:
+    return None if text is None else str(text).upper()
 
 
 def _regexp(pattern: str | None, text: str | None) -> int | None:
     return None if pattern is None or text is None else int(patterns.matches(str(pattern), str(text)))
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {"lower": _lower, "upper": _upper, "regexp": _regexp}
+
+
+def add_functions(connection: sqlite3.Connection) -> None:
+    """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain."""
+    for name, function in FUNCTIONS.items():
+        count = 2 if function is _regexp else 1
+        connection.create_function(name, count, function, deterministic=True)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import sqlglot
 from sqlglot import exp
 
+# Functions whose last details differ between engines, by the names under which DuckDB gets the store's own.
+OWN = {"lower": "nesyc_lower", "upper": "nesyc_upper", "regexp": "nesyc_regexp", "text": "nesyc_text"}
 MORE = ".more"  # the table in memory that rows inserted into one of a file go to
 
 
@@ -15,7 +18,7 @@ MORE = ".more"  # the table in memory that rows inserted into one of a file go t
 class Translated:
     """`tables` it reads, those it names itself left out; `parameters` it binds by name; `limits` among those.
 
-    `into` is the table an INSERT writes.
+    `into` is the table an INSERT writes. `own`: it calls functions of `OWN`.
     """
 
     sql: str
@@ -23,6 +26,7 @@ class Translated:
     parameters: tuple[str, ...]
     limits: tuple[str, ...]
     into: str | None
+    own: bool
 
 
 @lru_cache(maxsize=512)
@@ -46,7 +50,8 @@ def to_duckdb(sql: str) -> Translated:
     for literal in list(tree.find_all(exp.Literal)):
         if not literal.is_string and not literal.this.isdigit():
             literal.replace(exp.cast(exp.Literal.string(literal.this), "DOUBLE"))
-    own = {cte.alias for cte in tree.find_all(exp.CTE)}
+    calls = _call_own(tree)
+    named = {cte.alias for cte in tree.find_all(exp.CTE)}
     bound = [node.name for node in tree.find_all(exp.Placeholder) if node.name]
     limits = [
         node.name
@@ -56,11 +61,37 @@ def to_duckdb(sql: str) -> Translated:
     ]
     return Translated(
         tree.sql("duckdb", identify=True),
-        tuple(dict.fromkeys(table.name for table in tree.find_all(exp.Table) if table.name not in own)),
+        tuple(dict.fromkeys(table.name for table in tree.find_all(exp.Table) if table.name not in named)),
         tuple(dict.fromkeys(bound)),
         tuple(dict.fromkeys(limits)),
         written if into is not None else None,
+        calls,
     )
+
+
+def _call_own(tree: Any) -> bool:
+    """Let functions of texts be those that SQLite is given, and a number be written as SQLite writes it."""
+    found = False
+    calls = list(tree.find_all(exp.Lower, exp.Upper, exp.RegexpLike, exp.Cast))
+    for node in reversed(calls):  # what stands inside another first: it is copied
+        match node:
+            case exp.Lower():
+                own: Any = exp.func(OWN["lower"], node.this)
+            case exp.Upper():
+                own = exp.func(OWN["upper"], node.this)
+            case exp.RegexpLike():
+                own = exp.func(OWN["regexp"], node.expression, node.this)
+            case exp.Cast() if node.is_type("text"):
+                real = exp.EQ(
+                    this=exp.func("typeof", node.this.copy()), expression=exp.Literal.string("DOUBLE")
+                )
+                written = exp.func(OWN["text"], exp.cast(node.this.copy(), "DOUBLE"))
+                own = exp.Case().when(real, written).else_(node.copy())
+            case _:
+                continue
+        node.replace(own)
+        found = True
+    return found
 
 
 def rows_of_insert(sql: str) -> str:
