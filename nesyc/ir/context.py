@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from nesyc.checks.kinds import EnvName, Located
@@ -55,3 +56,10 @@ def lower_path(located: Located) -> nodes.Path:
 
 def lower_env(value: object) -> str | nodes.EnvRef:
     return nodes.EnvRef(value.name) if isinstance(value, EnvName) else str(value)
+
+
+def lower_enums(to: Lowering) -> Iterator[nodes.Enum]:
+    """The declared enums, in order of declaration."""
+    for name, enum in to.tables.symbols.enums.items():
+        if enum.span is not None:
+            yield nodes.Enum(name, enum.constants, to.at(enum.span))

@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from nesyc.checks.tables import Tables
 from nesyc.ir import nodes
-from nesyc.ir.context import Lowering
+from nesyc.ir.context import Lowering, lower_enums
 from nesyc.ir.lower_data import lower_datasets, lower_tasks
 from nesyc.ir.lower_kb import lower_kb
 from nesyc.ir.lower_models import lower_embedders, lower_students, lower_teachers
@@ -23,11 +23,7 @@ def lower(tables: Tables) -> nodes.Spec:
         name=PurePosixPath(path).stem,
         path=path,
         params={name: constant.value for name, constant in tables.params.items()},
-        enums=tuple(
-            nodes.Enum(name, enum.constants, to.at(enum.span))
-            for name, enum in tables.symbols.enums.items()
-            if enum.span is not None
-        ),
+        enums=tuple(lower_enums(to)),
         teachers=lower_teachers(to),
         students=lower_students(to),
         embedders=lower_embedders(to),

@@ -15,7 +15,7 @@ from nesyc.checks.rule_table import BodyInfo
 from nesyc.checks.scope import ColumnInfo, RelationInfo
 from nesyc.diagnostics.span import Span
 from nesyc.ir import nodes
-from nesyc.ir.context import Lowering, lower_path, lower_type
+from nesyc.ir.context import Lowering, lower_enums, lower_path, lower_type
 from nesyc.ir.lower_rules import BodyLowering
 from nesyc.syntax import nodes as ast
 
@@ -39,6 +39,7 @@ def lower_kb_with(
     listed = tuple(rules)
     lowered = tuple(_rule(to, kb, rule, info) for rule, info in listed)
     active = [rule for (rule, _), low in zip(listed, lowered, strict=True) if low.active]
+    used = {column.type.enum for relation in kb.scope.relations.values() for column in relation.columns}
     return nodes.Kb(
         name=kb.name,
         store=bound["store"]["file"] if isinstance(bound["store"], Bound) else f"{kb.name}.db",
@@ -64,6 +65,7 @@ def lower_kb_with(
         rules=lowered,
         constraints=tuple(_constraint(to, kb, forbid, info) for forbid, info in forbids),
         strata=strata(kb, active),
+        enums=tuple(enum for enum in lower_enums(to) if enum.name in used),
         location=to.at(kb.node.name.span),
     )
 

@@ -21,6 +21,7 @@ from nesyc_runtime.kb.open import open_kb
 from nesyc_runtime.kb.review.decisions import accept
 from nesyc_runtime.kb.review.log import read_log
 from nesyc_runtime.kb.review.past import store_at, undo
+from nesyc_runtime.kb.rules.evaluate import evaluate
 from nesyc_runtime.kb.storage.entries import write_entries
 from nesyc_runtime.kb.storage.store import Store
 
@@ -175,3 +176,33 @@ def test_a_run_asks_before_it_changes_written_rows(
     assert {"what": "kb family, its stored rows", "choice": "~ relation lesson: + more; rows kept", "why": "the schema changed"} in made["decisions"]  # fmt: skip
     again = CliRunner().invoke(app, ["run", "--json"])
     assert again.exit_code == 0 and "relation lesson" not in again.stderr
+
+
+TIES = """nesy 1
+enum Color {{ {constants} }}
+kb tied {{
+  relation seen(x: text, color: Color)
+  derived shown(x: text, color: Color) {{ unique (x) resolve highest_conf }}
+  facts seen {{ ("a", .red) ("a", .blue) ("b", .blue) ("b", .red) }}
+  rule r: shown(x, c) :- seen(x, c);
+}}
+"""
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
+def test_ties_follow_the_declaration_of_an_enum_also_after_it_changes(project: Path, engine: str) -> None:
+    for constants in ("red blue", "blue red", "green red blue", "blue green", "red blue"):
+        text = TIES.format(constants=constants).replace("kb tied {", f"kb tied {{ engine = {engine}")
+        if "red" not in constants:
+            text = text.replace(".red", ".green")
+        with opened(project, text) as store:
+            evaluate(store)
+            rows = store.execute(f'SELECT x, color FROM "{store.relation("shown").reads}"').fetchall()
+            found = {tuple(map(store.text, row)) for row in rows}
+        first = next(color for color in constants.split() if f".{color}" in text)
+        assert found == {("a", first), ("b", first)}, constants
+
+
+def test_what_is_no_constant_of_an_enum_is_refused_wherever_it_comes_from(project: Path) -> None:
+    with opened(project, SPEC) as store, pytest.raises(UserError, match="a constant of Kin"):
+        write_entries(store, "lesson", [{"body": "x", "kin": "aunt", "n": 1}], owner=STAGE)

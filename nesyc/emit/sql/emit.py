@@ -128,8 +128,16 @@ def _stratum(
             for name in names
         ],
         [create_table(layout, layout.tables[name]) for name in names],
+        _places(layout, names),
     ]
     return replace(plan, digest=_digest(deciding))
+
+
+def _places(layout: Layout, names: Iterable[str]) -> list[tuple[str, ...]]:
+    """The constants, in order, by which ties between rows of these relations are broken."""
+    tables = (layout.tables[name] for name in names)
+    enums = {column.type.enum for table in tables if table.resolved for column in table.columns}
+    return [(enum.name, *enum.constants) for enum in layout.kb.enums if enum.name in enums]
 
 
 def _digest(value: object) -> str:

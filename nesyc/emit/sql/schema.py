@@ -102,7 +102,7 @@ def _enums(layout: Layout) -> Iterator[SchemaObject]:
         yield SchemaObject("insert", f"{title}.texts", sql, None, False)
         pairs = ", ".join(f"({dialect.text_literal(text)}, {i})" for i, text in enumerate(enum.constants, 1))
         sql = (
-            f"INSERT INTO {name(title)} (symbol, place)\n"
+            f"INSERT OR REPLACE INTO {name(title)} (symbol, place)\n"
             f"SELECT id, column2 FROM (VALUES {pairs}) JOIN {name(SYMBOLS)} ON text = column1"
         )
         yield SchemaObject("insert", f"{title}.constants", sql, None, False)

@@ -63,7 +63,7 @@ CREATE TABLE "Kin.enum" (
 
 INSERT OR IGNORE INTO "nesyc.symbol" (text) VALUES ('father'), ('mother'), ('son'), ('daughter'), ('brother'), ('sister'), ('uncle'), ('aunt'), ('grandfather'), ('grandmother');
 
-INSERT INTO "Kin.enum" (symbol, place)
+INSERT OR REPLACE INTO "Kin.enum" (symbol, place)
 SELECT id, column2 FROM (VALUES ('father', 1), ('mother', 2), ('son', 3), ('daughter', 4), ('brother', 5), ('sister', 6), ('uncle', 7), ('aunt', 8), ('grandfather', 9), ('grandmother', 10)) JOIN "nesyc.symbol" ON text = column1;
 
 -- relation person (kb.nesy:50)
