@@ -113,6 +113,24 @@ def test_an_evaluation_leaves_one_file_and_going_back_to_sqlite_none(tmp_path: P
     assert files(tmp_path) == []
 
 
+def test_files_that_are_not_its_own_stay(tmp_path: Path) -> None:
+    others = ["kb.db.backup.duckdb", "kb.db.two.0a1b2c3d.duckdb", "kb.db.0a1b2c3d.duckdb.old"]
+    for name in (*others, "kb.db.0a1b2c3d.duckdb", "kb.db.0a1b2c3d.duckdb.wal"):
+        (tmp_path / name).write_text("")
+    for engine in ("duckdb", "sqlite"):
+        open_kb(by(engine, ring(12)), tmp_path / "kb.db").close()
+        assert {name for name in files(tmp_path) if "0a1b2c3d" in name or "backup" in name} == set(others)
+
+
+def test_a_store_that_another_process_derived_anew_reads_what_holds_now(tmp_path: Path) -> None:
+    open_kb(by("duckdb", ring(12)), tmp_path / "kb.db").close()
+    for engine in ("duckdb", "sqlite"):
+        with open_kb(by("duckdb", ring(12)), tmp_path / "kb.db") as early:  # it has read nothing yet
+            with open_kb(by(engine, ring(13)), tmp_path / "kb.db"):
+                pass
+            assert early.execute('SELECT count(*) FROM "tc.rows"').fetchone()[0] == 169
+
+
 def test_a_file_that_is_gone_is_derived_again(tmp_path: Path) -> None:
     open_kb(by("duckdb", ring(12)), tmp_path / "kb.db").close()
     (name,) = files(tmp_path)

@@ -7,6 +7,7 @@ that no store names are removed by the next evaluation.
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
 # Fewer rows than this are copied into the store, where each lookup takes microseconds.
 SMALL = 5_000
+# What follows the name of a store in that of a DuckDB file of its own; other files are none of ours to remove.
+OURS = r"\.[0-9a-f]{8}\.duckdb"
 
 
 def derive_elsewhere(store: Store) -> int:
@@ -85,14 +88,6 @@ def nothing_elsewhere(store: Store) -> None:
     show_derived(store, {}, None)
 
 
-def find_elsewhere(store: Store) -> None:
-    """Read what the store says about its relations elsewhere, where that is not known yet."""
-    found = json.loads(store.state("elsewhere") or "{}")
-    if found.get("file") != store.elsewhere.file:
-        relations = tuple(name for name in found["relations"] if name in store.program.by_name)
-        store.elsewhere = Elsewhere(relations, found["file"])
-
-
 def is_whole(store: Store) -> bool:
     """Whether what lies elsewhere can be read: a file that is gone is derived again."""
     held = store.elsewhere
@@ -105,9 +100,10 @@ def remove_others(store: Store) -> None:
     """Remove files that crashes left, within `store.writing()`; one that another process has open may stay."""
     if store.path is None:
         return
-    named = store.elsewhere.file
+    named, own = store.elsewhere.file, re.compile(f"({re.escape(store.path.name)}{OURS})(?:\\.wal)?")
     for file in store.path.parent.glob(f"{escape(store.path.name)}.*.duckdb*"):
-        if not file.name.startswith(str(named)):
+        found = own.fullmatch(file.name)
+        if found is not None and found[1] != named:
             _remove(file)
 
 

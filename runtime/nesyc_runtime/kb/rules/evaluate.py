@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from nesyc_runtime.kb.rules.change import DeriveAnew, can_change, change, keep_state
 from nesyc_runtime.kb.rules.elsewhere import (
     derive_elsewhere,
-    find_elsewhere,
     is_whole,
     nothing_elsewhere,
     remove,
@@ -71,7 +70,7 @@ def engine_used(store: Store) -> tuple[str, str]:
 
 def is_done(store: Store) -> bool:
     """Whether the derived relations are those of the facts and rules as they are."""
-    find_elsewhere(store)
+    store.find_elsewhere()
     if store.state("evaluated") != _version(store):
         return False
     if store.elsewhere.relations and (store.kb.engine == "sqlite" or not has_duckdb()):

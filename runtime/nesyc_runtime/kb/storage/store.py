@@ -6,6 +6,7 @@ second process waits its turn.
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -115,7 +116,10 @@ class Store:
     def execute(self, sql: str, parameters: Mapping[str, Any] | Iterable[Any] = ()) -> Result:
         """Run a statement; one that names a relation which lies in the DuckDB file runs there."""
         if self._away and any(name in sql for name in self._away):
-            return self._reader().execute(sql, parameters)
+            reader = self._reader()
+            if reader is not None:
+                return reader.execute(sql, parameters)
+            return self.execute(sql, parameters)  # they lie elsewhere than they did
         values = parameters if isinstance(parameters, Mapping) else tuple(parameters)
         return self.connection.execute(sql, values)
 
@@ -130,18 +134,42 @@ class Store:
         self._away = tuple(quote(table) for plan in plans for table in sorted({plan.rows, plan.reads}))
         self._elsewhere = held
 
-    def _reader(self) -> Duck:
-        held = self._elsewhere
-        if held.duck is None:
-            from nesyc_runtime.kb.storage.duck import Duck
+    def find_elsewhere(self) -> None:
+        """Read what the store says about its relations elsewhere, where that is not known yet."""
+        found = json.loads(self.state("elsewhere") or "{}")
+        if found.get("file") != self._elsewhere.file:
+            relations = tuple(name for name in found.get("relations", ()) if name in self.program.by_name)
+            self.elsewhere = Elsewhere(relations, found.get("file"))
 
-            assert self.path is not None and held.file is not None
-            plans = [self.program.by_name[name] for name in held.relations]
-            tables = {table for plan in plans for table in (plan.rows, plan.reads)}
-            held = replace(held, duck=Duck(self, self.path.with_name(held.file), tables, read_only=True))
-            self._elsewhere = held
-        assert held.duck is not None
-        return held.duck
+    def _reader(self) -> Duck | None:
+        """The open DuckDB file; None where another process has derived anew and took the file away, which is known then.
+
+        Raises `UserError` where it took away what is being read.
+        """
+        held = self._elsewhere
+        if held.duck is not None:
+            return held.duck
+        import duckdb
+
+        from nesyc_runtime.kb.storage.duck import Duck
+
+        assert self.path is not None and held.file is not None
+        plans = [self.program.by_name[name] for name in held.relations]
+        tables = {table for plan in plans for table in (plan.rows, plan.reads)}
+        file = self.path.with_name(held.file)
+        try:
+            duck = Duck(self, file, tables, read_only=True)
+        except duckdb.IOException as error:
+            self.find_elsewhere()
+            if self._elsewhere.file != held.file:
+                return None
+            missing = f"what was derived is gone with {file.name}" if not file.is_file() else str(error)
+            raise UserError(
+                f"the knowledge base {self.path.name} cannot be read: {printable(missing)}",
+                "another process derives anew: run the command again",
+            ) from None
+        self._elsewhere = replace(held, duck=duck)
+        return duck
 
     @property
     def stamp(self) -> Stamp:
