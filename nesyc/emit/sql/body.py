@@ -253,20 +253,39 @@ def _aggregate_query(scope: Scope, literal: nodes.AggregateLiteral, env: Binding
         compiled.append(body)
         local = (name for name in body.bound if name not in groups and not is_wildcard(name))
         names.update(dict.fromkeys(local))
-    selects = [_aggregate_rows(scope, literal, body, tuple(names)) for body in compiled]
+    terms = [term_value(literal.term, body.bound, scope.constants) for body in compiled]
+    # equal texts have equal ids, so ids do for counting
+    terms = (
+        _alike(terms)
+        if literal.function == "count"
+        else [replace(t, sql=plain(t), interned=False) for t in terms]
+    )
+    bindings: list[list[str]] = [[] for _ in compiled]
+    if literal.function != "count":
+        for name in names:
+            shown = iter(_alike([body.bound[name] for body in compiled if name in body.bound]))
+            for body, binding in zip(compiled, bindings, strict=True):
+                binding.append(next(shown).sql if name in body.bound else "NULL")
+    selects = [
+        select(
+            [
+                f"{term.sql} AS value",
+                *(f"{sql} AS {dialect.name(f'v{i}')}" for i, sql in enumerate(binding, 1)),
+            ],
+            body,
+            distinct=True,
+        )
+        for term, binding, body in zip(terms, bindings, compiled, strict=True)
+    ]
     rows = "\nUNION\n".join(selects)
     return f"SELECT {literal.function}(value) FROM (\n{_indent(rows)}\n)"
 
 
-def _aggregate_rows(scope: Scope, literal: nodes.AggregateLiteral, body: Body, names: Sequence[str]) -> str:
-    term = term_value(literal.term, body.bound, scope.constants)
-    # equal texts have equal ids, so ids do for counting
-    value = f"{term.sql if literal.function == 'count' else plain(term)} AS value"
-    binding: list[str] = []
-    if literal.function != "count":
-        shown = (body.bound[name].sql if name in body.bound else "NULL" for name in names)
-        binding = [f"{sql} AS {dialect.name(f'v{i}')}" for i, sql in enumerate(shown, 1)]
-    return select([value, *binding], body, distinct=True)
+def _alike(values: Sequence[Value]) -> list[Value]:
+    """What branches call by one name, so that equal values are equal: all ids, or all themselves where one has no id."""
+    if len({value.interned for value in values}) < 2:
+        return list(values)
+    return [replace(value, sql=plain(value), interned=False) for value in values]
 
 
 def _indent(text: str) -> str:
