@@ -10,6 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from nesyc.cli.app import app
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 
 SPEC = """nesy 1
@@ -155,3 +156,26 @@ def test_the_kb_command_shows_and_takes_back_changes(project: Path) -> None:
     shown = CliRunner().invoke(app, ["kb", "log"]).output
     assert "\x1b" not in shown and "- parent(bob, carl, father)" in shown
     assert CliRunner().invoke(app, ["kb", "at", "then"]).exit_code == 1
+
+
+def test_what_is_beyond_the_engines_limits_says_so(project: Path) -> None:
+    many = ", ".join(f"parent(x{n}, x{n + 1}, _)" for n in range(70))
+    either = ", ".join(f'x = "{n}"' for n in range(600))
+    spec = project / "family.nesy"
+    text = SPEC.replace("  semantics = top_proofs(k = 3)\n", "")
+    spec.write_text(text)
+    for asked in (many, f"parent(x, _, _), or ({either})"):
+        with pytest.raises(UserError, match="the query is too large"):
+            CliRunner().invoke(app, ["query", asked], catch_exceptions=False)
+    spec = project / "family.nesy"
+    spec.write_text(
+        SPEC.replace("  say kin", f"  derived far(x: text)\n  rule far: far(x0) :- {many};\n  say kin")
+    )
+    with pytest.raises(UserError, match="rule `far` is too large"):
+        CliRunner().invoke(app, ["query", "far(x)"], catch_exceptions=False)
+
+
+def test_a_number_of_any_size_may_be_compared_with(project: Path) -> None:
+    found = run("query", "parent(x, _, _), n = length(x), n < 99999999999999999999")
+    assert {row["values"][0] for row in found["rows"]} == {"ann", "bob", "eve"}
+    assert run("query", "parent(x, _, _), length(x) < -99999999999999999999")["rows"] == []

@@ -20,11 +20,15 @@ MANY = 300 if os.environ.get("NESYC_FUZZ") else 15
 VALUES = {"text": ["a", "b", "nobody"], "int": [0, 1, 99], "number": [0.5, 7.0], "enum": ["red", "blue"]}
 
 
+# where a text that no row has stands in the head: once it was lost on the way, and a literal that holds was named
+ASTRAY = (57, 73, 99, 276)
+
+
 @pytest.mark.fuzz
 @pytest.mark.parametrize("semantics", SEMANTICS)
 def test_the_nearest_literal_that_failed(semantics: str, tmp_path: Path) -> None:
     checked = 0
-    for number in range(MANY):
+    for number in (*range(MANY), *ASTRAY):
         kb = compiled(generate(number, semantics), tmp_path)
         assert kb is not None
         world = evaluate(kb)

@@ -72,6 +72,15 @@ def literal(value: nodes.Scalar) -> str:
     return text_literal(value)
 
 
+def bound(value: nodes.Scalar) -> nodes.Scalar:
+    """A constant as a parameter: what `literal` writes."""
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return float(value)
+    return value
+
+
 def number_literal(value: int | float) -> str:
     """A number, whole ones too big for SQLite's 64 bits as reals; json gives the shortest exact form."""
     if isinstance(value, int) and not -(2**63) <= value < 2**63:

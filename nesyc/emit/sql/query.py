@@ -49,7 +49,7 @@ def emit_query(kb: nodes.Kb, literals: Sequence[nodes.BodyLiteral], columns: Seq
 
     def constant(term: nodes.Const) -> str:
         key = f"p{len(parameters)}"
-        parameters[key] = int(term.value) if isinstance(term.value, bool) else term.value
+        parameters[key] = dialect.bound(term.value)
         return f":{key}"
 
     scope = Scope(lay_out(kb), constants=constant)

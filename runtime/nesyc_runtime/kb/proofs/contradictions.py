@@ -84,20 +84,12 @@ def _unique_filled(store: Store, plan: RelationPlan, values: Sequence[Any]) -> b
     return bool(rows) and own not in rows
 
 
-class _Undo(Exception):
-    """Ends a transaction without keeping it."""
-
-
 @contextmanager
 def _supposed(store: Store, plan: RelationPlan, values: Sequence[Any]) -> Iterator[FactId]:
     """The claim as a row of its relation, until the end."""
-    try:
-        with store.writing():
-            known = Graph(store).find(plan.name, values)
-            yield known if known is not None else _insert(store, plan, values)
-            raise _Undo
-    except _Undo:
-        pass
+    with store.supposing():
+        known = Graph(store).find(plan.name, values)
+        yield known if known is not None else _insert(store, plan, values)
 
 
 def _insert(store: Store, plan: RelationPlan, values: Sequence[Any]) -> FactId:

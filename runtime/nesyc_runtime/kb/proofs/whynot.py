@@ -27,14 +27,15 @@ def whynot(store: Store, relation: str, args: Sequence[Any], *, limit: int = 0) 
             winner = next(rival for rival in graph.rivals(known) if graph.wins(rival))
             answer["winner"] = {"fact": graph.fact(winner).to_json(), "conf": graph.fact(winner).conf}
             return answer
+    with store.supposing():
         attempts = [
             _attempt(store, plan, rule, variant, args)
             for rule in store.program.rules_of.get(relation, ())
             for variant in rule.variants
         ]
-        nearest = sorted(attempts, key=lambda one: -one["matched"] / max(one["of"], 1))
-        answer["attempts"] = nearest[:limit] if limit else nearest
-        answer["truncated"] = len(answer["attempts"]) < len(nearest)
+    nearest = sorted(attempts, key=lambda one: -one["matched"] / max(one["of"], 1))
+    answer["attempts"] = nearest[:limit] if limit else nearest
+    answer["truncated"] = len(answer["attempts"]) < len(nearest)
     return answer
 
 
@@ -65,11 +66,12 @@ def _attempt(
 
 
 def _head_values(store: Store, plan: RelationPlan, args: Sequence[Any]) -> list[Any]:
-    """The fact's values as columns hold them; a text no row has is an id no row has."""
-    values = []
-    for index, (column, arg) in enumerate(zip(plan.columns, args, strict=True)):
-        one = encoded(store, plan.model_copy(update={"columns": (column,)}), (arg,))
-        values.append(one[0] if one is not None else -1 - index)
+    """The fact's values as columns hold them, within `store.supposing()`: a text that no row has gets an id meanwhile."""
+    for column, arg in zip(plan.columns, args, strict=True):
+        if column.interned and arg is not None:
+            store.symbol(str(arg))
+    values = encoded(store, plan, args)
+    assert values is not None
     return values
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from nesyc_runtime.config import Model, Scalar
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.rules.proofsets import Leaves, union_probability
+from nesyc_runtime.kb.rules.rounds import TOO_MUCH
 from nesyc_runtime.kb.rules.storedsets import best_sets, load_sets
 from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.kb.storage.values import from_column
@@ -45,6 +46,8 @@ def query(store: Store, compiled: object, *, limit: int = 1000) -> dict[str, Any
             else:
                 rows, total = _plain(store, plan, limit)
     except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
+        if any(limit in str(error) for limit in TOO_MUCH):
+            raise UserError(f"the query is too large: {error}", "ask in parts") from None
         if "overflow" not in str(error):
             raise
         raise UserError(

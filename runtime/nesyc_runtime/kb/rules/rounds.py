@@ -71,6 +71,10 @@ def last_rows(store: Store, stratum: StratumPlan) -> Rows:
     }
 
 
+# What SQLite says of a statement that is beyond its limits.
+TOO_MUCH = ("tables in a join", "too many terms in compound SELECT", "parser stack overflow")
+
+
 def run_statement(store: Store, statement: Statement, ranges: Mapping[str, int] | None = None) -> None:
     """Run a statement of the program; raises `UserError` for a value that its column cannot hold."""
     run_rule(store, statement.rule, statement.sql, ranges)
@@ -81,9 +85,12 @@ def run_rule(store: Store, rule: str, sql: str, ranges: Mapping[str, int] | None
     try:
         return store.execute(sql, ranges or {}).rowcount
     except (sqlite3.IntegrityError, sqlite3.OperationalError, OverflowError) as error:
+        place = store.program.notes.get(rule, "").partition("\n")[0]
+        if any(limit in str(error) for limit in TOO_MUCH):
+            parts = "give parts of its body a derived relation of their own"
+            raise UserError(f"{place}: rule `{rule}` is too large: {error}", parts) from None
         if isinstance(error, sqlite3.OperationalError) and "overflow" not in str(error):
             raise
-        place = store.program.notes.get(rule, "").partition("\n")[0]
         raise UserError(
             f"{place}: rule `{rule}` computes a value that its column cannot hold: {error}",
             "bound the arithmetic, or use `number` for the column",

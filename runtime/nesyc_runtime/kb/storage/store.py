@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -40,6 +40,10 @@ class Elsewhere:
     relations: tuple[str, ...] = ()
     file: str | None = None
     duck: Duck | None = None
+
+
+class _Undo(Exception):
+    """Ends a transaction without keeping it."""
 
 
 class Stamp(NamedTuple):
@@ -200,6 +204,13 @@ class Store:
             self._close_unless_held(before)
         finally:
             self._depth = 0
+
+    @contextmanager
+    def supposing(self) -> Iterator[None]:
+        """A transaction whose writes are seen inside it and taken back at its end."""
+        with suppress(_Undo), self.writing():
+            yield
+            raise _Undo
 
     def _replace(self, held: Elsewhere) -> None:
         """Hold `held` again, and let go of what took its place."""
