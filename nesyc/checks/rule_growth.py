@@ -10,6 +10,7 @@ from nesyc.syntax import nodes as ast
 
 UPPER, LOWER = "upper", "lower"
 NONE, RISES, BOTH = frozenset[str](), frozenset({UPPER}), frozenset({UPPER, LOWER})
+GROWING = ("concat", "replace")
 BOUNDS = {UPPER: "< 100", LOWER: "> -100"}
 
 
@@ -30,7 +31,8 @@ def check_growth(rule: ast.Rule, recursive: frozenset[str]) -> Iterator[Diagnost
 
 def _unbounded(rule: ast.Rule, argument: ast.Expr, expr: ast.Expr, needed: frozenset[str]) -> Diagnostic:
     name = argument.text if isinstance(argument, ast.Name) else "the value"
-    bounds = ", ".join(f"{name} {BOUNDS[side]}" for side in sorted(needed))
+    bounded = f"length({name})" if _makes_text(expr) else name
+    bounds = ", ".join(f"{bounded} {BOUNDS[side]}" for side in sorted(needed))
     sides = " and ".join(sorted(needed))
     return Diagnostic(
         "E0406",
@@ -114,7 +116,7 @@ def _needs(expr: ast.Expr, loose: set[str]) -> frozenset[str]:
         case ast.Unary():
             return BOTH if _needs(expr.operand, loose) else NONE
         case ast.Call():
-            grows = expr.function.text in ("concat", "replace")
+            grows = expr.function.text in GROWING
             return RISES if grows else NONE.union(*(_needs(item.value, loose) for item in expr.arguments))
         case _:
             return NONE
@@ -155,6 +157,7 @@ def _number(expr: ast.Expr) -> int | float | None:
 def _bounds(argument: ast.Expr, expr: ast.Expr, literals: Iterable[ast.Literal], loose: set[str]) -> set[str]:
     """The sides on which comparisons with something that does not grow hold the value or what it grows from."""
     names = {name.text for name in (*variables(argument), *variables(expr))}
+    text = _makes_text(expr)
     found: set[str] = set()
     for literal in literals:
         if isinstance(literal, ast.Or):
@@ -164,19 +167,29 @@ def _bounds(argument: ast.Expr, expr: ast.Expr, literals: Iterable[ast.Literal],
         if not isinstance(literal, ast.Comparison) or literal.operator not in ("<", "<=", ">", ">="):
             continue
         for side, other in ((literal.left, literal.right), (literal.right, literal.left)):
-            sign = _rises_with(side, names)
+            sign = _rises_with(side, names, length=text)
             if sign and not any(name.text in loose | names for name in variables(other)):
                 below = (literal.operator[0] == "<") == (side is literal.left)
                 found.add(UPPER if below == (sign > 0) else LOWER)
     return found
 
 
-def _rises_with(side: ast.Expr, names: set[str]) -> int:
-    """1 for one of the names, or its length, and numbers added to it; -1 where it is taken away, 0 for any other term."""
+def _makes_text(expr: ast.Expr) -> bool:
+    """Whether a term is a text made of others: below "b" stand texts of every length, so only its length bounds it."""
+    return isinstance(expr, ast.Call) and expr.function.text in GROWING
+
+
+def _rises_with(side: ast.Expr, names: set[str], *, length: bool) -> int:
+    """1 for one of the names, or its length, and numbers added to it; -1 where it is taken away, 0 for any other term.
+
+    With `length` nothing but the length of one counts.
+    """
     parts = [(sign, part) for sign, part in _parts(side, 1) if _number(part) is None]
     if len(parts) != 1:
         return 0
     sign, part = parts[0]
     if isinstance(part, ast.Call) and part.function.text == "length":
         part = part.arguments[0].value
+    elif length:
+        return 0
     return sign if isinstance(part, ast.Name) and part.text in names else 0
