@@ -269,6 +269,18 @@ def test_a_value_no_column_holds_is_refused_on_either_engine() -> None:
             open_kb(by(engine, large))
 
 
+@pytest.mark.parametrize("operator", ["*", "-"])
+def test_a_number_that_is_not_finite_is_refused_on_either_engine(operator: str, tmp_path: Path) -> None:
+    n = var("n", NUMBER)
+    square = ir.Apply("*", (n, n), NUMBER)
+    value = square if operator == "*" else ir.Apply("-", (square, square), NUMBER)
+    large = kb([relation("e", ("n", NUMBER)), relation("d", ("n", NUMBER), derived=True)], [fact("e", 1e300), fact("e", 2.0)],
+               [rule("r", atom("d", value), atom("e", n)), rule("s", atom("d", square), atom("e", n))], [["d"]])  # fmt: skip
+    for engine in ("duckdb", "sqlite"):
+        with pytest.raises(UserError, match=r"a rule gives `d\.n` a number that is not finite"):
+            open_kb(by(engine, large), tmp_path / f"{engine}.db")
+
+
 def test_a_claim_is_supposed_beside_what_the_file_holds(tmp_path: Path) -> None:
     forbid = ir.Constraint("acyclic", None, (atom("tc", var("x"), var("x")), atom("e", var("x"), const("loop"))), True,
                            PLACE, "tc(x, x), e(x, _)")  # fmt: skip

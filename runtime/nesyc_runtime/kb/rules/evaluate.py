@@ -7,8 +7,11 @@ the next, until a round finds none. Nothing runs where neither facts nor rules c
 from __future__ import annotations
 
 import json
+import sqlite3
+import sys
 from dataclasses import dataclass
 
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.rules.change import DeriveAnew, can_change, change, keep_state
 from nesyc_runtime.kb.rules.elsewhere import (
     derive_elsewhere,
@@ -54,12 +57,28 @@ def evaluate(store: Store) -> Evaluated:
         before = store.elsewhere.file
         remove_others(store)  # here no other process is about to name one
         done = _changed(store) or _anew(store)
+        _refuse_infinite(store)
         keep_state(store)
         store.set_state("engine", json.dumps([done.engine, done.why]))
         store.set_state("evaluated", _version(store))
     if before != store.elsewhere.file:
         remove(store, before)
     return done
+
+
+def _refuse_infinite(store: Store) -> None:
+    """Raises `UserError` where a rule computed a number that no column holds, as facts of that kind are refused."""
+    for plan in store.program.relations:
+        for column in plan.columns:
+            if not plan.derived or column.base not in ("number", "usd"):
+                continue
+            sql = f"SELECT 1 FROM {quote(plan.rows)} WHERE abs({quote(column.column)}) > :most LIMIT 1"
+            if store.execute(sql, {"most": sys.float_info.max}).fetchone() is not None:
+                place = store.declared[plan.name].location
+                raise UserError(
+                    f"{place.file}:{place.line}: a rule gives `{plan.name}.{column.name}` a number that is not finite",
+                    "bound the arithmetic",
+                )
 
 
 def engine_used(store: Store) -> tuple[str, str]:
@@ -143,7 +162,7 @@ def _with_duckdb(store: Store, choice: Choice) -> tuple[int | None, Choice]:
 
     try:
         return derive_elsewhere(store), choice
-    except duckdb.Error as error:
+    except (duckdb.Error, sqlite3.IntegrityError) as error:  # the latter for a number that is none
         first = str(error).partition("\n")[0]
         return None, Choice("sqlite", f"duckdb cannot run these rules: {first}")
 
