@@ -218,9 +218,7 @@ def broken(world: World) -> list[tuple[str, float]]:
     found = []
     for constraint in world.kb.constraints:
         for _, facts in solve(world, constraint.body, {}):
-            values = [world.conf[fact] for fact in facts]
-            least = world.kb.semantics.kind == "max_min"
-            conf = min(values, default=1.0) if least else math.prod(values)
+            conf = _together(world, [facts])
             # to 12 digits: the order in which confidences are multiplied decides nothing
             if round(conf, 12) >= (constraint.confidence or 0.0):
                 found.append((constraint.name, conf))

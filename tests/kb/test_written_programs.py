@@ -10,6 +10,7 @@ from oracle import evaluate as oracle
 from running import derived, open_kb
 
 from nesyc.pipeline import check_spec
+from nesyc_runtime.kb.proofs.why import violations
 from nesyc_runtime.kb.rules import elsewhere
 
 PROGRAMS = {
@@ -50,3 +51,23 @@ def test_both_engines_give_what_the_language_says(
     }
     with open_kb(kb, tmp_path / "t.db") as store:
         assert derived(store, kb) == wanted
+
+
+def test_facts_that_stand_on_one_are_as_sure_together_as_it_is(tmp_path: Path) -> None:
+    spec = tmp_path / "t.nesy"
+    spec.write_text(
+        """nesy 1
+kb t {
+  semantics = top_proofs(k = 3)
+  relation f(x: text)  derived a(x: text)  derived b(x: text)
+  facts f { ("c") 0.5 }
+  rule r: a(x) :- f(x);
+  rule s: b(x) :- f(x);
+  forbid both at 0.4: a(x), b(x);
+}
+"""
+    )
+    checked = check_spec(spec)
+    assert checked.spec is not None
+    with open_kb(checked.spec.kbs[0]) as store:
+        assert [(one["name"], one["conf"]) for one in violations(store)] == [("both", 0.5)]

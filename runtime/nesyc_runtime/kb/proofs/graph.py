@@ -10,6 +10,7 @@ from math import prod
 from typing import Any
 
 from nesyc_runtime import config
+from nesyc_runtime.kb.rules.storedsets import load_sets, together
 from nesyc_runtime.kb.storage.program import RelationPlan, RulePlan, VariantPlan
 from nesyc_runtime.kb.storage.rows import quote
 from nesyc_runtime.kb.storage.store import Store
@@ -118,7 +119,10 @@ class Graph:
         return self._confs[fact]
 
     def together(self, facts: Iterable[FactId]) -> float:
-        """How sure the facts are together: as the least sure under max_min, else the product."""
+        """How sure the facts are together: as a rule of confidence 1 over them would make its head."""
+        if self.store.program.semantics == "top_proofs":
+            found = tuple(facts)
+            return together(load_sets(self.store, set(found)), [found], self.store.program.k)
         confidences = [self.conf(fact) for fact in facts]
         if self.store.program.semantics == "max_min":
             return min(confidences, default=1.0)

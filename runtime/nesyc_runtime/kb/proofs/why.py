@@ -151,8 +151,8 @@ def _order(graph: Graph, value: float, tree: Tree, instances: dict[int, object])
 def violations(store: Store, *, limit: int = 100) -> list[dict[str, Any]]:
     """Every way a `forbid`, or a `unique` without `resolve`, is broken: its name, place and proof; `limit` 0 is all.
 
-    With `at CONF` it is broken where the facts of its body together (least under max_min, else their product) reach
-    that confidence.
+    With `at CONF` it is broken where the facts of its body together, as a rule of confidence 1 over them would make its head,
+    reach that confidence.
     """
     graph = Graph(store)
     best = _BestNodes(graph)

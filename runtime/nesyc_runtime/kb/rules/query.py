@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping
-from itertools import product
 from typing import Any
 
 from nesyc_runtime.config import Model, Scalar
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.kb.rules.proofsets import Leaves, union_probability
 from nesyc_runtime.kb.rules.rounds import TOO_MUCH
-from nesyc_runtime.kb.rules.storedsets import best_sets, load_sets
+from nesyc_runtime.kb.rules.storedsets import load_sets, together
 from nesyc_runtime.kb.storage.store import Store
 from nesyc_runtime.kb.storage.values import from_column
 
@@ -88,16 +86,7 @@ def _proved(store: Store, plan: CompiledQuery, limit: int) -> tuple[Rows, int]:
             facts = tuple(zip(branch.atoms, row[width:], strict=True))
             ways.setdefault(tuple(row[:width]), []).append(facts)
     sets = load_sets(store, {fact for found in ways.values() for facts in found for fact in facts})
-    rows = []
-    for values, found in ways.items():
-        joined: set[Leaves] = set()
-        for facts in found:
-            for chosen in product(*(sets.of[fact] for fact in facts)):
-                joined.add(frozenset().union(*chosen))
-        best = best_sets(joined, sets, store.program.k)
-        cap = min((sets.caps[leaf] for leaf in best[0]), default=1.0)
-        conf = min(union_probability(best, sets.confidences), cap)
-        rows.append((values, conf))
+    rows = [(values, together(sets, found, store.program.k)) for values, found in ways.items()]
     rows.sort(key=lambda row: (-round(row[1], 12), [_sortable(value) for value in row[0]]))
     return rows[: limit or None], len(rows)
 

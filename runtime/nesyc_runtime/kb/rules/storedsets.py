@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import product
 from math import prod
 
-from nesyc_runtime.kb.rules.proofsets import FactId, Leaves, Order, minimal_sets, named_rows, ranked
+from nesyc_runtime.kb.rules.proofsets import (
+    FactId,
+    Leaves,
+    Order,
+    minimal_sets,
+    named_rows,
+    ranked,
+    union_probability,
+)
 from nesyc_runtime.kb.storage.store import Store
 
 
@@ -75,3 +84,14 @@ def best_sets(sets: Iterable[Leaves], known: StoredSets, k: int) -> list[Leaves]
         return ranked(value, "", facts, (known.names[leaf] for leaf in leaves & known.instances.keys()))
 
     return sorted(minimal_sets(dict.fromkeys(sets, "")), key=order)[:k]
+
+
+def together(known: StoredSets, ways: Iterable[Sequence[FactId]], k: int) -> float:
+    """How sure it is that all facts of one of the `ways` hold: as a rule of confidence 1 over them would make its head."""
+    joined: set[Leaves] = set()
+    for facts in ways:
+        for chosen in product(*(known.of[fact] for fact in facts)):
+            joined.add(frozenset().union(*chosen))
+    best = best_sets(joined, known, k)
+    cap = min((known.caps[leaf] for leaf in best[0]), default=1.0)
+    return min(union_probability(best, known.confidences), cap)
