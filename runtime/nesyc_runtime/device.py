@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from nesyc_runtime.errors import UserError
 
 VARIABLE = "NESYC_DEVICE"
+# What PyTorch says where the machine's own memory is used up; on a GPU it raises OutOfMemoryError.
 HOST_MESSAGES = ("can't allocate memory", "not enough memory", "Cannot allocate memory")
 
 

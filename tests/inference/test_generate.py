@@ -62,7 +62,7 @@ def test_a_batch_that_does_not_fit_is_decoded_in_halves(
     assert {shape[0] for shape in shapes} == {6, 3, 2, 1}
 
     monkeypatch.setattr(module, "_next_logits", lambda *_: (_ for _ in ()).throw(MemoryError()))
-    with pytest.raises(UserError, match="no memory for one prompt and answer of 1"):
+    with pytest.raises(UserError, match="no memory for one prompt and its answer, at most 128 tokens"):
         list(generate(student, PROMPTS))
 
 

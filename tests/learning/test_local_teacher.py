@@ -9,6 +9,7 @@ import pytest
 from tiny_student import tiny
 
 from nesyc_runtime import config
+from nesyc_runtime.teachers import local
 from nesyc_runtime.teachers.base import Answer, Request
 from nesyc_runtime.teachers.local import LocalTeacher, prompt_ids
 
@@ -40,14 +41,20 @@ def test_the_beginning_stands_once_and_a_question_holds_no_control_token(
     assert ids.count(tokenizer.bos_token_id) == 1 and tokenizer.eos_token_id not in ids
 
 
-def test_it_answers(tmp_path: Path) -> None:
+def test_it_answers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     student = tiny()
     student.model.save_pretrained(tmp_path)
     student.tokenizer.save_pretrained(tmp_path)
     teacher = LocalTeacher("big", config.LocalEndpoint(model=str(tmp_path), temperature=1.0, max_tokens=3))
     found: dict[int, Any] = {}
+    loaded: list[str] = []
+    load = local.load_model
+    monkeypatch.setattr(
+        local, "load_model", lambda name, endpoint: (loaded.append(name), load(name, endpoint))[1]
+    )
     for _ in range(2):
         before = dict(found)
         teacher.ask([asked("2 + 2?"), asked("1 + 1?")], found.__setitem__)
     assert before == found, "a request is answered the same again"
+    assert loaded == ["big"]
     assert all(isinstance(answer, Answer) for answer in found.values())

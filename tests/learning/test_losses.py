@@ -256,7 +256,7 @@ SIZES = {
 )
 def test_heads_that_scale_or_cap_are_the_models_own(name: str, more: dict[str, Any]) -> None:
     model = causal_model_of(name, **SIZES, **more)
-    assert heads.is_whole(model) and model.training
+    assert heads.head_agrees(model) and model.training
     batch = micro()
     token_loss(model, batch).backward()
     found = gradients(model)
@@ -276,7 +276,7 @@ def test_a_head_with_a_way_of_its_own_is_seen() -> None:
         "logits_soft_cap": 0.1,
         "num_key_value_heads": 4,
     }
-    assert not heads.is_whole(causal_model_of("RecurrentGemma", **capped))
+    assert not heads.head_agrees(causal_model_of("RecurrentGemma", **capped))
 
 
 def causal_model_of(name: str, **sizes: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -104,6 +105,24 @@ class Says:
             text, confidence = self.texts[len(self.prompts) % len(self.texts)]
             self.prompts.append(prompt)
             on_reply(index, Reply(text, confidence, 1))
+
+
+class SaysCut(Says):
+    """Has no room for the whole prompt."""
+
+    def respond(self, *arguments: Any, on_reply: Callable[[int, Reply], None], **rest: Any) -> None:
+        def reply(index: int, given: Reply) -> None:
+            on_reply(index, replace(given, cut=("knowledge",)))
+
+        super().respond(*arguments, on_reply=reply, **rest)
+
+
+def test_a_prompt_that_lost_something_says_so(opened: Context) -> None:
+    opened.learner = SaysCut(("answer: 1", 0.9))
+    note = ask(opened, with_policy(opened), {"n": 1})["note"]
+    assert "the prompt lost the end of what was retrieved, to fit" in note
+    opened.learner = Says(("answer: 1", 0.9))
+    assert ask(opened, with_policy(opened), {"n": 1})["note"] is None
 
 
 def with_policy(ctx: Context, **values: Any) -> Any:

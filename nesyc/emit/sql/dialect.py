@@ -76,15 +76,16 @@ def bound(value: nodes.Scalar) -> nodes.Scalar:
     """A constant as a parameter: what `literal` writes."""
     if isinstance(value, bool):
         return int(value)
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        return float(value)
-    return value
+    return _fitting(value) if isinstance(value, int) else value
+
+
+def _fitting(value: int | float) -> int | float:
+    return float(value) if isinstance(value, int) and not -(2**63) <= value < 2**63 else value
 
 
 def number_literal(value: int | float) -> str:
     """A number, whole ones too big for SQLite's 64 bits as reals; json gives the shortest exact form."""
-    if isinstance(value, int) and not -(2**63) <= value < 2**63:
-        value = float(value)
+    value = _fitting(value)
     if isinstance(value, float) and value and not _is_read_exactly(value):
         return _product_literal(value)
     written = json.dumps(value, allow_nan=False)

@@ -93,39 +93,47 @@ def generate_ids(
     loaded.model.eval()
     order = sorted(range(len(encoded)), key=lambda i: (len(encoded[i]), i))
     batch_rows = batch_rows or (BATCH_ROWS_CPU if loaded.device == "cpu" else BATCH_ROWS)
+    longest = max(map(len, encoded), default=0) + limit
+
+    def decode(rows: list[int]) -> Iterator[Generation]:
+        pick = _picker(temperature, top_p, [seeds[i] for i in rows], limit)
+        return _decode(loaded, rows, [encoded[i] for i in rows], limit, pick)
+
     try:
         for batch in _batches(order, encoded, limit, batch_rows):
-            waiting = [batch]
-            while waiting:
-                rows = waiting.pop()
-                pick = _picker(temperature, top_p, [seeds[i] for i in rows], limit)
-                left = dict.fromkeys(rows)
-                try:
-                    for one in _decode(loaded, rows, [encoded[i] for i in rows], limit, pick):
-                        del left[one.index]
-                        yield one
-                except (RuntimeError, MemoryError) as error:
-                    if not out_of_memory(error):
-                        raise
-                    if len(rows) == 1:
-                        raise _no_room(loaded, len(encoded[rows[0]]) + limit) from None
-                # here, for the error held on to what did not fit
-                if left:
-                    torch.cuda.empty_cache()
-                    waiting += _halves(list(left))
+            yield from _fitting(loaded, batch, decode, longest)
     finally:
         loaded.model.train(was_training)
 
 
-def _halves(rows: list[int]) -> list[list[int]]:
-    middle = (len(rows) + 1) // 2
-    return [half for half in (rows[middle:], rows[:middle]) if half]
+def _fitting(
+    loaded: LoadedStudent, batch: list[int], decode: Callable[[list[int]], Iterator[Generation]], longest: int
+) -> Iterator[Generation]:
+    """What `decode` gives for a batch, for its halves where it does not fit in memory; rows that ended are not begun again."""
+    waiting = [batch]
+    while waiting:
+        rows = waiting.pop()
+        left = dict.fromkeys(rows)
+        try:
+            for one in decode(rows):
+                del left[one.index]
+                yield one
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            if len(rows) == 1:
+                raise _no_room(loaded, longest) from None
+        # here, for the error held on to what did not fit
+        if left:
+            torch.cuda.empty_cache()
+            again, middle = list(left), (len(left) + 1) // 2
+            waiting += [half for half in (again[middle:], again[:middle]) if half]
 
 
 def _no_room(loaded: LoadedStudent, tokens: int) -> UserError:
     name = loaded.student.name
     return UserError(
-        f"student {name}: there is no memory for one prompt and answer of {tokens} tokens on {loaded.device}",
+        f"student {name}: there is no memory for one prompt and its answer, at most {tokens} tokens, on {loaded.device}",
         f"lower max_tokens of student {name}, or take a device with more memory",
     )
 

@@ -22,9 +22,7 @@ def write_gguf(model: Any, source: Path, out: Path, precision: Precision) -> Non
     architectures whose tensors GGUF changes in ways that are not known here.
     """
     import gguf
-    from transformers.modeling_gguf_pytorch_utils import (
-        TENSOR_PROCESSORS,
-    )  # what must be undone when it is read
+    from transformers.modeling_gguf_pytorch_utils import TENSOR_PROCESSORS
 
     reader = gguf.GGUFReader(source)
     architecture = str(reader.fields["general.architecture"].contents())

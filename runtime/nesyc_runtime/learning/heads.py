@@ -65,7 +65,7 @@ class Head:
 
 
 @torch.no_grad()
-def is_whole(model: Any) -> bool:
+def head_agrees(model: Any) -> bool:
     """Whether `Head` makes the logits that the model makes itself, and so decodes by: tried on a few tokens.
 
     Architectures scale and cap their logits in ways of their own; a loss over others would train for what is never asked.

@@ -16,8 +16,6 @@ from nesyc_runtime.learning.history import History
 from nesyc_runtime.learning.layouts import Arrangement, Decision
 from nesyc_runtime.learning.randomness import random_state, restore_random
 
-# What PyTorch says where the machine's own memory is used up; on a GPU it raises OutOfMemoryError.
-
 
 class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
     """Takes a step that does not fit again, its micro-batches cut in half: the step's rows, and so its loss, stay.

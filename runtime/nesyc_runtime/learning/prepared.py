@@ -18,7 +18,7 @@ from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.checkpoints import Checkpoint
 from nesyc_runtime.learning.encoding import EncodedItems, rounds
 from nesyc_runtime.learning.fused import choose_fused
-from nesyc_runtime.learning.heads import is_whole
+from nesyc_runtime.learning.heads import head_agrees
 from nesyc_runtime.learning.history import History
 from nesyc_runtime.learning.layouts import Arrangement, arranged
 from nesyc_runtime.learning.machine import choose_compiling, choose_precision, choose_recomputing
@@ -84,7 +84,7 @@ def arrange(prepared: Prepared, checkpoint: Checkpoint | None) -> tuple[Arrangem
     others = [prepared.teacher.model] if isinstance(prepared.teacher, FrozenTeacher) else []
     before = checkpoint.arrangement if checkpoint is not None else None
     for one in (model, *others):
-        if not is_whole(one):
+        if not head_agrees(one):
             raise UserError(
                 f"a {causal_model(one).config.model_type} makes its logits in a way of its own, which losses here do not follow",
                 "take another base",

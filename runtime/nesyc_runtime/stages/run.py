@@ -111,9 +111,8 @@ def run(ctx: Context, options: Options) -> Outcome:
         _do(ctx, node, outcome)
         if not isinstance(node.stage, Respond):
             copies[node.stage.id] -= 1
-            if (
-                copies[node.stage.id] == 0
-            ):  # found or made: a kill may have come between a result and this line
+            # made or found: a kill may have come between a result and this line
+            if copies[node.stage.id] == 0:
                 ctx.generations.finished(node.stage.id)
     return outcome
 

@@ -25,6 +25,7 @@ class LocalTeacher:
     def __init__(self, name: str, endpoint: config.LocalEndpoint) -> None:
         self.name = name
         self._endpoint = endpoint
+        self._loaded: tuple[Any, Any] | None = None
         self.identity: Mapping[str, Any] = {
             "kind": "hf",
             "model": endpoint.model,
@@ -35,17 +36,16 @@ class LocalTeacher:
     def ask(self, requests: Sequence[Request], on_answer: OnAnswer) -> None:
         import torch
 
-        model, tokenizer = load_model(self.name, self._endpoint)
-        model.to(choose_device(os.environ)[0])
         for position, request in enumerate(requests):
-            on_answer(position, self._answer(model, tokenizer, request))
-        if model.device.type == "cuda":  # the student that is trained next needs the room
-            del model
+            on_answer(position, self._answer(request))
+        if self._loaded is not None and self._loaded[0].device.type == "cuda":
+            self._loaded = None  # the student that is trained next needs the room
             torch.cuda.empty_cache()
 
-    def _answer(self, model: Any, tokenizer: Any, request: Request) -> Answer | Dropped:
+    def _answer(self, request: Request) -> Answer | Dropped:
         import torch
 
+        model, tokenizer = self._load()
         ids = torch.tensor([prompt_ids(tokenizer, request)], device=model.device)
         temperature = self._endpoint.temperature if request.temperature is None else request.temperature
         options = {"do_sample": True, "temperature": temperature} if temperature > 0 else {"do_sample": False}
@@ -60,6 +60,12 @@ class LocalTeacher:
         sent = ids.shape[1]
         text = tokenizer.decode(output[0][sent:], skip_special_tokens=True).strip()
         return Answer(text, (sent, output.shape[1] - sent)) if text else Dropped("empty")
+
+    def _load(self) -> tuple[Any, Any]:
+        if self._loaded is None:
+            model, tokenizer = load_model(self.name, self._endpoint)
+            self._loaded = model.to(choose_device(os.environ)[0]), tokenizer
+        return self._loaded
 
 
 def prompt_ids(tokenizer: Any, request: Request) -> list[int]:

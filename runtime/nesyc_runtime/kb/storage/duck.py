@@ -84,7 +84,7 @@ class Duck:
         else:
             given = list(parameters)
         if translated.own and not self._functions:
-            add_own_functions(self.connection)
+            add_own_functions(self.connection, self.store.connection)
             self._functions = True
         try:
             return Rows(self.connection.execute(translated.sql, given or None).fetchall())
@@ -163,10 +163,9 @@ class Duck:
         self.connection.close()
 
 
-def add_own_functions(connection: duckdb.DuckDBPyConnection) -> None:
+def add_own_functions(connection: duckdb.DuckDBPyConnection, sqlite: sqlite3.Connection) -> None:
     """The functions that the store's SQLite connection has, so that a text is the same text in both."""
     lower, upper, regexp = FUNCTIONS["lower"], FUNCTIONS["upper"], FUNCTIONS["regexp"]
-    sqlite = sqlite3.connect(":memory:", check_same_thread=False)
 
     def text(value: float) -> str:
         return str(sqlite.execute("SELECT CAST(? AS TEXT)", (value,)).fetchone()[0])

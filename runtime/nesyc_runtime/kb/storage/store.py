@@ -207,7 +207,7 @@ class Store:
 
     @contextmanager
     def supposing(self) -> Iterator[None]:
-        """A transaction whose writes are seen inside it and taken back at its end."""
+        """A transaction whose writes are seen inside it and taken back at its end; it stands inside no other."""
         with suppress(_Undo), self.writing():
             yield
             raise _Undo
