@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import NoReturn
 
 from nesyc.cli import errors
@@ -19,6 +21,16 @@ def run(command: Callable[[], object]) -> NoReturn:
     except BaseException as error:
         _end(error, as_json="--json" in sys.argv)
     sys.exit(errors.OK)
+
+
+@contextmanager
+def terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM, by which clusters and containers end a process, be what ctrl-C is: the results are written yet."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _end(error: BaseException, *, as_json: bool) -> NoReturn:

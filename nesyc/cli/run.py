@@ -108,6 +108,7 @@ def _run_and_write(
     ctx: Context, options: Options
 ) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
     """Results are written where a run stops too, saying so; what stopped it comes with them."""
+    from nesyc.cli.exits import terminated_as_interrupted
     from nesyc_runtime.errors import Stopped
     from nesyc_runtime.stages.graph import build_graph
     from nesyc_runtime.stages.last_run import remember_run
@@ -116,7 +117,8 @@ def _run_and_write(
 
     nodes = build_graph(ctx.build)
     try:
-        run_stages(ctx, options)
+        with terminated_as_interrupted():
+            run_stages(ctx, options)
         stop = None
     except (Stopped, KeyboardInterrupt) as error:
         stop = error

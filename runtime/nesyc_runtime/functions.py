@@ -6,12 +6,15 @@ import importlib
 import importlib.util
 import re
 import sys
-from collections.abc import Callable
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import printable
 from nesyc_runtime.hashing import digest, file_digest
 from nesyc_runtime.project import Project
 
@@ -33,6 +36,31 @@ def load_function(target: str, project: Project) -> Callable[..., Any]:
     if not callable(function):
         raise UserError(f"`{target}`: module `{module_name}` has no function `{function_name}`")
     return function  # type: ignore[no-any-return]
+
+
+@contextmanager
+def failing_as_user(what: str, project: Project, help: str) -> Iterator[None]:
+    """Let what the code of a project raises, `sys.exit()` too, be a `UserError` that names the line it came from.
+
+    `what` begins the sentence: "teacher big: `teach:answer`".
+    """
+    try:
+        yield
+    except UserError:
+        raise
+    except (Exception, SystemExit) as error:
+        told = f"{what} failed{_line(error, project)}: {type(error).__name__}: {printable(str(error))}"
+        raise UserError(told, help) from error
+
+
+def _line(error: BaseException, project: Project) -> str:
+    """ " at FILE:LINE" of the innermost call in a file of the project; nothing where none is."""
+    root = project.root.resolve()
+    for frame in reversed(traceback.extract_tb(error.__traceback__)):
+        file = Path(frame.filename)
+        if file.is_relative_to(root) and "site-packages" not in file.parts:
+            return f" at {project.shown(file)}:{frame.lineno}"
+    return ""
 
 
 def function_digest(target: str, project: Project) -> str:
@@ -68,19 +96,13 @@ def _local_file(module: str, project: Project) -> Path | None:
 
 
 def _load_module(name: str, target: str, project: Project) -> ModuleType:
-    try:
+    with failing_as_user(f"`{target}`: importing its module", project, "mend the module"):
         if (file := _local_file(name, project)) is not None:
             return _import_file(name, file)
         if (shipped := _shipped(name)) is not None:
             return importlib.import_module(shipped)
         if any(name == package or name.startswith(f"{package}.") for package in project.programs):
             return importlib.import_module(name)
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"`{target}`: importing its module failed: {type(error).__name__}: {error}", "mend the module"
-        ) from error
     raise UserError(
         f"`{target}`: no module `{name}` beside the spec or shipped with nesyc",
         f"put {name.replace('.', '/')}.py beside the spec, or allow its package in nesyc.yaml:  "

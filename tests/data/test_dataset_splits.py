@@ -213,7 +213,8 @@ def test_generate_calls_the_module_beside_the_spec(tmp_path: Path) -> None:
         ("os:system", "no module `os` beside the spec"),
         ("nothere:rows", "no module `nothere`"),
         ("make:gone", "has no function `gone`"),
-        ("make:boom", "`make:boom` failed: ValueError: oh"),
+        ("make:boom", "`make:boom` failed at make.py:2: ValueError: oh"),
+        ("make:end", "`make:end` failed at make.py:6: SystemExit: 0"),
         ("make:number", "gave int, expected rows"),
         ("../make:rows", "not of the form"),
     ],
@@ -221,6 +222,7 @@ def test_generate_calls_the_module_beside_the_spec(tmp_path: Path) -> None:
 def test_generate_says_what_is_wrong(tmp_path: Path, target: str, said: str) -> None:
     (tmp_path / "make.py").write_text(
         "def boom(n, seed):\n    raise ValueError('oh')\ndef number(n, seed):\n    return 3\n"
+        "def end(n, seed):\n    exit(0)\n"
     )
     source = {"kind": "generate", "target": target, "n": 3, "seed": 7, "arguments": {}}
     with pytest.raises(UserError) as error:

@@ -101,7 +101,12 @@ def test_a_changed_program_is_another_teacher(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "said"), [("raise KeyError('x')", "failed: KeyError"), ("return 3", "gave int, expected text")]
+    ("body", "said"),
+    [
+        ("raise KeyError('x')", "failed at teach.py:3: KeyError"),
+        ("raise SystemExit(0)", "failed at teach.py:3: SystemExit: 0"),
+        ("return 3", "gave int, expected text"),
+    ],
 )
 def test_a_program_that_fails(tmp_path: Path, body: str, said: str) -> None:
     teacher = program(tmp_path, f"def teach(request):\n    {body}\n")

@@ -9,7 +9,7 @@ from typing import Any, cast
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
-from nesyc_runtime.functions import load_function
+from nesyc_runtime.functions import failing_as_user, load_function
 from nesyc_runtime.project import Project
 from nesyc_runtime.records import Record, read_file
 
@@ -43,19 +43,13 @@ def _from_file(source: config.FileSource, file: Path, shown: str) -> Iterator[Re
 
 def _generated(source: config.GenerateSource, project: Project) -> Iterator[Record]:
     function = load_function(source.target, project)
-    try:
+    help = "it is called as function(n=..., seed=..., further keyword arguments)"
+    with failing_as_user(f"`{source.target}`", project, help):
         rows = function(n=source.n, seed=source.seed, **source.arguments)
         for index, value in enumerate(_iterable(rows, source.target)):
             if not isinstance(value, Mapping):
                 raise UserError(f"`{source.target}`: row {index} is no mapping of field to value")
             yield Record(dict(value), f"{source.target}[{index}]")
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(
-            f"`{source.target}` failed: {type(error).__name__}: {printable(str(error))}",
-            "it is called as function(n=..., seed=..., further keyword arguments)",
-        ) from error
 
 
 def _iterable(value: Any, target: str) -> Iterable[Any]:

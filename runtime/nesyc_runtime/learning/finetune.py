@@ -179,6 +179,10 @@ def _fit(
         )
         try:
             trainer.fit(training, datamodule=data)
+        except (
+            SystemExit
+        ) as error:  # Lightning's word for SIGINT and SIGTERM; whoever called wants to end in order
+            raise KeyboardInterrupt from error
         finally:
             finish(loggers)
 

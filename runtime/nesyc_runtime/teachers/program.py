@@ -7,8 +7,7 @@ from typing import Any
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.files import printable
-from nesyc_runtime.functions import function_digest, load_function
+from nesyc_runtime.functions import failing_as_user, function_digest, load_function
 from nesyc_runtime.project import Project
 from nesyc_runtime.teachers.base import Answer, Dropped, OnAnswer, Request
 
@@ -27,7 +26,7 @@ class ProgramTeacher:
 
     def __init__(self, name: str, endpoint: config.ProgramEndpoint, project: Project) -> None:
         self.name = name
-        self._target = endpoint.target
+        self._target, self._project = endpoint.target, project
         self._function = load_function(endpoint.target, project)
         self.identity: Mapping[str, Any] = {
             "kind": "program",
@@ -41,16 +40,12 @@ class ProgramTeacher:
             on_answer(position, Answer(text) if text.strip() else Dropped("empty"))
 
     def _call(self, request: Request) -> str:
-        try:
+        what, help = (
+            f"teacher {self.name}: `{self._target}`",
+            "mend the program; answers it gave before are kept",
+        )
+        with failing_as_user(what, self._project, help):
             text = self._function(as_dict(request))
-        except UserError:
-            raise
-        except Exception as error:
-            raise UserError(
-                f"teacher {self.name}: `{self._target}` failed: "
-                f"{type(error).__name__}: {printable(str(error))}",
-                "mend the program; answers it gave before are kept",
-            ) from error
         if text is not None and not isinstance(text, str):
             raise UserError(
                 f"teacher {self.name}: `{self._target}` gave {type(text).__name__}, expected text",
