@@ -118,17 +118,22 @@ class FactReader:
                     ):
                         continue
                     record = record["values"]
-                if not checked and not self._check_columns(list(record)):
+                if not checked and not self._check_columns(list(record), all_named=False):
                     return
                 checked = True
                 yield line, record
 
-    def _check_columns(self, names: list[str]) -> bool:
-        """E0505 for each column the file lacks; nullable and computed ones may be absent."""
+    def _check_columns(self, names: list[str], *, all_named: bool = True) -> bool:
+        """E0505 for each column the file lacks; computed ones may be absent, and nullable ones that `columns` does not name.
+
+        `names` are all of the file's columns, or with `all_named` off those of one of its rows.
+        """
         missing = [
             column
             for column in self.relation.columns
-            if self._called(column) not in names and not column.type.nullable and not column.computed
+            if self._called(column) not in names
+            and not column.computed
+            and (not column.type.nullable or (all_named and column.name in self.called))
         ]
         for column in missing:
             near = near_names(self._called(column), names)

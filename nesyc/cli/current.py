@@ -35,7 +35,7 @@ def choose(
 ) -> tuple[Choice, str]:
     """The spec named, else the last compiled one, else nesyc.yaml's, else the folder's only one; and why.
 
-    Of the last compiled one, profile and params that are not given stay as they were.
+    The last compiled one keeps its profile and params where no profile is given, and those params that are not given again.
     Raises `CliError` where none of these names a spec.
     """
     from nesyc.parsing.project import find_default_spec, find_project
@@ -47,8 +47,14 @@ def choose(
     folder = build or find_project(None) / "build"
     last = _last_compiled(folder)
     if last is not None:
-        return _with_last(Choice(last, folder, profile, params)), f"the last compiled, {folder.name}/current"
+        choice, kept = _with_last(Choice(last, folder, profile, params))
+        return choice, f"the last compiled, {folder.name}/current{kept}"
     found = find_default_spec(Path.cwd())
+    if found is not None and not found.is_file():
+        raise CliError(
+            f"nesyc.yaml names a spec that is not there: {found.name}",
+            "correct its line `spec:`, or name one: `nesyc compile FILE.nesy`",
+        )
     if found is None:
         raise CliError(
             "no spec: nothing is compiled here, and the folder does not hold exactly one .nesy file",
@@ -79,6 +85,8 @@ def resolve_build(
     if compiled.name is None:
         from nesyc.cli.errors import SpecErrors
 
+        if not quiet:  # a param that is wrong may be one of then
+            stderr_console().print(f"[dim]spec {choice.spec.name} ({why})[/dim]")
         raise SpecErrors(compiled.loaded, compiled.diagnostics)
     try:
         built = load_build(choice.folder)
@@ -112,17 +120,22 @@ def _last_compiled(build: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _with_last(choice: Choice) -> Choice:
-    """Fill in what the last compilation of this spec was given, where the command line says nothing."""
+def _with_last(choice: Choice) -> tuple[Choice, str]:
+    """Fill in what the last compilation of this spec was given, where the command line says nothing; and what that is."""
+    from nesyc.parsing.project import read_project
+
     manifest = read_manifest(choice.folder)
-    if manifest is None:
-        return choice
-    return Choice(
-        choice.spec,
-        choice.build,
-        choice.profile if choice.profile is not None else manifest.get("profile"),
-        {**manifest.get("params_given", {}), **choice.params},
-    )
+    if manifest is None or choice.profile is not None:
+        return choice, ""
+    profile, params = manifest.get("profile"), manifest.get("params_given", {})
+    kept = [f"{name}={value}" for name, value in params.items() if name not in choice.params]
+    gone = profile is not None and profile not in read_project(choice.spec).profiles
+    if profile is not None and not gone:
+        kept.insert(0, f"profile {profile}")
+    told = f", still with {', '.join(kept)}" if kept else ""
+    told += f", its profile {profile} is gone" if gone else ""
+    chosen = Choice(choice.spec, choice.build, None if gone else profile, {**params, **choice.params})
+    return chosen, told
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -77,12 +77,22 @@ def _end_of_runtime(error: Exception, as_json: bool) -> NoReturn:
         reason = (error.strerror or "unknown reason").lower()
         _complain(f"`{error.filename}` cannot be used: {reason}", "", as_json)
         sys.exit(errors.USER_ERROR)
+    if isinstance(error, FileNotFoundError) and not _stands_somewhere():
+        _complain("the folder this was started in is gone", "change to one that is there", as_json)
+        sys.exit(errors.USER_ERROR)
     _complain(
         f"a bug in nesyc: {type(error).__name__}: {error}",
         "run again with NESYC_TRACEBACK=1 and report what it prints",
         as_json,
     )
     sys.exit(errors.BUG)
+
+
+def _stands_somewhere() -> bool:
+    try:
+        return bool(os.getcwd())
+    except FileNotFoundError:
+        return False
 
 
 def _show(error: Exception, as_json: bool) -> None:

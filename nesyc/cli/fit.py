@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from nesyc.ir import nodes
     from nesyc.parsing.project import Loaded
     from nesyc_runtime.learning.weights import Fitted, Label
+    from nesyc_runtime.records import Record
 
 DIGITS = 3  # of a weight in the source
 LABELS_HELP = (
@@ -169,11 +170,7 @@ def read_labels(path: Path, checked: nodes.Spec, declared: nodes.Kb) -> Iterator
             f"{path.name} is no .csv and no .jsonl file", "write `fact` and `label` into one of the two"
         )
     for record in read_file(path, path.name, "csv" if path.suffix == ".csv" else "jsonl"):
-        text, value = record.values.get("fact"), _probability(record.values.get("label", 1), record.place)
-        if not isinstance(text, str):
-            raise CliError(
-                f"{record.place}: there is no `fact`", """write one, such as: kin("ann", "carl", "aunt")"""
-            )
+        text, value = _text(record), _probability(_field(record, "label"), record.place)
         lowered = lower_fact(checked, text, declared.name)
         if lowered.diagnostics or any(isinstance(one, AnyValue) for one in lowered.values):
             told = render_text(lowered.diagnostics, SourceMap({"<fact>": text}))
@@ -182,6 +179,26 @@ def read_labels(path: Path, checked: nodes.Spec, declared: nodes.Kb) -> Iterator
                 f"{record.place}: this is no fact of `{declared.name}`", "mend the line, or leave it out"
             )
         yield Label(lowered.relation, lowered.values, value)
+
+
+def _field(record: Record, name: str) -> Any:
+    from nesyc_runtime.files import printable
+
+    if name not in record.values:
+        columns = ", ".join(printable(str(one), 40) for one in list(record.values)[:12])
+        raise CliError(
+            f"{record.place}: there is no `{name}`", f"it has {columns}; name the two `fact` and `label`"
+        )
+    return record.values[name]
+
+
+def _text(record: Record) -> str:
+    text = _field(record, "fact")
+    if not isinstance(text, str):
+        raise CliError(
+            f"{record.place}: the fact is no text", """write one, such as: kin("ann", "carl", "aunt")"""
+        )
+    return text
 
 
 def _probability(value: Any, place: str) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import typer
 
@@ -74,18 +74,24 @@ def run(
         return
     planned = read_plan(plan_file) if plan_file is not None else None
     options = Options(select or (), refresh or (), limit or None)
-    results, stop = _run(compiled, project, options, planned)
+    results, stop, evaluated = _run(compiled, project, options, planned)
     shown = results if stop is None else {**results, **why_stopped(stop)}
     print_result(shown, results_tables(results), as_json=as_json, out=out)
     if stop is not None:
         raise errors.Stop(stop)
-    if not all(require["ok"] for require in results["require"]):
+    if evaluated and not all(require["ok"] for require in results["require"]):
         raise typer.Exit(errors.FAILED)
 
 
-def _run(
-    build: Build, project: Project, options: Options, planned: dict[str, Any] | None
-) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
+class Ran(NamedTuple):
+    """`stop` is what stopped a run, `evaluated` whether an evaluation was part of what it was asked for."""
+
+    results: dict[str, Any]
+    stop: Stopped | KeyboardInterrupt | None
+    evaluated: bool
+
+
+def _run(build: Build, project: Project, options: Options, planned: dict[str, Any] | None) -> Ran:
     from nesyc.cli.migrate import agreed_changes
     from nesyc.cli.plan import check_plan
     from nesyc.cli.session import open_session
@@ -104,15 +110,17 @@ def _run(
             return _run_and_write(ctx, options)
 
 
-def _run_and_write(
-    ctx: Context, options: Options
-) -> tuple[dict[str, Any], Stopped | KeyboardInterrupt | None]:
-    """Results are written where a run stops too, saying so; what stopped it comes with them."""
+def _run_and_write(ctx: Context, options: Options) -> Ran:
+    """Results are written where a run stops too, saying so; what stopped it comes with them.
+
+    They are those of the whole spec, also where only a part of it was asked for.
+    """
     from nesyc.cli.exits import terminated_as_interrupted
     from nesyc_runtime.errors import Stopped
-    from nesyc_runtime.stages.graph import build_graph
+    from nesyc_runtime.stages.graph import Respond, build_graph
     from nesyc_runtime.stages.last_run import remember_run
     from nesyc_runtime.stages.results import make_results, write_results
+    from nesyc_runtime.stages.run import recall
     from nesyc_runtime.stages.run import run as run_stages
 
     nodes = build_graph(ctx.build)
@@ -122,9 +130,11 @@ def _run_and_write(
         stop = None
     except (Stopped, KeyboardInterrupt) as error:
         stop = error
+    evaluated = any(isinstance(nodes[id_].stage, Respond) for id_ in ctx.done)
+    recall(ctx, nodes)
     results = make_results(ctx, nodes, "done" if stop is None else "stopped")
     folder = write_results(ctx, nodes, results)
     stores = {kb.name: ctx.knowledge.store(kb.name) for kb in ctx.spec.kbs}
     remember_run(ctx.build, ctx.project, ctx.run, stores)
     ctx.reporter.note(f"results in {ctx.project.shown(folder)}/")
-    return results, stop
+    return Ran(results, stop, evaluated)

@@ -90,12 +90,11 @@ def find_project(spec: Path | None) -> Path:
 
 
 def find_default_spec(folder: Path) -> Path | None:
-    """The spec that nesyc.yaml names, else the only .nesy file of `folder` that is no fragment."""
+    """The spec that nesyc.yaml names, there or not, else the only .nesy file of `folder` that is no fragment."""
     root = find_project(folder / "any.nesy")
     settings, _ = _read_settings(root, {})
     if settings.spec is not None:
-        path = root / settings.spec
-        return path if path.is_file() else None
+        return root / settings.spec
     whole = [path for path in sorted(folder.glob("*.nesy")) if path.is_file() and not _is_fragment(path)]
     return whole[0] if len(whole) == 1 else None
 

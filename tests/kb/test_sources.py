@@ -206,6 +206,13 @@ def test_columns_have_other_names_in_a_file(tmp_path: Path, format: str) -> None
     assert rows(file, format, ("a", TEXT), ("n", INT), called={"a": "src"}) == [("x", 1)]
     with pytest.raises(UserError, match="E0505: column `from`"):
         rows(file, format, ("a", TEXT), ("n", INT), called={"a": "from"})
+    note = ("b", ir.Type("text", True))  # nullable: it may be absent, but what the spec names is there
+    assert rows(file, format, ("n", INT), note) == [(1, None)]
+    if format == "jsonl":  # an object may leave out what is null
+        assert rows(file, format, ("n", INT), note, called={"b": "beta"}) == [(1, None)]
+    else:
+        with pytest.raises(UserError, match="E0505: column `beta`"):
+            rows(file, format, ("n", INT), note, called={"b": "beta"})
 
 
 def test_what_a_callback_gets_comes_as_a_stream() -> None:

@@ -256,6 +256,8 @@ def test_a_rule_named_without_a_confidence_gets_one(project: Path) -> None:
         ('{"fact": "buys(1)", "label": 1}', "seen.jsonl:1: this is no fact of `shop`"),
         ('{"fact": "buys(_, _)", "label": 1}', "this is no fact"),
         ('{"label": 1}', "there is no `fact`"),
+        ('{"fact": "buys(1)", "lab": 0}', "there is no `label`"),
+        ('{"fact": 3, "label": 0}', "the fact is no text"),
         ('{"fact": "buys(\\"ann\\", \\"tea\\")", "label": 2}', "no number from 0 to 1"),
         ('{"fact": "buys(\\"ann\\", \\"tea\\")", "label": "x"}', "no number from 0 to 1"),
     ],

@@ -11,8 +11,8 @@ import pytest
 
 from nesyc_runtime.files import read_jsonl
 from nesyc_runtime.stages.results import make_results, write_results
-from nesyc_runtime.stages.run import Options, run
-from tests.stages.world import World, column, location
+from nesyc_runtime.stages.run import Options, recall, run
+from tests.stages.world import World, column, find_stage, location
 
 
 def finished(world: World) -> dict[str, Any]:
@@ -152,3 +152,24 @@ def test_a_stopped_run_says_what_is_done(world: World) -> None:
         results = make_results(ctx, outcome.nodes, "stopped")
     assert results["status"] == "stopped" and results["scores"] == [] and results["require"] == []
     assert [stage["name"] for stage in results["stages"]] == ["nesycd.cot", "base"]
+
+
+def test_a_run_of_a_part_keeps_the_results_of_the_rest(world: World) -> None:
+    """Scores of an evaluation stand where only a stage before it was selected, until they are no longer those of now."""
+    whole = finished(world)
+    calls = len(world.calls())
+
+    def part() -> dict[str, Any]:
+        with ExitStack() as stack:
+            ctx = world.context(stack)
+            outcome = run(ctx, Options(select=["nesycd.cot"]))
+            assert set(ctx.done) == {"nesycd.cot"}
+            recall(ctx, outcome.nodes)
+            return make_results(ctx, outcome.nodes, "done")
+
+    assert part() == whole and len(world.calls()) == calls
+    find_stage(world.values, "nesycd.base")["epochs"] = (
+        7.0  # final and what learns from its errors hang on it
+    )
+    students = {score["student"] for score in part()["scores"]}
+    assert students == {"small", "std.final"}

@@ -117,6 +117,23 @@ def run(ctx: Context, options: Options) -> Outcome:
     return outcome
 
 
+def recall(ctx: Context, nodes: Mapping[str, Node]) -> None:
+    """Find what earlier runs finished of the nodes that this one has not come to: not selected, or behind a stop.
+
+    Nothing is done and nothing changes in the KB: the results of a run in part stay those of the whole spec.
+    """
+    for node in nodes.values():
+        if node.id in ctx.done or any(before not in ctx.done for before in node.after):
+            continue
+        try:
+            key = stage_key(node_inputs(ctx, node))
+        except UserError:  # a teacher without its key, a split whose file is gone: nobody asked for this node
+            continue
+        done = ctx.shelf.find(key)
+        if done is not None:
+            ctx.keys[node.id], ctx.done[node.id] = key, done
+
+
 def refreshed(ctx: Context, nodes: Mapping[str, Node], selected: set[str], names: Sequence[str]) -> list[str]:
     """The ids of stages to do again; raises `UserError` for an evaluation and for what is not selected."""
     ids: list[str] = []

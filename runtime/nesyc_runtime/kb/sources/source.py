@@ -54,10 +54,14 @@ class Source:
         """Where a row stands, for messages."""
         return f"{self.shown}:{number}"
 
-    def require(self, names: Sequence[str], number: int) -> None:
-        """Raises `UserError` (E0505) where the file lacks a column that must have values."""
+    def require(self, names: Sequence[str], number: int, *, all_named: bool = True) -> None:
+        """Raises `UserError` (E0505) where the file lacks a column that must have values, or one that the spec names.
+
+        `names` are all of the file's columns, or with `all_named` off those of one of its rows.
+        """
         for column, wanted in zip(self.columns, self.wanted, strict=False):
-            if not column.nullable and wanted not in names:
+            needed = not column.nullable or (all_named and column.name in self.file.columns)
+            if needed and wanted not in names:
                 shown = printable(", ".join(names[:12]), 200)
                 raise UserError(
                     f"{self.place(number)}: E0505: column `{wanted}` of `{self.relation.name}` is missing in {self.shown}",

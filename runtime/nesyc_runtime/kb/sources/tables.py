@@ -90,7 +90,7 @@ def read_jsonl(source: Source) -> Found:
                     continue
                 value = value["values"]
             if first:
-                source.require(list(value), number)
+                source.require(list(value), number, all_named=False)
                 first = False
             yield number, [value.get(name) for name in source.wanted]
 
