@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import NoReturn
 
 from nesyc.cli import errors
@@ -90,7 +91,7 @@ def _end_of_runtime(error: Exception, as_json: bool) -> NoReturn:
 
 def _stands_somewhere() -> bool:
     try:
-        return bool(os.getcwd())
+        return bool(str(Path.cwd()))
     except FileNotFoundError:
         return False
 

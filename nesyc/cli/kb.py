@@ -20,7 +20,7 @@ from nesyc.cli.options import (
     WhoOption,
     user_name,
 )
-from nesyc.cli.output import print_result
+from nesyc.cli.output import print_result, stderr_console
 from nesyc.cli.query import opened
 from nesyc.cli.questions import compiled_query
 
@@ -123,15 +123,19 @@ def undo(
     out: OutOption = None,
 ) -> None:
     """Take back the last changes of people and stages; facts of the source are changed in their file."""
+    from nesyc_runtime.kb.review.past import after_undo
     from nesyc_runtime.kb.review.past import undo as take_back
     from nesyc_runtime.kb.rules.evaluate import evaluate
 
     with opened(spec, build, profile, param, kb) as (_, _, store):
         undone = take_back(store, count, who=user_name(who))
         evaluate(store)
+        notes = after_undo(store, undone)
+    for note in notes:
+        stderr_console().print(note, markup=False)
     text = (
         f"took back {', '.join(f'change {number}' for number in undone)}"
         if undone
         else "nothing to take back"
     )
-    print_result({"v": 1, "undone": undone}, text, as_json=as_json, out=out)
+    print_result({"v": 1, "undone": undone, "notes": notes}, text, as_json=as_json, out=out)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -84,6 +83,6 @@ def test_a_folder_that_is_gone(
 ) -> None:
     (project / "sub").mkdir()
     monkeypatch.chdir(project / "sub")
-    os.rmdir(project / "sub")
+    (project / "sub").rmdir()
     assert nesyc(monkeypatch, "check") == 1
     assert "the folder this was started in is gone" in capsys.readouterr().err

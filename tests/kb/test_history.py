@@ -22,7 +22,7 @@ from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.review.decisions import accept, edit, reject
 from nesyc_runtime.kb.review.log import read_log
-from nesyc_runtime.kb.review.past import change_at, store_at, undo
+from nesyc_runtime.kb.review.past import after_undo, change_at, store_at, undo
 from nesyc_runtime.kb.rules.evaluate import evaluate
 from nesyc_runtime.kb.sources.sync import sync_source
 from nesyc_runtime.kb.storage.entries import remove_entries, write_entries
@@ -206,8 +206,15 @@ def test_changes_are_taken_back_the_last_first() -> None:
         assert undo(store, who="bea") == [3]
         assert content(store) == written
         assert undo(store, 5, who="bea") == [2]
+        assert after_undo(store, [2]) == [
+            "change 2 was written by stage p.know: the next plan or run writes it again, unless you reject the rows "
+            "(nesyc review --reject)"
+        ]
         assert store.execute("SELECT count(*) FROM lesson").fetchone() == (0,)
         assert undo(store, who="bea") == [], "facts of the source follow the text"
+        assert after_undo(store, []) == [
+            "change 1 stays: it follows the source's facts, which are changed in their file"
+        ]
         last = read_log(store)["changes"][0]
         assert (last["who"], last["why"], last["undoes"]) == ("bea", "take back change 2", 2)
         write(store, "a")

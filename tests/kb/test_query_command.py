@@ -152,10 +152,13 @@ def test_the_kb_command_shows_and_takes_back_changes(project: Path) -> None:
     assert (past["rows"], past["change"]) == ([{"values": ["carl", "father"], "conf": 0.95}], 1)
     counts = run("kb", "at", "2020-01-01")
     assert counts["change"] == 0 and all(one["rows"] == 0 for one in counts["relations"])
-    assert run("kb", "undo") == {"v": 1, "undone": []}
+    follows = "change 2 stays: it follows the source's facts, which are changed in their file"
+    assert run("kb", "undo") == {"v": 1, "undone": [], "notes": [follows]}
     shown = CliRunner().invoke(app, ["kb", "log"]).output
     assert "\x1b" not in shown and "- parent(bob, carl, father)" in shown
-    assert CliRunner().invoke(app, ["kb", "at", "then"]).exit_code == 1
+    for when, said in (("then", "is no date"), ("#99", "there is no change 99")):
+        refused = CliRunner().invoke(app, ["kb", "at", when])
+        assert said in str(refused.exception)
 
 
 def test_what_is_beyond_the_engines_limits_says_so(project: Path) -> None:

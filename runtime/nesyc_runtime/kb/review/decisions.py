@@ -36,7 +36,7 @@ def accept(store: Store, relation: str, key: Sequence[Any], *, who: str = PERSON
 
     Raises `UserError` where no row has this key.
     """
-    with store.changing(who, _why("accept", relation, key, note)):
+    with store.changing(who, why("accept", [(relation, key)], note)):
         plan, row = row_of(store, relation, key)
         claims = claims_of(store, plan, row)
         decided = {owner: _accepted(claim) for owner, claim in claims.items()}
@@ -67,7 +67,7 @@ def edit(
     What it said before counts as rejected, so no stage writes that again; where it was learnt from stays with it.
     Raises `UserError` for values that do not fit, a key that another row has, and rows of the source.
     """
-    with store.changing(who, _why("edit", relation, key, note)):
+    with store.changing(who, why("edit", [(relation, key)], note)):
         plan, row = row_of(store, relation, key)
         claims = claims_of(store, plan, row)
         _refuse_source(relation, key, claims)
@@ -140,7 +140,7 @@ def reject(store: Store, relation: str, key: Sequence[Any], *, who: str = PERSON
 
     Raises `UserError` where no row has this key, and for rows of the source.
     """
-    with store.changing(who, _why("reject", relation, key, note)):
+    with store.changing(who, why("reject", [(relation, key)], note)):
         plan, row = row_of(store, relation, key)
         _refuse_source(relation, key, claims_of(store, plan, row))
         _reject_content(store, plan, row_values(store, plan, row), who, note)
@@ -149,8 +149,11 @@ def reject(store: Store, relation: str, key: Sequence[Any], *, who: str = PERSON
         store.facts_changed()
 
 
-def _why(what: str, relation: str, key: Sequence[Any], note: str) -> str:
-    return f"{what} {entry_name(relation, key)}" + (f": {note}" if note else "")
+def why(what: str, entries: Sequence[tuple[str, Sequence[Any]]], note: str) -> str:
+    """The line of the history for a decision on entries (relation, key)."""
+    (relation, key), more = entries[0], len(entries) - 1
+    also = f" and {more} more" if more else ""
+    return f"{what} {entry_name(relation, key)}{also}" + (f": {note}" if note else "")
 
 
 def entry_name(relation: str, key: Sequence[Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
@@ -44,9 +44,12 @@ class Version:
 def change_at(store: Store, when: str) -> int:
     """The last change before the end of a moment (`2026-01-31`, `2026-01-31T12:00`; UTC unless it says) or `#N`.
 
-    0 where nothing had been written yet. Raises `UserError` for what is neither.
+    0 where nothing had been written yet. Raises `UserError` for what is neither, and for a change that is not there.
     """
     if when.startswith("#") and when[1:].isascii() and when[1:].isdigit():
+        last = int(store.execute('SELECT ifnull(max(id), 0) FROM "nesyc.change"').fetchone()[0])
+        if int(when[1:]) > last:
+            raise UserError(f"there is no change {int(when[1:])}", f"the last is #{last}: nesyc kb log")
         return int(when[1:])
     try:
         if len(when) <= 10:
@@ -104,6 +107,32 @@ def undo(store: Store, count: int = 1, *, who: str) -> list[int]:
         if changes:
             store.facts_changed()
     return changes
+
+
+def after_undo(store: Store, undone: Sequence[int]) -> list[str]:
+    """What a person who took back these changes may not expect: what comes again, and what was passed over."""
+    marks = ", ".join("?" * len(undone))
+    found = store.execute(
+        f"SELECT id, who FROM \"nesyc.change\" WHERE id IN ({marks}) AND who LIKE 'stage:%' ORDER BY id", undone
+    ).fetchall()
+    said = [
+        f"change {id_} was written by stage {printable(who[6:], 60)}: the next plan or run writes it again, unless you reject the rows "
+        "(nesyc review --reject)"
+        for id_, who in found
+    ]
+    later = store.execute(
+        'SELECT max(id) FROM "nesyc.change" WHERE who = ? AND id > ? AND id < ?',
+        (SOURCE, min(undone, default=0), min(_undoing(store, undone), default=2**62)),
+    ).fetchone()[0]
+    if later is not None:
+        said.append(f"change {later} stays: it follows the source's facts, which are changed in their file")
+    return said
+
+
+def _undoing(store: Store, undone: Sequence[int]) -> list[int]:
+    marks = ", ".join("?" * len(undone))
+    found = store.execute(f'SELECT id FROM "nesyc.change" WHERE undoes IN ({marks})', undone)
+    return [int(id_) for (id_,) in found]
 
 
 def _undo(store: Store, change: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -245,17 +246,18 @@ class Review:
 
 
 def decide(store: Store, names: Sequence[str], what: str, *, who: str, note: str) -> list[str]:
-    """Accept or reject entries by name, all or none; `RELATION:*` is every proposal of a relation.
+    """Accept or reject entries by name, all or none, as one change; `RELATION:*` is every proposal of a relation.
 
     Gives the names decided on. Raises `UserError` where one names no entry.
     """
-    done: list[str] = []
+    action = decisions.accept if what == "accept" else decisions.reject
     with store.writing():
+        chosen: list[tuple[str, tuple[Any, ...]]] = []
         for name in names:
             relation, key = read_name(name)
             keys = [one.key for one in proposals(store, relation=relation)] if key == ["*"] else [tuple(key)]
-            for one in keys:
-                action = decisions.accept if what == "accept" else decisions.reject
+            chosen += [(relation, one) for one in keys]
+        with store.changing(who, decisions.why(what, chosen, note)) if chosen else nullcontext():
+            for relation, one in chosen:
                 action(store, relation, one, who=who, note=note)
-                done.append(decisions.entry_name(relation, one))
-    return done
+    return [decisions.entry_name(relation, key) for relation, key in chosen]
