@@ -1,4 +1,4 @@
-"""W0403 to W0405: rules that say nothing new, that were only ever confirmed, that run as a loop."""
+"""W0403 to W0406: rules that say nothing new, were only ever confirmed, run as a loop, weigh what nobody weighs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from nesyc.checks.rule_graph import component_of
 from nesyc.checks.rule_implied import implied_rules
 from nesyc.checks.tables import Tables
 from nesyc.checks.terms import atoms
-from nesyc.diagnostics import Diagnostic, Help, Related
+from nesyc.diagnostics import Diagnostic, Help, Related, counted
 from nesyc.syntax import nodes as ast
 
 
@@ -26,6 +26,7 @@ def check_warnings(tables: Tables) -> Iterator[Diagnostic]:
         if not has_errors(tables.rules[name].problems):  # a cycle that cannot be is reported as such
             yield from _implied(tables, kb)
             yield from _loops(tables, name, kb)
+        yield from _without_effect(tables, kb)
 
 
 def _implied(tables: Tables, kb: KbInfo) -> Iterator[Diagnostic]:
@@ -74,6 +75,32 @@ def _only_positive(rule: ast.Rule) -> Iterator[Diagnostic]:
 
 def _positive(value: ast.Expr | None) -> bool:
     return isinstance(value, ast.Number) and value.value > 0
+
+
+def _without_effect(tables: Tables, kb: KbInfo) -> Iterator[Diagnostic]:
+    """Once for a KB. A rule that a stage wrote has its confidence from there, whatever the semantics."""
+    if tables.blocks["kb", kb.name]["semantics"] != "boolean":
+        return
+    weighed = [
+        rule
+        for rule in kb.rules
+        if rule.confidence is not None
+        and rule.confidence.value != 1
+        and not any(find_annotation(rule.annotations, name) for name in ("learned", "status"))
+    ]
+    if not weighed:
+        return
+    first = weighed[0]
+    assert first.confidence is not None
+    more = f" and of {counted(len(weighed) - 1, 'more rule')}" if weighed[1:] else ""
+    yield Diagnostic(
+        "W0406",
+        f"the confidence of rule `{first.name.text}`{more} has no effect",
+        first.confidence.span,
+        "under `boolean` what a rule derives holds, or not",
+        (Related(kb.node.name.span, "its semantics are boolean"),),
+        help=Help("write `semantics = max_product` into the kb, or leave the confidence out"),
+    )
 
 
 def _loops(tables: Tables, name: str, kb: KbInfo) -> Iterator[Diagnostic]:

@@ -32,6 +32,7 @@ def clean(
 ) -> None:
     """Delete builds, superseded stages and unpacked bases; never answers, knowledge, runs or the last models."""
     from nesyc.cli.current import choose
+    from nesyc.cli.errors import CliError
     from nesyc.cli.output import print_result, render, stderr_console
     from nesyc.cli.session import runtime_project
     from nesyc_runtime.stages.clean import leftovers, remove
@@ -44,6 +45,10 @@ def clean(
         lines = [f"{_shown(one.bytes):>10}  {project.shown(one.folder)}/  {one.why}" for one in found]
         total = sum(one.bytes for one in found)
         doing = bool(found) and not dry_run
+        if doing and not yes and as_json:
+            raise CliError(
+                f"{len(found)} folders would go", "add --yes to delete them, --dry-run to see them"
+            )
         if doing and not yes:
             stderr_console().print(render("\n".join(lines), colour=False), markup=False, end="")
             doing = typer.confirm(f"Delete {len(found)} folders, {_shown(total)}?", err=True)

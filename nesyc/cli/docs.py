@@ -14,6 +14,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    no_source,
     parse_params,
 )
 from nesyc.cli.pages import OpenOption, write_page
@@ -21,7 +22,10 @@ from nesyc.cli.pages import OpenOption, write_page
 PageOption = Annotated[
     Path | None,
     typer.Option(
-        "--out", metavar="FILE", help="The HTML file (default: NAME.docs.html in the build folder)."
+        "--out",
+        metavar="FILE",
+        help="The HTML file (default: NAME.docs.html in the build folder).",
+        callback=no_source,
     ),
 ]
 

@@ -15,6 +15,7 @@ import typer
 from nesyc.cli import errors
 from nesyc.cli.errors import CliError
 from nesyc.cli.options import (
+    EXPORT_HEAD,
     BuildOption,
     JsonOption,
     KbOption,
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from nesyc.ir import nodes
     from nesyc_runtime.kb.exchange.exchange import Edited, EditedRow, Export
     from nesyc_runtime.kb.storage.store import Store
-
-HEAD = "# nesyc kb export: "
 
 
 class Format(StrEnum):
@@ -146,7 +145,7 @@ def _nesy(found: Export, declared: nodes.Kb) -> str:
     from nesyc.emit.facts import facts_source
 
     head = {"kb": found.kb, "change": found.change, "relations": found.relations, "all": found.everything}
-    parts = [f"nesy 1\nfragment of {found.kb}\n{HEAD}{json.dumps(head)}\n"]
+    parts = [f"nesy 1\nfragment of {found.kb}\n{EXPORT_HEAD}{json.dumps(head)}\n"]
     for relation in declared.relations:
         rows = [
             (tuple(row.values.values()), row.conf, f"{row.status}, {row.owner}")
@@ -229,7 +228,9 @@ def _read(file: Path, compiler: FragmentReader) -> Edited:
         return readers[file.suffix](text, file.name)
     if file.suffix != ".nesy":
         raise CliError(f"{file.name}: exports that can be read back end in .nesy, .md, .csv or .jsonl")
-    head = next((line[len(HEAD) :] for line in text.splitlines() if line.startswith(HEAD)), None)
+    head = next(
+        (line[len(EXPORT_HEAD) :] for line in text.splitlines() if line.startswith(EXPORT_HEAD)), None
+    )
     try:
         about = json.loads(head or "")
         rows, rules = compiler.read_fragment(text, file.name)
@@ -238,7 +239,7 @@ def _read(file: Path, compiler: FragmentReader) -> Edited:
         )
     except (ValueError, KeyError, TypeError):
         raise CliError(
-            f"{file.name}: the line `{HEAD}...` is missing", "export again, and edit that"
+            f"{file.name}: the line `{EXPORT_HEAD}...` is missing", "export again, and edit that"
         ) from None
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from pathlib import Path
 from typing import Annotated
 
@@ -26,9 +27,30 @@ ParamOption = Annotated[
     typer.Option("--param", metavar="NAME=VALUE", help="Set a `param` of the spec; may be repeated."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+EXPORT_HEAD = "# nesyc kb export: "
+"""How a line near the top begins in a file that `nesyc kb export` wrote in the language."""
+
+
+def no_source(out: Path | None) -> Path | None:
+    """The file a result goes to. Raises `typer.BadParameter` (exit 2), before anything is done, for one that a person wrote."""
+    if out is None or not out.is_file():
+        return out
+    if out.suffix not in (".nesy", ".py") and out.name != "nesyc.yaml":
+        return out
+    with out.open(encoding="utf-8", errors="replace") as file:
+        if any(line.startswith(EXPORT_HEAD) for line in islice(file, 3)):
+            return out
+    raise typer.BadParameter(f"`{out.name}` is there and is a source: name another file")
+
+
 OutOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write the result to FILE instead of stdout, atomically."),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the result to FILE instead of stdout, atomically.",
+        callback=no_source,
+    ),
 ]
 KbOption = Annotated[
     str | None, typer.Option("--kb", metavar="NAME", help="Which KB, where a spec has several.")

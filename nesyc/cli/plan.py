@@ -16,6 +16,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    no_source,
     parse_params,
 )
 from nesyc.cli.output import print_result, stderr_console, to_json
@@ -41,7 +42,12 @@ RefreshOption = Annotated[
 ]
 PlanFileOption = Annotated[
     Path | None,
-    typer.Option("--out", metavar="FILE", help="Write the plan to FILE too, for `nesyc run --plan FILE`."),
+    typer.Option(
+        "--out",
+        metavar="FILE",
+        help="Write the plan to FILE too, for `nesyc run --plan FILE`.",
+        callback=no_source,
+    ),
 ]
 ItemsOption = Annotated[
     int, typer.Option("--limit", metavar="N", min=0, help="At most N items of each split; 0 means all.")

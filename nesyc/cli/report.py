@@ -13,6 +13,7 @@ from nesyc.cli.options import (
     ParamOption,
     ProfileOption,
     SpecOption,
+    no_source,
     parse_params,
 )
 from nesyc.cli.pages import OpenOption, write_page
@@ -22,7 +23,10 @@ RunArgument = Annotated[
     typer.Argument(metavar="[RUN]", help="The ID of a run (default: the last).", show_default=False),
 ]
 PageOption = Annotated[
-    Path | None, typer.Option("--out", metavar="FILE", help="The HTML file (default: runs/ID/report.html).")
+    Path | None,
+    typer.Option(
+        "--out", metavar="FILE", help="The HTML file (default: runs/ID/report.html).", callback=no_source
+    ),
 ]
 ItemsOption = Annotated[
     int, typer.Option("--items", metavar="N", min=0, help="At most N items of each evaluation; 0 means all.")

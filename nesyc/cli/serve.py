@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -36,6 +37,7 @@ def serve(
 ) -> None:
     """Answer over HTTP: POST /ask, /query, /why, /whynot, /retrieve, each with and to one JSON object."""
     from nesyc.cli.errors import CliError
+    from nesyc.cli.output import stderr_console
     from nesyc.cli.service import Asked, Service
     from nesyc.cli.session import open_build
 
@@ -50,7 +52,25 @@ def serve(
     open_build(
         spec, build, profile, parse_params(param)
     )  # a spec with errors ends here, not at the first request
-    uvicorn.run(app, host=host, port=port, log_level="info")
+    with _listening(host, port) as listener:
+        # uvicorn is silent about a socket that it is given
+        shown = f"[{host}]" if ":" in host else host
+        stderr_console().print(f"listening at http://{shown}:{listener.getsockname()[1]}", markup=False)
+        uvicorn.Server(uvicorn.Config(app, log_level="info")).run(sockets=[listener])
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket bound to the address. Raises `CliError` where it cannot be had."""
+    from nesyc.cli.errors import CliError
+
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except OSError as error:
+        reason = (error.strerror or str(error)).partition(" (")[0].lower()
+        raise CliError(
+            f"cannot listen at {host}:{port}: {reason}", "take another port: --port 0 finds a free one"
+        ) from None
 
 
 def application(service: Service) -> Starlette:
@@ -58,6 +78,7 @@ def application(service: Service) -> Starlette:
     from contextlib import asynccontextmanager
 
     from starlette.applications import Starlette
+    from starlette.exceptions import HTTPException
     from starlette.requests import Request
     from starlette.responses import JSONResponse
     from starlette.routing import Route
@@ -67,8 +88,7 @@ def application(service: Service) -> Starlette:
     async def respond(request: Request) -> JSONResponse:
         what = request.path_params["what"]
         if what not in COMMANDS:
-            known = ", ".join(f"/{name}" for name in COMMANDS)
-            return JSONResponse(_error("there is no such path", f"there are {known}"), 404)
+            return JSONResponse(_error("there is no such path", f"there are {_paths()}"), 404)
         body = b""
         async for part in request.stream():
             body += part
@@ -76,6 +96,13 @@ def application(service: Service) -> Starlette:
                 return JSONResponse(_error("the request is too long", f"at most {LARGEST} bytes"), 413)
         value, status = await asyncio.get_running_loop().run_in_executor(thread, _answer, service, what, body)
         return JSONResponse(value, status)
+
+    async def refuse(request: Request, error: Exception) -> JSONResponse:
+        status = getattr(error, "status_code", 500)
+        helped = "POST one JSON object" if status == 405 else f"there are {_paths()}"
+        return JSONResponse(
+            _error(f"{request.method} {request.url.path[:60]}: no such request", helped), status
+        )
 
     async def health(request: Request) -> JSONResponse:
         return JSONResponse({"v": 1, "ok": True})
@@ -87,7 +114,11 @@ def application(service: Service) -> Starlette:
         thread.shutdown()
 
     routes = [Route("/health", health), Route("/{what}", respond, methods=["POST"])]
-    return Starlette(routes=routes, lifespan=lifespan)
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={HTTPException: refuse})
+
+
+def _paths() -> str:
+    return ", ".join(f"/{name}" for name in COMMANDS)
 
 
 def _answer(service: Service, what: str, body: bytes) -> tuple[dict[str, Any], int]:

@@ -38,11 +38,16 @@ def verify(
     for check in checks:
         lines.append(f"{'ok  ' if check.ok else 'FAIL'}  {check.what}")
         lines += [f"      {problem}" for problem in check.problems]
+        if not check.ok and check.help:
+            lines.append(f"      = help: {check.help}")
     ok = all(check.ok for check in checks)
     result = {
         "v": 1,
         "ok": ok,
-        "checks": [{"what": c.what, "ok": c.ok, "problems": list(c.problems)} for c in checks],
+        "checks": [
+            {"what": c.what, "ok": c.ok, "problems": list(c.problems), "help": "" if c.ok else c.help}
+            for c in checks
+        ],
     }
     print_result(result, "\n".join(lines), as_json=as_json, out=out)
     if not ok:

@@ -172,6 +172,33 @@ def test_a_mistake_is_one_object_too(
 
 
 @pytest.mark.parametrize(
+    "name", ["query p(x)", "check", "plan", "report", "docs", "kb export", "fmt --check"]
+)
+@pytest.mark.parametrize("out", ["s.nesy", "nesyc.yaml", "teach.py"])
+def test_no_result_goes_over_a_source(
+    name: str, out: str, project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (project / out).read_text()
+    assert call(monkeypatch, *name.split(), "--out", out) == 2
+    assert (project / out).read_text() == before
+
+
+def test_an_export_may_be_written_again(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        assert call(monkeypatch, "kb", "export", "--spec", "s.nesy", "--out", "family.nesy") == 0
+
+
+def test_what_would_ask_says_so_in_json(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(monkeypatch, "compile", "s.nesy") == 0
+    capsys.readouterr()
+    assert call(monkeypatch, "clean", "--json", "--spec", "s.nesy") == 1
+    assert "--yes" in json.loads(capsys.readouterr().out)["error"]["help"]
+    assert (project / "build" / "s").is_dir()
+
+
+@pytest.mark.parametrize(
     "words", [["query"], ["query", "--nope"], ["nope"], ["kb", "nope"], ["check", "--param", "x"]]
 )
 def test_wrong_usage_is_one_object_too(

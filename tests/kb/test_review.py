@@ -127,7 +127,9 @@ def test_decisions_by_name(project: Path) -> None:
     undone = CliRunner().invoke(app, ["kb", "undo"])
     assert undone.exit_code == 0
     with opened(project) as store:
-        assert [row[0] for row in rows(store)] == [1, 2, 3], "what was decided together is taken back together"
+        assert [row[0] for row in rows(store)] == [1, 2, 3], (
+            "what was decided together is taken back together"
+        )
     assert run("--list")["total"] == 3
     assert run("--accept", "lesson:*")["left"] == 1 and run("--accept", "near:*")["left"] == 0
     assert CliRunner().invoke(app, ["review"]).output.endswith("nothing waits for a decision\n")

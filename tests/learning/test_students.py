@@ -84,6 +84,25 @@ def test_what_is_saved_comes_back(adapter: str, tmp_path: Path) -> None:
     assert [entry.name for entry in tmp_path.iterdir()] == ["weights"]
 
 
+@pytest.mark.parametrize("damage", ["cut", "gone", "config"])
+@pytest.mark.parametrize("adapter", ["full", "lora"])
+def test_damaged_weights_are_told_with_the_way_out(adapter: str, damage: str, tmp_path: Path) -> None:
+    student = make_student(adapter)
+    save_student(load_student(student, trainable=True), tmp_path / "w")
+    (file,) = (tmp_path / "w").glob("*.safetensors")
+    match damage:
+        case "cut":
+            file.write_bytes(file.read_bytes()[:200])
+        case "gone":
+            file.unlink()
+        case _:
+            config = "config.json" if adapter == "full" else "adapter_config.json"
+            (tmp_path / "w" / config).write_text("{")
+    with pytest.raises(UserError, match="student small: its trained weights cannot be read") as told:
+        load_student(student, weights=tmp_path / "w")
+    assert "nesyc run --refresh STAGE" in told.value.help and str(tmp_path) not in told.value.message
+
+
 def test_saving_over_a_folder_keeps_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "keep.txt").write_text("mine")
     save_student(load_student(make_student()), tmp_path)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import socket
+import subprocess
+import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,7 @@ from starlette.testclient import TestClient
 from typer.testing import CliRunner
 
 from nesyc.cli.app import app
+from nesyc.cli.errors import CliError
 from nesyc.cli.serve import LARGEST, application
 from nesyc.cli.service import Asked, Service
 from nesyc_runtime.artifact import load_build
@@ -149,3 +154,41 @@ def test_a_spec_with_errors_is_not_served(spec: Path) -> None:
     spec.write_text("nesy 1\nkb {")
     result = CliRunner().invoke(app, ["serve", "--spec", "family.nesy", "--port", "0"])
     assert result.exit_code != 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "help"),
+    [("GET", "/query", 405, "POST one JSON object"), ("POST", "/query/more", 404, "there are /ask, /query")],
+)
+def test_another_method_or_path_is_answered_in_json(
+    client: TestClient, method: str, path: str, status: int, help: str
+) -> None:
+    answer = client.request(method, path)
+    assert answer.status_code == status and answer.json()["ok"] is False
+    assert help in answer.json()["error"]["help"]
+
+
+def test_a_port_that_is_taken_is_told(spec: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        result = CliRunner().invoke(app, ["serve", "--spec", "family.nesy", "--port", port])
+    assert isinstance(result.exception, CliError)
+    assert f"cannot listen at 127.0.0.1:{port}: " in result.exception.message
+
+
+def test_the_server_answers_over_the_network(spec: Path) -> None:
+    command = [sys.executable, "-c", "from nesyc.cli import main; main()", "serve", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--spec", "family.nesy"], cwd=spec.parent, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr is not None
+        try:
+            told = next(line for line in server.stderr if line.startswith("listening at "))
+            address = told.split()[-1]
+            question = json.dumps({"query": "ancestor(x, y)"}).encode()
+            asked = urllib.request.Request(f"{address}/query", question)
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                assert json.load(answer)["total"] == 3
+        finally:
+            server.terminate()
+    assert server.returncode in (0, -15)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import ExitStack
 from pathlib import Path
@@ -77,6 +78,9 @@ def test_damaged_stages(ran: tuple[Build, Project]) -> None:
     found = problems(ran)
     assert len(found) == 3
     assert "no number, in w" in found[0] and "is damaged" in found[1] and "done.json" in found[2]
+    assert re.match(r"\w+ [a-z]+\.[a-z]+", found[0]), "the name that --refresh takes"
+    (check,) = (one for one in verify(*ran) if not one.ok)
+    assert check.help == "nesyc run --refresh STAGE makes a stage anew"
 
 
 def test_a_score_that_its_items_do_not_bear_out(ran: tuple[Build, Project]) -> None:

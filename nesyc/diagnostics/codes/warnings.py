@@ -48,4 +48,12 @@ CODES = (
         _FAMILY
         + "  rule up: kin(a, b) :- parent(a, b);\n  rule on: kin(a, c) :- kin(a, b), parent(b, c);\n}",
     ),
+    Code(
+        "W0406",
+        "confidence without effect",
+        "Under `semantics = boolean`, the default, what a rule derives holds or does not hold, and its confidence weighs "
+        "nothing. `max_min`, `max_product` and `top_proofs(k)` combine confidences, each in its way.",
+        _FAMILY + "  rule up 0.9: kin(a, b) :- parent(a, b);\n}",
+        _FAMILY + "  semantics = max_product\n  rule up 0.9: kin(a, b) :- parent(a, b);\n}",
+    ),
 )

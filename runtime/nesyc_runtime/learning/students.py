@@ -11,7 +11,7 @@ from typing import Any
 
 from nesyc_runtime.config import Adapter, Student
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.files import write_json
+from nesyc_runtime.files import printable, write_json
 from nesyc_runtime.inference.formats import prompt_format
 from nesyc_runtime.inference.loaded import LoadedStudent
 from nesyc_runtime.learning.bases import base_label, load_base, load_folder
@@ -130,7 +130,8 @@ def _load_weights(
     if weights is None:
         return load_base(student.base, project, four_bits=four_bits)
     if not _has_adapter(weights):
-        return load_folder(weights)
+        with _readable(student, weights):
+            return load_folder(weights)
     from peft import PeftModel
 
     model, tokenizer = load_base(student.base, project, four_bits=four_bits)
@@ -138,10 +139,25 @@ def _load_weights(
         from nesyc_runtime.learning.four_bits import widened
 
         model = widened(model)
-    with quiet_peft():
+    with quiet_peft(), _readable(student, weights):
         adapted = PeftModel.from_pretrained(model, str(weights), is_trainable=trainable)
         # merged, an adapter costs nothing while decoding
         return adapted if trainable else adapted.merge_and_unload(), tokenizer
+
+
+@contextmanager
+def _readable(student: Student, weights: Path) -> Iterator[None]:
+    """Let weights that a disk has damaged be an error of its owner's, with the way out."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (UserError, SafetensorError, OSError, ValueError, KeyError) as error:
+        why = printable(str(error).replace(str(weights), weights.name), 200)
+        raise UserError(
+            f"student {student.name}: its trained weights cannot be read: {why}",
+            "`nesyc verify` says what is damaged, `nesyc run --refresh STAGE` trains it again",
+        ) from error
 
 
 def _has_adapter(weights: Path | None) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,20 @@ from nesyc_runtime.files import printable, read_jsonl
 from nesyc_runtime.kb.open import store_file
 from nesyc_runtime.kb.storage.store import open_read_only
 from nesyc_runtime.project import Project
+from nesyc_runtime.stages.graph import build_graph
 from nesyc_runtime.stages.shelf import PARTIAL, Shelf
 
+COPY = "put a copy of {0} back, or `sqlite3 {0} .recover` into a new file: what people and teachers wrote stands nowhere else"
 TOLERANCE = 1e-9  # between a stored score and the mean of its stored items
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at: `problems` is empty where it is as it should be."""
+    """One thing looked at: `problems` is empty where it is as it should be, `help` what to do where it is not."""
 
     what: str
     problems: tuple[str, ...] = ()
+    help: str = ""
 
     @property
     def ok(self) -> bool:
@@ -34,22 +37,26 @@ class Check:
 
 def verify(build: Build, project: Project) -> list[Check]:
     """Every check of a project, nothing changed by it: the build, the knowledge bases, answers, stages, the last run."""
-    checks = [Check(f"build {build.dir.name}", tuple(_build(build)))]
+    checks = [Check(f"build {build.dir.name}", tuple(_build(build)), "nesyc compile writes it anew")]
     for kb in build.spec.kbs:
         file = store_file(project, kb)
         if file.is_file():
-            checks.append(Check(f"kb {kb.name}", tuple(_database(file))))
+            checks.append(Check(f"kb {kb.name}", tuple(_database(file)), COPY.format(project.shown(file))))
     if project.answers_file.is_file():
-        checks.append(Check("answers", tuple(_database(project.answers_file))))
+        shown = project.shown(project.answers_file)
+        checks.append(Check("answers", tuple(_database(project.answers_file)), COPY.format(shown)))
     stages = [folder for folder in sorted(project.stages_dir.glob("*/")) if not folder.name.endswith(PARTIAL)]
     shelf = Shelf(project.stages_dir)
-    problems = [problem for folder in stages for problem in _stage(shelf, folder)]
+    names = {str(last.get("key")): id_ for id_ in build_graph(build) if (last := shelf.last(id_)) is not None}
+    problems = [problem for folder in stages for problem in _stage(shelf, folder, names)]
     if stages:
-        checks.append(Check(f"stages, {len(stages)} finished", tuple(problems)))
+        again = "nesyc run --refresh STAGE makes a stage anew"
+        checks.append(Check(f"stages, {len(stages)} finished", tuple(problems), again))
     latest = project.runs_dir / "latest"
     if latest.is_file():
         run = project.runs_dir / latest.read_text(encoding="utf-8").strip()
-        checks.append(Check(f"run {printable(run.name, 40)}", tuple(_run(run))))
+        again = "nesyc run writes the results of finished stages anew"
+        checks.append(Check(f"run {printable(run.name, 40)}", tuple(_run(run)), again))
     return checks
 
 
@@ -77,8 +84,8 @@ def _database(file: Path) -> Iterator[str]:
         yield f"{file.name} cannot be read: {printable(str(error))}"
 
 
-def _stage(shelf: Shelf, folder: Path) -> Iterator[str]:
-    name = folder.name[:12]
+def _stage(shelf: Shelf, folder: Path, names: Mapping[str, str]) -> Iterator[str]:
+    name = printable(names.get(folder.name, folder.name[:12]), 80)
     done = shelf.find(folder.name)
     if done is None:
         yield f"{name} has no readable done.json"

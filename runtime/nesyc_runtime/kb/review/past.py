@@ -113,7 +113,8 @@ def after_undo(store: Store, undone: Sequence[int]) -> list[str]:
     """What a person who took back these changes may not expect: what comes again, and what was passed over."""
     marks = ", ".join("?" * len(undone))
     found = store.execute(
-        f"SELECT id, who FROM \"nesyc.change\" WHERE id IN ({marks}) AND who LIKE 'stage:%' ORDER BY id", undone
+        f"SELECT id, who FROM \"nesyc.change\" WHERE id IN ({marks}) AND who LIKE 'stage:%' ORDER BY id",
+        undone,
     ).fetchall()
     said = [
         f"change {id_} was written by stage {printable(who[6:], 60)}: the next plan or run writes it again, unless you reject the rows "
