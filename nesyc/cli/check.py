@@ -16,6 +16,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    named_spec,
     parse_params,
 )
 
@@ -62,7 +63,7 @@ def check(
     from nesyc.cli.current import choose
     from nesyc.cli.diagnostics import check_and_print
 
-    choice, _ = choose(spec_file or spec, build, profile, parse_params(param))
+    choice, _ = choose(named_spec(spec_file, spec), build, profile, parse_params(param))
     form = (format_ or (Format.json if as_json else Format.text)).value
     if again:
         _watch(choice, form, out)

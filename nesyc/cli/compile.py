@@ -16,6 +16,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    named_spec,
     parse_params,
 )
 from nesyc.cli.output import print_result
@@ -52,7 +53,7 @@ def compile(
     from nesyc.cli.diagnostics import report_warnings
     from nesyc.pipeline import compile_spec
 
-    choice, _ = choose(spec_file or spec, build, profile, parse_params(param))
+    choice, _ = choose(named_spec(spec_file, spec), build, profile, parse_params(param))
     if emit is not None:
         print_result(*_form(choice, emit), as_json=as_json, out=out)
         return

@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from nesyc_runtime.artifact import Build
 
 
+CURRENT = "current"
+"""The file of a build folder that names the spec compiled last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Choice:
     """A spec to work on: its file, its build folder, and the profile and params it is compiled with."""
@@ -41,6 +45,11 @@ def choose(
     from nesyc.parsing.project import find_default_spec, find_project
 
     if spec is not None:
+        if spec.stem == CURRENT:
+            raise CliError(
+                f"a spec cannot be called {CURRENT}: build/{CURRENT} names the one compiled last",
+                "give the file another name",
+            )
         root = find_project(spec)
         folder = build or root / "build"
         return Choice(spec, folder, profile, params), "named on the command line"
@@ -48,7 +57,7 @@ def choose(
     last = _last_compiled(folder)
     if last is not None:
         choice, kept = _with_last(Choice(last, folder, profile, params))
-        return choice, f"the last compiled, {folder.name}/current{kept}"
+        return choice, f"the last compiled, {folder.name}/{CURRENT}{kept}"
     found = find_default_spec(Path.cwd())
     if found is not None and not found.is_file():
         raise CliError(
@@ -112,7 +121,7 @@ def spec_of(compiled: Compiled) -> nodes.Spec:
 
 def _last_compiled(build: Path) -> Path | None:
     try:
-        name = (build / "current").read_text(encoding="utf-8").strip()
+        name = (build / CURRENT).read_text(encoding="utf-8").strip()
         where = json.loads((build / "specs.json").read_text(encoding="utf-8"))[name]
     except (OSError, ValueError, KeyError):
         return None

@@ -14,6 +14,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    named_spec,
     no_source,
     parse_params,
 )
@@ -51,7 +52,7 @@ def docs(
         if error.name not in ("jinja2", "markupsafe"):
             raise
         raise CliError("`nesyc docs` needs jinja2", "pip install nesyc[docs]") from None
-    choice, _ = choose(spec_file or spec, build, profile, parse_params(param))
+    choice, _ = choose(named_spec(spec_file, spec), build, profile, parse_params(param))
     checked = check_spec(choice.spec, profile=choice.profile, params=choice.params)
     if checked.spec is None:
         raise SpecErrors(checked.loaded, checked.diagnostics)

@@ -83,10 +83,12 @@ def _files(template: Template, name: str) -> dict[str, str]:
 
 
 def _next_steps(folder: Path, made: list[str]) -> str:
+    import shlex
+
     from nesyc.diagnostics.shown import shown
 
     place = shown(folder.as_posix())
     lines = [f"made {place}/" if place != "." else "made", *(f"  {path}" for path in made), "", "next:"]
     if place != ".":
-        lines.append(f"  cd {place}")
+        lines.append(f"  cd {shlex.quote(place)}")
     return "\n".join([*lines, "  nesyc check", "  nesyc test", "  see README.md for more"])

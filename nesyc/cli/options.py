@@ -57,6 +57,14 @@ KbOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=0, help="At most N rows; 0 means all.")]
 
+
+def named_spec(argument: Path | None, option: Path | None) -> Path | None:
+    """The spec that a command is given as its argument or by --spec; raises `typer.BadParameter` (exit 2) for two."""
+    if argument is not None and option is not None and argument != option:
+        raise typer.BadParameter(f"two specs are named, {argument.name} and, by --spec, {option.name}")
+    return argument or option
+
+
 WhoOption = Annotated[
     str | None,
     typer.Option("--by", metavar="NAME", help="Who decides, for the history (default: your user name)."),

@@ -16,6 +16,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    named_spec,
     no_source,
     parse_params,
 )
@@ -69,7 +70,7 @@ def plan(
     """Show what would run and why, with calls, tokens, money and time; exit 1 where the budget cannot do."""
     from nesyc.cli.session import open_build
 
-    compiled, project = open_build(spec_file or spec, build, profile, parse_params(param))
+    compiled, project = open_build(named_spec(spec_file, spec), build, profile, parse_params(param))
     show_plan(compiled, project, select or [], refresh or [], limit, as_json=as_json, out=out)
 
 

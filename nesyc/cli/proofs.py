@@ -81,7 +81,7 @@ def _headline(result: Mapping[str, Any]) -> str:
         return f"{fact} holds, confidence {result['conf']:.4g}{sentence}"
     if "winner" in result:
         return f"{fact} lost to {_fact(result['winner']['fact'])}, {result['winner']['conf']:.4g}{sentence}"
-    return f"{fact} does not hold: ask `nesyc whynot`{sentence}"
+    return f"{fact} does not hold: ask `nesyc whynot`"
 
 
 def _tree(root: Mapping[str, Any]) -> Tree:

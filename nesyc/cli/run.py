@@ -16,6 +16,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    named_spec,
     parse_params,
 )
 from nesyc.cli.output import print_result, stderr_console
@@ -64,7 +65,7 @@ def run(
     from nesyc_runtime.report.tables import results_tables
     from nesyc_runtime.stages.run import Options
 
-    compiled, project = open_build(spec_file or spec, build, profile, parse_params(param))
+    compiled, project = open_build(named_spec(spec_file, spec), build, profile, parse_params(param))
     if plan_file is not None and (select or refresh or limit or dry_run):
         raise typer.BadParameter(
             "the plan says what to run: give no other option of what to do beside --plan"

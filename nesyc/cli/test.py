@@ -17,6 +17,7 @@ from nesyc.cli.options import (
     ProfileOption,
     SpecArgument,
     SpecOption,
+    named_spec,
     parse_params,
 )
 from nesyc.cli.output import print_result
@@ -56,8 +57,8 @@ def test(
 
     wanted = _wanted(keyword)
     given = parse_params(param)
-    choice, _ = choose(spec_file or spec, build, profile, given)
-    compiled, origin = resolve_build(spec_file or spec, build, profile, given)
+    choice, _ = choose(named_spec(spec_file, spec), build, profile, given)
+    compiled, origin = resolve_build(named_spec(spec_file, spec), build, profile, given)
     checked = spec_of(origin)
     if keyword is not None and not any(wanted(test.name) for test in checked.tests):
         names = ", ".join(f'"{test.name}"' for test in checked.tests[:5])

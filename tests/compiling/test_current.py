@@ -86,3 +86,14 @@ def test_a_folder_that_is_gone(
     (project / "sub").rmdir()
     assert nesyc(monkeypatch, "check") == 1
     assert "the folder this was started in is gone" in capsys.readouterr().err
+
+
+def test_one_spec_is_named_and_none_current(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (project / "current.nesy").write_text(SPEC)
+    assert nesyc(monkeypatch, "compile", "current.nesy") == 1
+    assert "a spec cannot be called current" in capsys.readouterr().err
+    assert not (project / "build").exists()
+    assert nesyc(monkeypatch, "test", "s.nesy", "--spec", "current.nesy") == 2
+    assert nesyc(monkeypatch, "check", "s.nesy", "--spec", "s.nesy") == 0

@@ -255,3 +255,8 @@ def test_any_text_comes_back_from_a_file(rows: list[dict[str, Any]]) -> None:
 
 def _as_cell(value: Any) -> Any:
     return value if value is None or isinstance(value, str) else json.dumps(value)
+
+
+def test_what_rules_derive_is_exported_for_other_tools_alone(project: Path) -> None:
+    refused = CliRunner().invoke(app, ["kb", "export", "--format", "csv", "--relation", "person"])
+    assert "is derived by rules" in str(refused.exception)

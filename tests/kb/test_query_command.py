@@ -60,6 +60,10 @@ def test_query_answers_as_the_contract_says(project: Path) -> None:
 
 
 def test_why_and_whynot_answer_as_the_contract_says(project: Path) -> None:
+    no = CliRunner().invoke(app, ["why", 'kin("ann", "carl", .mother)']).stdout
+    assert no == 'kin("ann", "carl", "mother") does not hold: ask `nesyc whynot`\n', (
+        "its sentence would say it does"
+    )
     found = run("why", 'kin("ann", "carl", .grandfather)')
     assert found["fact"] == {
         "relation": "kin",

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.storage.program import RelationPlan
 from nesyc_runtime.kb.storage.rows import quote
 from nesyc_runtime.kb.storage.store import Store
@@ -67,10 +68,14 @@ class Compiler(Protocol):
 
 def export_rows(store: Store, relations: Collection[str] = (), *, everything: bool = False) -> Export:
     """The stored rows of `relations` (all, where none is named) that stages and people wrote; with `everything`
-    the source's too. Raises `UserError` for an unknown relation.
+    the source's too. Raises `UserError` for an unknown relation and a derived one.
     """
     for name in relations:
-        store.relation(name)
+        if store.relation(name).derived:
+            raise UserError(
+                f"`{name}` is derived by rules: there is nothing in it to edit",
+                "as parquet, tsv, nt, ttl or sqlite what is derived is written too, for other tools",
+            )
     plans = [p for p in store.program.relations if not p.derived and (not relations or p.name in relations)]
     with store.reading():
         change = store.execute('SELECT ifnull(max(id), 0) FROM "nesyc.change"').fetchone()[0]
