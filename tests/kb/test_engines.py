@@ -273,6 +273,50 @@ def test_a_value_no_column_holds_is_refused_on_either_engine() -> None:
             open_kb(by(engine, large))
 
 
+SQUARE = ir.Apply("*", (var("n", INT), var("n", INT)), INT)
+NOTHING = ir.Apply("-", (SQUARE, SQUARE), INT)  # 0, by way of what 64 bits do not hold
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+def test_whole_numbers_that_leave_64_bits_on_the_way_are_refused(engine: str) -> None:
+    """SQLite makes reals of them: nothing would be told where the end of the computation fits again."""
+    n, x, y = var("n", INT), var("x", INT), var("y", INT)
+
+    def world(*literals: ir.Literal, forbid: tuple[ir.Literal, ...] = (), large: bool) -> ir.Kb:
+        forbids = (
+            [ir.Constraint("no", None, (atom("e", n), *forbid), True, PLACE, "e(n), ...")] if forbid else []
+        )
+        return by(engine, kb([relation("e", ("n", INT)), relation("d", ("n", INT), derived=True)],
+                             [fact("e", 2**40 if large else 2**20), fact("e", 3)],
+                             [rule("r", atom("d", x), *literals)], [["d"]], constraints=forbids))  # fmt: skip
+
+    def assign(name: ir.Var, value: ir.Term) -> ir.CompareLiteral:
+        return compare(name, "=", value)
+
+    summed = ir.AggregateLiteral("=", x, "sum", NOTHING, (atom("e", n),), (), PLACE, "x = sum(...)")
+    ways = [
+        (atom("e", n), assign(x, NOTHING)),
+        (atom("e", n), assign(y, SQUARE), assign(x, ir.Apply("-", (y, y), INT))),
+        (atom("e", n), assign(x, applied("length", applied("concat", SQUARE), type_=INT))),
+        (summed,),
+    ]
+    for literals in ways:
+        with open_kb(world(*literals, large=False)) as store:
+            assert store.execute("SELECT count(*) FROM d").fetchone()[0] > 0
+        with pytest.raises(UserError, match="rule `r` computes a value that its column cannot hold"):
+            open_kb(world(*literals, large=True))
+    plain = (atom("e", n), assign(x, n))
+    zero = (compare(NOTHING, "==", const(0, INT)),)
+    with open_kb(world(*plain, forbid=zero, large=False)) as store:
+        assert len(violations(store)) == 2
+    large = world(*plain, forbid=zero, large=True)
+    with open_kb(large) as store:
+        with pytest.raises(UserError, match="`no` computes a value that is too large"):
+            violations(store)
+        with pytest.raises(UserError, match="the query computes a value that is too large"):
+            ask(store, large, atom("e", n), *zero, columns=("n",))
+
+
 @pytest.mark.parametrize("small", [0, 5_000])  # rows below which DuckDB's are copied into the store
 @pytest.mark.parametrize("operator", ["*", "-"])
 def test_a_number_that_is_not_finite_is_refused_on_either_engine(

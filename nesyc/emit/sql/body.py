@@ -24,6 +24,7 @@ from nesyc.emit.sql.terms import (
     stored,
     term_value,
     variables,
+    whole,
     written,
 )
 from nesyc.ir import nodes
@@ -253,7 +254,7 @@ def _aggregate_query(scope: Scope, literal: nodes.AggregateLiteral, env: Binding
         compiled.append(body)
         local = (name for name in body.bound if name not in groups and not is_wildcard(name))
         names.update(dict.fromkeys(local))
-    terms = [term_value(literal.term, body.bound, scope.constants) for body in compiled]
+    terms = [whole(term_value(literal.term, body.bound, scope.constants)) for body in compiled]
     # equal texts have equal ids, so ids do for counting
     terms = (
         _alike(terms)

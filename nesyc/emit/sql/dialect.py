@@ -172,6 +172,15 @@ FUNCTIONS: Mapping[str, Callable[[Sequence[str], str], str]] = {
 TEXT_FUNCTIONS = frozenset(
     {"concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches"}
 )
+GROWING = frozenset({"+", "-", "*", "/", "neg"})
+"""What may take whole numbers beyond 64 bits."""
+
+
+def whole(expression: str) -> str:
+    """A whole number of 64 bits; an error where SQLite made a real of it. Other engines overflow by themselves."""
+    return f"whole({expression})"
+
+
 COMPARISONS: Mapping[str, str] = {
     "=": "=", "==": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">=",
 }  # fmt: skip

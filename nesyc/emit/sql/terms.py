@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
 from nesyc.emit.sql import dialect
@@ -15,12 +15,16 @@ Constants = Callable[[nodes.Const], str]
 
 @dataclass(frozen=True, slots=True)
 class Value:
-    """An SQL expression; `interned` where it is a symbol's id. `computed`: it may be null where its type is not."""
+    """An SQL expression; `interned` where it is a symbol's id. `computed`: it may be null where its type is not.
+
+    `grown`: a whole number that SQLite may have turned into a real, where it left 64 bits.
+    """
 
     sql: str
     type: nodes.Type
     interned: bool = False
     computed: bool = False
+    grown: bool = False
 
 
 Bindings = Mapping[str, Value]
@@ -46,11 +50,21 @@ def term_value(term: nodes.Term, bound: Bindings, constants: Constants) -> Value
         case nodes.Apply():
             values = [term_value(argument, bound, constants) for argument in term.arguments]
             texts = term.function in dialect.TEXT_FUNCTIONS
+            values = [whole(value) for value in values]
             arguments = [as_text(value) if texts else plain(value) for value in values]
             sql = dialect.FUNCTIONS[term.function](arguments, term.type.base)
-            return Value(sql, term.type, computed=True)
+            grown = term.type.base == "int" and term.function in dialect.GROWING
+            return Value(sql, term.type, computed=True, grown=grown)
         case _:
             assert_never(term)
+
+
+def whole(value: Value) -> Value:
+    """The value, where more is computed of it or it is summed: an error where it is no whole number of 64 bits any more.
+
+    A column refuses such a number itself, and a comparison is right about it.
+    """
+    return replace(value, sql=dialect.whole(value.sql), grown=False) if value.grown else value
 
 
 def plain(value: Value) -> str:

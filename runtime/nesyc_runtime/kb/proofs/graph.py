@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from nesyc_runtime import config
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.rules.storedsets import load_sets, together
 from nesyc_runtime.kb.storage.program import RelationPlan, RulePlan, VariantPlan
 from nesyc_runtime.kb.storage.rows import quote
-from nesyc_runtime.kb.storage.store import Store
+from nesyc_runtime.kb.storage.store import Store, overflow_of
 from nesyc_runtime.kb.storage.values import from_column, shown
 
 FactId = tuple[str, int]
@@ -195,7 +197,18 @@ class Graph:
 
     def _instances(self, way: _Way, sql: str, bound: Mapping[str, Any], *, skip: int) -> Iterator[Support]:
         first = skip + len(way.relations)
-        for row in self.execute(sql, bound).fetchall():
+        try:
+            rows = self.execute(sql, bound).fetchall()
+        except sqlite3.OperationalError as error:
+            overflow = overflow_of(error)
+            if overflow is None:
+                raise
+            place = self.store.program.notes.get(way.rule, "").partition("\n")[0]
+            raise UserError(
+                f"{place}: `{way.rule}` computes a value that is too large: {overflow}",
+                "bound the arithmetic",
+            ) from None
+        for row in rows:
             facts = tuple(zip(way.relations, row[skip:first], strict=True))
             yield Support(way.rule, way.variant, facts, tuple(row[first:]), way.weight)
 

@@ -10,7 +10,7 @@ from nesyc_runtime.config import Model, Scalar
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.rules.rounds import TOO_MUCH
 from nesyc_runtime.kb.rules.storedsets import load_sets, together
-from nesyc_runtime.kb.storage.store import Store
+from nesyc_runtime.kb.storage.store import Store, overflow_of
 from nesyc_runtime.kb.storage.values import from_column
 
 
@@ -46,10 +46,11 @@ def query(store: Store, compiled: object, *, limit: int = 1000) -> dict[str, Any
     except (sqlite3.OperationalError, sqlite3.IntegrityError) as error:
         if any(limit in str(error) for limit in TOO_MUCH):
             raise UserError(f"the query is too large: {error}", "ask in parts") from None
-        if "overflow" not in str(error):
+        overflow = overflow_of(error)
+        if overflow is None:
             raise
         raise UserError(
-            f"the query computes a value that is too large: {error}", "bound the arithmetic"
+            f"the query computes a value that is too large: {overflow}", "bound the arithmetic"
         ) from None
     return {
         "v": 1,

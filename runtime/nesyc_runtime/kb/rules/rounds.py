@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.rules.trial import Trial
 from nesyc_runtime.kb.storage.program import Statement, StratumPlan
-from nesyc_runtime.kb.storage.store import Store, quote
+from nesyc_runtime.kb.storage.store import Store, overflow_of, quote
 
 Rows = dict[str, int]
 
@@ -84,14 +84,15 @@ def run_rule(store: Store, rule: str, sql: str, ranges: Mapping[str, int] | None
     """Run SQL of a rule; gives how many rows it wrote."""
     try:
         return store.execute(sql, ranges or {}).rowcount
-    except (sqlite3.IntegrityError, sqlite3.OperationalError, OverflowError) as error:
+    except (sqlite3.IntegrityError, sqlite3.OperationalError, sqlite3.DataError, OverflowError) as error:
         place = store.program.notes.get(rule, "").partition("\n")[0]
         if any(limit in str(error) for limit in TOO_MUCH):
             parts = "give parts of its body a derived relation of their own"
             raise UserError(f"{place}: rule `{rule}` is too large: {error}", parts) from None
-        if isinstance(error, sqlite3.OperationalError) and "overflow" not in str(error):
+        overflow = overflow_of(error)
+        if isinstance(error, sqlite3.OperationalError) and overflow is None:
             raise
         raise UserError(
-            f"{place}: rule `{rule}` computes a value that its column cannot hold: {error}",
+            f"{place}: rule `{rule}` computes a value that its column cannot hold: {overflow or error}",
             "bound the arithmetic, or use `number` for the column",
         ) from None

@@ -419,11 +419,31 @@ def _regexp(pattern: str | None, text: str | None) -> int | None:
     return None if pattern is None or text is None else int(patterns.matches(str(pattern), str(text)))
 
 
-FUNCTIONS: Mapping[str, Callable[..., Any]] = {"lower": _lower, "upper": _upper, "regexp": _regexp}
+def _whole(number: int | float | None) -> int | None:
+    """A whole number; an error for the real that SQLite makes of one beyond 64 bits."""
+    if isinstance(number, float):
+        raise ValueError  # not OverflowError, which sqlite3 takes for too long a text
+    return number
+
+
+FUNCTIONS: Mapping[str, Callable[..., Any]] = {
+    "lower": _lower,
+    "upper": _upper,
+    "regexp": _regexp,
+    "whole": _whole,
+}
+
+
+def overflow_of(error: Exception) -> str | None:
+    """What SQLite says where a number left its 64 bits, None where the error is another. Of our functions `whole` alone raises."""
+    said = str(error)
+    if "user-defined function raised exception" in said:
+        return "integer overflow"
+    return said if "overflow" in said and "stack" not in said else None
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain."""
+    """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain. And `whole`."""
     for name, function in FUNCTIONS.items():
         count = 2 if function is _regexp else 1
         connection.create_function(name, count, function, deterministic=True)

@@ -50,6 +50,9 @@ def to_duckdb(sql: str) -> Translated:
     for literal in list(tree.find_all(exp.Literal)):
         if not literal.is_string and not literal.this.isdigit():
             literal.replace(exp.cast(exp.Literal.string(literal.this), "DOUBLE"))
+    for call in list(tree.find_all(exp.Anonymous)):
+        if call.name == "whole":  # DuckDB's whole numbers overflow by themselves
+            call.replace(call.expressions[0])
     calls = _call_own(tree)
     named = {cte.alias for cte in tree.find_all(exp.CTE)}
     bound = [node.name for node in tree.find_all(exp.Placeholder) if node.name]
