@@ -113,6 +113,29 @@ def test_an_evaluation_leaves_one_file_and_going_back_to_sqlite_none(tmp_path: P
     assert files(tmp_path) == []
 
 
+COUNTED = 'SELECT count(*) FROM "tc.rows"'
+
+
+def test_a_damaged_file_is_derived_anew_or_told(tmp_path: Path) -> None:
+    sample = by("duckdb", ring(12))
+    with open_kb(sample, tmp_path / "kb.db") as store:
+        before = store.execute(COUNTED).fetchone()
+    (name,) = files(tmp_path)
+    with (tmp_path / name).open("r+b") as file:
+        file.truncate(5000)
+    with open_kb(sample, tmp_path / "kb.db") as store:
+        assert store.execute(COUNTED).fetchone() == before
+    (other,) = files(tmp_path)
+    assert other != name
+    (tmp_path / other).write_bytes(b"x" * (tmp_path / other).stat().st_size)
+    with open_kb(sample, tmp_path / "kb.db") as store, pytest.raises(UserError) as told:
+        store.execute(COUNTED).fetchone()
+    assert f"remove {other}" in told.value.help and str(tmp_path) not in told.value.message
+    (tmp_path / other).unlink()
+    with open_kb(sample, tmp_path / "kb.db") as store:
+        assert store.execute(COUNTED).fetchone() == before
+
+
 def test_files_that_are_not_its_own_stay(tmp_path: Path) -> None:
     others = ["kb.db.backup.duckdb", "kb.db.two.0a1b2c3d.duckdb", "kb.db.0a1b2c3d.duckdb.old"]
     for name in (*others, "kb.db.0a1b2c3d.duckdb", "kb.db.0a1b2c3d.duckdb.wal"):

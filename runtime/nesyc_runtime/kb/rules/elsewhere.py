@@ -76,7 +76,12 @@ def hold_elsewhere(store: Store, duck: Duck, large: tuple[str, ...], sizes: Mapp
         if not large:
             _remove(file)
     store.elsewhere = Elsewhere(large, file.name if file and large else None, None if file else duck)
-    store.set_state("elsewhere", json.dumps({"relations": large, "file": store.elsewhere.file}))
+    told = {
+        "relations": large,
+        "file": store.elsewhere.file,
+        "bytes": file.stat().st_size if file and large else None,
+    }
+    store.set_state("elsewhere", json.dumps(told))
     store.set_state("derived rows", str(sum(sizes.values())))
     show_derived(store, {name: sizes[name] for name in large}, store.elsewhere.file)
 
@@ -89,11 +94,17 @@ def nothing_elsewhere(store: Store) -> None:
 
 
 def is_whole(store: Store) -> bool:
-    """Whether what lies elsewhere can be read: a file that is gone is derived again."""
+    """Whether what lies elsewhere can be read: a file that is gone, or was cut off, is derived again."""
     held = store.elsewhere
     if not held.relations or held.duck is not None:
         return True
-    return store.path is not None and held.file is not None and store.path.with_name(held.file).is_file()
+    assert store.path is not None and held.file is not None
+    written = json.loads(store.state("elsewhere") or "{}").get("bytes")
+    try:
+        size = store.path.with_name(held.file).stat().st_size
+    except OSError:
+        return False
+    return written in (None, size)
 
 
 def remove_others(store: Store) -> None:

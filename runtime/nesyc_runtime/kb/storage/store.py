@@ -167,10 +167,15 @@ class Store:
             self.find_elsewhere()
             if self._elsewhere.file != held.file:
                 return None
-            missing = f"what was derived is gone with {file.name}" if not file.is_file() else str(error)
+            why, help = (
+                f"what was derived is gone with {file.name}",
+                "run the command again: it is derived anew",
+            )
+            if file.is_file():
+                why = str(error).replace(str(file), file.name)
+                help = f"remove {file.name}, which holds what was derived and nothing else, and run the command again"
             raise UserError(
-                f"the knowledge base {self.path.name} cannot be read: {printable(missing)}",
-                "another process derives anew: run the command again",
+                f"the knowledge base {self.path.name} cannot be read: {printable(why)}", help
             ) from None
         self._elsewhere = replace(held, duck=duck)
         return duck
