@@ -15,7 +15,7 @@ from programs import SEMANTICS, compiled
 from random_programs import generate
 from running import derived as derived_facts
 from running import open_kb
-from samples import PLACE, TEXT, atom, fact, family, kb, relation, rule, var
+from samples import PLACE, TEXT, atom, const, fact, family, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
 from nesyc_runtime.kb.proofs.contradictions import contradictions
@@ -221,6 +221,25 @@ def test_losers_of_resolve_are_shown() -> None:
             not lost["holds"] and lost["winner"]["fact"]["args"] == ["a", "high"] and len(lost["proofs"]) == 1
         )
         assert whynot(store, "d", ("a", "low"))["winner"]["conf"] == 0.8
+
+
+def test_the_best_proof_by_its_leaves_comes_first_whatever_the_limit() -> None:
+    """One leaf that stands twice in a tree counts once, so the tree with the greater product is not the better proof."""
+    x = var("x")
+    sample = kb([relation("e", ("x", TEXT), key=["x"]), *(relation(name, ("x", TEXT), derived=True) for name in "pd")],
+                [fact("e", "a", conf=0.5), fact("e", "b", conf=0.4)],
+                [rule("up", atom("p", x), atom("e", x)),
+                 rule("twice", atom("d", const("goal")), atom("p", const("a")), atom("e", const("a"))),
+                 rule("once", atom("d", const("goal")), atom("e", const("b")))], [["p"], ["d"]], semantics="top_proofs")  # fmt: skip
+    with open_kb(sample) as store:
+        whole = why(store, "d", ("goal",), limit=0)
+        assert [(one["value"], one["tree"]["rule"]) for one in whole["proofs"]] == [
+            (0.5, "twice"),
+            (0.4, "once"),
+        ]
+        first = why(store, "d", ("goal",), limit=1)
+        assert first["proofs"] == whole["proofs"][:1] and first["truncated"] and not whole["truncated"]
+        assert why(store, "d", ("goal",), limit=2) == whole
 
 
 def test_a_broken_constraint_comes_with_its_proof() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from oracle import World, evaluate, ready, solve, strata
 from programs import SEMANTICS, compiled
 from random_programs import generate
 from running import open_kb
+from samples import TEXT, atom, compare, const, fact, kb, relation, rule, var
 
 from nesyc.ir import nodes as ir
 from nesyc_runtime.kb.proofs.whynot import whynot
@@ -97,3 +100,18 @@ def inside(world: World, relations: set[str]) -> World:
         if name in relations:
             rows[name].add(values)
     return World(world.kb, rows, world.conf, world.sets, world.rule, world.leaf)
+
+
+def test_no_writer_is_waited_for_where_every_text_is_known(tmp_path: Path) -> None:
+    x = var("x")
+    sample = kb([relation("e", ("x", TEXT), key=["x"]), relation("d", ("x", TEXT), derived=True)], [fact("e", "a"), fact("e", "b")],
+                [rule("r", atom("d", x), atom("e", x), compare(x, "!=", const("a")))], [["d"]])  # fmt: skip
+    with open_kb(sample, tmp_path / "kb.db") as store, closing(sqlite3.connect(tmp_path / "kb.db")) as other:
+        store.execute("PRAGMA busy_timeout = 0")
+        other.execute("BEGIN IMMEDIATE")
+        (attempt,) = whynot(store, "d", ("a",))["attempts"]
+        assert (attempt["matched"], attempt["of"]) == (1, 2)
+        other.rollback()
+        (attempt,) = whynot(store, "d", ("c",))["attempts"]
+        assert attempt["matched"] == 0
+        assert store.find_symbol("c") is None

@@ -15,6 +15,8 @@ from nesyc_runtime.kb.proofs.slices import slice_below
 from nesyc_runtime.kb.proofs.trees import Tree, Trees
 from nesyc_runtime.kb.storage.store import Store
 
+LOOKED_AT = 200  # proofs of which the best are given, under top_proofs
+
 Order = tuple[float, int, str, tuple[str, ...]]
 
 
@@ -68,14 +70,16 @@ def ranked_proofs(graph: Graph, fact: FactId, limit: int) -> tuple[list[tuple[fl
     """Value and tree of up to `limit` proofs, ranked as `top_proofs` ranks; and whether there are more."""
     trees = Trees(graph)
     found = trees.of(fact)
-    listed = list(islice(found, limit)) if limit else list(found)
-    more = trees.gave_up or (bool(limit) and next(found, None) is not None)
+    # trees come by the product along them, in which a leaf that stands twice counts twice: more are ranked than are given
+    looked = max(limit, LOOKED_AT) if graph.store.program.semantics == "top_proofs" else limit
+    listed = list(islice(found, looked)) if limit else list(found)
+    more = trees.gave_up or (bool(limit) and (len(listed) > limit or next(found, None) is not None))
     graph.read(one.fact for one in _parts(listed))
     valued = [(proof_value(graph, tree), tree) for tree in listed]
     if len(valued) > 1:
         instances: dict[int, object] = {}
         valued.sort(key=lambda one: _order(graph, one[0], one[1], instances))
-    return valued, more
+    return valued[:limit] if limit else valued, more
 
 
 def best_rule(store: Store, fact: FactId) -> str | None:

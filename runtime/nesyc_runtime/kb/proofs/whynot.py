@@ -27,7 +27,9 @@ def whynot(store: Store, relation: str, args: Sequence[Any], *, limit: int = 0) 
             winner = next(rival for rival in graph.rivals(known) if graph.wins(rival))
             answer["winner"] = {"fact": graph.fact(winner).to_json(), "conf": graph.fact(winner).conf}
             return answer
-    with store.supposing():
+    # a text that no row has takes an id meanwhile; else nothing is written, and no writer is waited for
+    known_texts = all(store.find_symbol(text) is not None for text in _texts(plan, args))
+    with store.reading() if known_texts else store.supposing():
         attempts = [
             _attempt(store, plan, rule, variant, args)
             for rule in store.program.rules_of.get(relation, ())
@@ -65,11 +67,16 @@ def _attempt(
     }
 
 
+def _texts(plan: RelationPlan, args: Sequence[Any]) -> list[str]:
+    """Those of a fact's values that columns hold by an id."""
+    columns = zip(plan.columns, args, strict=True)
+    return [str(arg) for column, arg in columns if column.interned and arg is not None]
+
+
 def _head_values(store: Store, plan: RelationPlan, args: Sequence[Any]) -> list[Any]:
-    """The fact's values as columns hold them, within `store.supposing()`: a text that no row has gets an id meanwhile."""
-    for column, arg in zip(plan.columns, args, strict=True):
-        if column.interned and arg is not None:
-            store.symbol(str(arg))
+    """The fact's values as columns hold them; a text that no row has gets an id, within `store.supposing()`."""
+    for text in _texts(plan, args):
+        store.symbol(text)
     values = encoded(store, plan, args)
     assert values is not None
     return values
