@@ -50,14 +50,14 @@ def test_the_nearest_literal_that_failed(semantics: str, tmp_path: Path) -> None
 
 def missing(world: World) -> Iterator[tuple[str, tuple[Any, ...]]]:
     """Two facts of each derived relation that nothing gives."""
-    for relation in world.kb.relations:
-        known = {row for name, row in world.conf if name == relation.name}
+    for declared in world.kb.relations:
+        known = {row for name, row in world.conf if name == declared.name}
         rows = [
-            tuple(VALUES[c.type.base][i % len(VALUES[c.type.base])] for c in relation.columns)
+            tuple(VALUES[c.type.base][i % len(VALUES[c.type.base])] for c in declared.columns)
             for i in range(3)
         ]
         yield from (
-            (relation.name, row) for row in [one for one in rows if one not in known][:2] if relation.derived
+            (declared.name, row) for row in [one for one in rows if one not in known][:2] if declared.derived
         )
 
 
