@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 BATCH = 2_048  # rows: a vector of DuckDB's; many more at once wake Python's collector, which takes longer than the copy
+_COUNT = count(1)  # no two attached files of a process have one name
 ANY = 2**62  # rows: what a negative LIMIT means to SQLite
 
 
@@ -46,7 +49,8 @@ class Rows:
 class Duck:
     """An open database, tied to the store whose tables it copies. `file` is None where all of it is in memory.
 
-    `present` names the tables and views of the store's that a file written before has.
+    `present` names the tables and views of the store's that a file written before has. Raises `duckdb.IOException` where
+    the file cannot be opened.
     """
 
     def __init__(
@@ -54,18 +58,15 @@ class Duck:
     ) -> None:
         self.store = store
         self.file = file
-        # one thread: rows come in the same order on every machine, which explanations show
-        settings: dict[str, str | bool | int | float | list[str]] = {
-            "threads": 1,
-            "ieee_floating_point_ops": False,
-        }
-        name = str(file) if file is not None else ":memory:"
-        self.connection = duckdb.connect(name, read_only=read_only, config=settings)
+        self._name = f"held{next(_COUNT)}"
+        self.connection = instance_of(store).connection.cursor()
+        path = ":memory:" if file is None else str(file).replace("'", "''")
+        self.run(f"ATTACH '{path}' AS {self._name}" + (" (READ_ONLY)" if read_only else ""))
+        self.run(f"USE {self._name}")
         self._present = set(present)
         self._copied: list[str] = []
         self._supposed: list[str] = []
         self._stamp = store.stamp
-        self._functions = False
 
     def execute(self, sql: str, parameters: Mapping[str, Any] | Iterable[Any] = ()) -> Rows:
         """Run a statement written for the store; raises `sqlite3.OperationalError` where a number overflows.
@@ -83,9 +84,8 @@ class Duck:
             given |= {name: ANY for name in translated.limits if given[name] < 0}
         else:
             given = list(parameters)
-        if translated.own and not self._functions:
-            add_own_functions(self.connection, self.store.connection)
-            self._functions = True
+        if translated.own:
+            add_own_functions(self.store)
         try:
             return Rows(self.connection.execute(translated.sql, given or None).fetchall())
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
@@ -111,8 +111,7 @@ class Duck:
         """Let rows be inserted into a table of the file: it is read together with one in memory."""
         more = quote(table + MORE)
         if table not in self._supposed:
-            ((database,),) = self.connection.execute("SELECT current_database()").fetchall()
-            written = f"{quote(database)}.main.{quote(table)}"
+            written = f"{self._name}.main.{quote(table)}"
             self.run(f"CREATE TEMP TABLE {more} AS SELECT * FROM {quote(table)} LIMIT 0")
             self.run(
                 f"CREATE TEMP VIEW {quote(table)} AS SELECT * FROM {written} UNION ALL SELECT * FROM {more}"
@@ -160,11 +159,38 @@ class Duck:
         return [(name, "id" if name in ids else kind) for _, name, kind, *_ in described if name in wanted]
 
     def close(self) -> None:
+        """Let go of the file, all that was committed written into it."""
+        with suppress(duckdb.Error):  # there is one only where something failed
+            self.connection.rollback()
+        self.run("USE memory")
+        self.run(f"DETACH {self._name}")
         self.connection.close()
 
 
-def add_own_functions(connection: duckdb.DuckDBPyConnection, sqlite: sqlite3.Connection) -> None:
+class Instance:
+    """A DuckDB in memory, to which a store's files are attached: to start one takes 20 ms of CPU, to attach a file one."""
+
+    def __init__(self) -> None:
+        # one thread: rows come in the same order on every machine, which explanations show
+        self.connection = duckdb.connect(":memory:", config={"threads": 1, "ieee_floating_point_ops": False})
+        self.has_own_functions = False
+
+    def close(self) -> None:
+        self.connection.close()
+
+
+def instance_of(store: Store) -> Instance:
+    if store.duckdb is None:
+        store.duckdb = Instance()
+    return store.duckdb
+
+
+def add_own_functions(store: Store) -> None:
     """The functions that the store's SQLite connection has, so that a text is the same text in both."""
+    instance, sqlite = instance_of(store), store.connection
+    if instance.has_own_functions:
+        return
+    connection, instance.has_own_functions = instance.connection, True
     lower, upper, regexp = FUNCTIONS["lower"], FUNCTIONS["upper"], FUNCTIONS["regexp"]
 
     def text(value: float) -> str:

@@ -26,7 +26,7 @@ from nesyc_runtime.kb.storage.program import Program, RelationPlan
 from nesyc_runtime.kb.storage.schema import apply_schema
 
 if TYPE_CHECKING:
-    from nesyc_runtime.kb.storage.duck import Duck
+    from nesyc_runtime.kb.storage.duck import Duck, Instance
 
 BUSY_SECONDS = 60.0
 CACHE, LOADING = 65_536, 16_384  # KiB of pages kept in memory, and of what is written once and read in order
@@ -97,6 +97,7 @@ class Store:
         self._elsewhere = Elsewhere()
         self._away: tuple[str, ...] = ()  # quoted names of the tables that lie elsewhere
         self._undone = 0
+        self.duckdb: Instance | None = None  # from when it was needed
         self._change: int | None = None
 
     @cached_property
@@ -323,6 +324,8 @@ class Store:
     def close(self) -> None:
         if self._elsewhere.duck is not None:
             self._elsewhere.duck.close()
+        if self.duckdb is not None:
+            self.duckdb.close()
         self.connection.close()
 
     def __enter__(self) -> Store:
