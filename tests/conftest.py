@@ -29,6 +29,7 @@ LONG = (
     "kb/test_whynot.py",
     "learning",
     "emit_python",
+    "methods/test_formulas.py",
     "server",
     "stages/test_kill.py",
     "stages/test_torch_run.py",
