@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import torch
-from cut_training import train_stage
+from cut_training import train_stage, weights
 from safetensors.torch import load_file
 from tiny_student import make_stage, make_student, make_task
 
@@ -130,6 +130,54 @@ def test_activations_computed_again_change_nothing(adapter: str, packing: bool, 
     again = train(tmp_path / "again", adapter, packing=packing, gradient_checkpointing=True)
     assert decided(held)["activations"] == "held" and decided(again)["activations"] == "computed again"
     assert [loss for _, loss in again.loss] == pytest.approx([loss for _, loss in held.loss], rel=1e-5)
+
+
+class StandIn:
+    """In place of torch.compile, which needs a C compiler and minutes: it keeps what it is given and counts its calls."""
+
+    def __init__(self) -> None:
+        self.compiled: list[tuple[Any, dict[str, Any]]] = []
+        self.calls = 0
+
+    def __call__(self, call: Any, **options: Any) -> Any:
+        self.compiled.append((call.__self__, options))
+
+        def counted(*arguments: Any, **named: Any) -> Any:
+            self.calls += 1
+            return call(*arguments, **named)
+
+        return counted
+
+
+@pytest.mark.parametrize("options", [{}, {"compile": False}])
+def test_nothing_is_compiled_unasked(
+    options: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "compile", stand_in := StandIn())
+    assert decided(train(tmp_path / "out", **options))["kernels"] == "eager"
+    assert stand_in.compiled == []
+
+
+@pytest.mark.parametrize("adapter", ["full", "lora"])
+def test_what_is_compiled_is_trained_and_saved_under_its_own_names(
+    adapter: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = train(tmp_path / "plain", adapter)
+    monkeypatch.setattr(torch, "compile", stand_in := StandIn())
+    report = train(tmp_path / "compiled", adapter, compile=True)
+    assert decided(report)["kernels"] == "torch.compile"
+    ((model, settings),) = stand_in.compiled
+    assert settings == {"dynamic": True}, "steps differ in length: each would be compiled anew"
+    assert stand_in.calls == report.steps == 4, "one forward pass of each step's only micro-batch"
+    assert report.loss == plain.loss
+    saved, usual = weights(tmp_path / "compiled"), weights(tmp_path / "plain")
+    assert saved.keys() == usual.keys()
+    assert all(torch.equal(saved[name], usual[name]) for name in usual)
+    learnt = {name: value for name, value in model.named_parameters() if value.requires_grad}
+    assert len(learnt) == len(saved)
+    for name, value in learnt.items():
+        (same,) = (key for key in saved if key.endswith(f"model.{name.replace('.default', '')}"))
+        assert torch.equal(saved[same], value), name
 
 
 def test_bfloat16_where_it_is_asked_for(tmp_path: Path) -> None:
