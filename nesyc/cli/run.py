@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NamedTuple
 
 import typer
 
@@ -75,21 +75,21 @@ def run(
         return
     planned = read_plan(plan_file) if plan_file is not None else None
     options = Options(select or (), refresh or (), limit or None)
-    results, stop, evaluated = _run(compiled, project, options, planned)
+    results, stop, ok = _run(compiled, project, options, planned)
     shown = results if stop is None else {**results, **why_stopped(stop)}
     print_result(shown, results_tables(results), as_json=as_json, out=out)
     if stop is not None:
         raise errors.Stop(stop)
-    if evaluated and not all(require["ok"] for require in results["require"]):
+    if not ok:
         raise typer.Exit(errors.FAILED)
 
 
 class Ran(NamedTuple):
-    """`stop` is what stopped a run, `evaluated` whether an evaluation was part of what it was asked for."""
+    """`stop` is what stopped a run, `ok` whether every `require` holds of the evaluations that it was asked for."""
 
     results: dict[str, Any]
     stop: Stopped | KeyboardInterrupt | None
-    evaluated: bool
+    ok: bool
 
 
 def _run(build: Build, project: Project, options: Options, planned: dict[str, Any] | None) -> Ran:
@@ -118,7 +118,7 @@ def _run_and_write(ctx: Context, options: Options) -> Ran:
     """
     from nesyc.cli.exits import terminated_as_interrupted
     from nesyc_runtime.errors import Stopped
-    from nesyc_runtime.stages.graph import Respond, build_graph
+    from nesyc_runtime.stages.graph import build_graph
     from nesyc_runtime.stages.last_run import remember_run
     from nesyc_runtime.stages.results import make_results, write_results
     from nesyc_runtime.stages.run import recall
@@ -131,11 +131,14 @@ def _run_and_write(ctx: Context, options: Options) -> Ran:
         stop = None
     except (Stopped, KeyboardInterrupt) as error:
         stop = error
-    evaluated = any(isinstance(nodes[id_].stage, Respond) for id_ in ctx.done)
-    recall(ctx, nodes)
-    results = make_results(ctx, nodes, "done" if stop is None else "stopped")
+    status: Literal["done", "stopped"] = "done" if stop is None else "stopped"
+    results = make_results(ctx, nodes, status)
+    ok = all(require["ok"] for require in results["require"])
+    if not isinstance(stop, KeyboardInterrupt):  # who interrupts does not wait, and the KB may not be ready
+        recall(ctx, nodes)
+        results = make_results(ctx, nodes, status)
     folder = write_results(ctx, nodes, results)
     stores = {kb.name: ctx.knowledge.store(kb.name) for kb in ctx.spec.kbs}
     remember_run(ctx.build, ctx.project, ctx.run, stores)
     ctx.reporter.note(f"results in {ctx.project.shown(folder)}/")
-    return Ran(results, stop, evaluated)
+    return Ran(results, stop, ok)

@@ -7,6 +7,7 @@ import json
 import logging
 import socket
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -56,7 +57,8 @@ def serve(
         # uvicorn is silent about a socket that it is given
         shown = f"[{host}]" if ":" in host else host
         stderr_console().print(f"listening at http://{shown}:{listener.getsockname()[1]}", markup=False)
-        uvicorn.Server(uvicorn.Config(app, log_level="info")).run(sockets=[listener])
+        with suppress(KeyboardInterrupt):  # ctrl-C is how a server ends
+            uvicorn.Server(uvicorn.Config(app, log_level="info")).run(sockets=[listener])
 
 
 def _listening(host: str, port: int) -> socket.socket:
@@ -66,6 +68,10 @@ def _listening(host: str, port: int) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         return socket.create_server(address[:2], family=family)
+    except socket.gaierror:
+        raise CliError(
+            f"there is no host `{host}` here", "take --host 127.0.0.1 for this machine alone"
+        ) from None
     except OSError as error:
         reason = (error.strerror or str(error)).partition(" (")[0].lower()
         raise CliError(

@@ -24,6 +24,7 @@ from nesyc.ir import nodes as ir
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.proofs.contradictions import contradictions
 from nesyc_runtime.kb.proofs.why import violations, why
+from nesyc_runtime.kb.proofs.whynot import whynot
 from nesyc_runtime.kb.rules import elsewhere
 from nesyc_runtime.kb.rules.evaluate import engine_used, evaluate
 from nesyc_runtime.kb.rules.trial import MoreThanExpected, Trial
@@ -113,6 +114,17 @@ def test_an_evaluation_leaves_one_file_and_going_back_to_sqlite_none(tmp_path: P
     assert files(tmp_path) == []
 
 
+def test_what_does_not_fit_in_memory_lies_beside_the_store_and_a_store_closes_twice(tmp_path: Path) -> None:
+    with open_kb(by("duckdb", ring(12)), tmp_path / "kb.db") as store:
+        store.execute(COUNTED)
+        assert store.elsewhere.duck is not None
+        sql = "SELECT current_setting('temp_directory')"
+        assert store.elsewhere.duck.connection.execute(sql).fetchall() == [
+            (str(tmp_path / "kb.db.duckdb.tmp"),)
+        ]
+        store.close()
+
+
 COUNTED = 'SELECT count(*) FROM "tc.rows"'
 
 
@@ -127,6 +139,11 @@ def test_a_damaged_file_is_derived_anew_or_told(tmp_path: Path) -> None:
         assert store.execute(COUNTED).fetchone() == before
     (other,) = files(tmp_path)
     assert other != name
+    whole, head = (tmp_path / other).read_bytes(), 12_288  # bytes
+    (tmp_path / other).write_bytes(whole[:head] + bytes(byte ^ 255 for byte in whole[head:]))
+    with open_kb(sample, tmp_path / "kb.db") as store, pytest.raises(UserError, match="checksum") as told:
+        store.execute('SELECT max(a), max(b) FROM "tc.rows"').fetchone()
+    assert f"remove {other}" in told.value.help
     (tmp_path / other).write_bytes(b"x" * (tmp_path / other).stat().st_size)
     with open_kb(sample, tmp_path / "kb.db") as store, pytest.raises(UserError) as told:
         store.execute(COUNTED).fetchone()
@@ -325,7 +342,7 @@ def test_whole_numbers_that_leave_64_bits_on_the_way_are_refused(engine: str) ->
     ]
     for literals in ways:
         with open_kb(world(*literals, large=False)) as store:
-            assert store.execute("SELECT count(*) FROM d").fetchone()[0] > 0
+            assert store.execute('SELECT count(*) FROM "d.rows"').fetchone()[0] > 0
         with pytest.raises(UserError, match="rule `r` computes a value that its column cannot hold"):
             open_kb(world(*literals, large=True))
     plain = (atom("e", n), assign(x, n))
@@ -338,6 +355,27 @@ def test_whole_numbers_that_leave_64_bits_on_the_way_are_refused(engine: str) ->
             violations(store)
         with pytest.raises(UserError, match="the query computes a value that is too large"):
             ask(store, large, atom("e", n), *zero, columns=("n",))
+        with pytest.raises(UserError, match="the query computes a value that is too large"):
+            ask(store, large, atom("e", n), assign(y, SQUARE), columns=("y",))
+        big = ask(store, large, atom("e", n), compare(SQUARE, ">", const(10, INT)), columns=("n",))
+        assert [row["values"] for row in big["rows"]] == [[2**40]], (
+            "what does not fit is greater than what does"
+        )
+    alike = (atom("e", n), compare(SQUARE, "=", ir.Apply("+", (SQUARE, const(3, INT)), INT)), assign(x, n))
+    with open_kb(world(*alike, large=False)) as store:
+        assert store.execute('SELECT count(*) FROM "d.rows"').fetchone() == (0,)
+    with pytest.raises(UserError, match="rule `r` computes a value that its column cannot hold"):
+        open_kb(world(*alike, large=True))  # as reals the two would be one
+    filtered = (
+        atom("e", n),
+        assign(y, SQUARE),
+        assign(x, ir.Apply("-", (y, const(1, INT)), INT)),
+        compare(n, "<", const(9, INT)),
+    )
+    with open_kb(world(*filtered, large=True)) as store:
+        assert store.execute('SELECT n FROM "d.rows"').fetchall() == [(8,)]
+        with pytest.raises(UserError, match="computes a value that is too large"):
+            whynot(store, "d", (7,))
 
 
 @pytest.mark.parametrize("small", [0, 5_000])  # rows below which DuckDB's are copied into the store

@@ -131,6 +131,9 @@ def test_decisions_by_name(project: Path) -> None:
             "what was decided together is taken back together"
         )
     assert run("--list")["total"] == 3
+    twice = run("--reject", "lesson:2", "--reject", "lesson:*", "--note", "no")
+    assert twice["rejected"] == ["lesson 2", "lesson 3"]
+    CliRunner().invoke(app, ["kb", "undo"])
     assert run("--accept", "lesson:*")["left"] == 1 and run("--accept", "near:*")["left"] == 0
     assert CliRunner().invoke(app, ["review"]).output.endswith("nothing waits for a decision\n")
 

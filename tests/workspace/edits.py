@@ -7,6 +7,7 @@ import re
 
 SMALL_KB = """nesy 1
 kb small {
+  semantics = max_product
   relation p(a: text, b: text) { key (a, b) }
   derived q(a: text, b: text)
   derived r(a: text)

@@ -218,6 +218,8 @@ def _compare(scope: Scope, literal: nodes.CompareLiteral, env: dict[str, Value])
 
 def _compared(left: Value, operator: str, right: Value) -> str:
     sign = dialect.COMPARISONS[operator]
+    if left.grown and right.grown:  # two reals may be equal where the numbers are not
+        left, right = whole(left), whole(right)
     if sign in ("=", "<>"):
         return equal(left, right, sign)
     return f"{plain(left)} {sign} {plain(right)}"

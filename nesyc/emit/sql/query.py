@@ -12,7 +12,7 @@ from nesyc.emit.sql.branches import branches
 from nesyc.emit.sql.layout import lay_out
 from nesyc.emit.sql.rules import combined
 from nesyc.emit.sql.select import Body, rows_of, select
-from nesyc.emit.sql.terms import plain
+from nesyc.emit.sql.terms import plain, whole
 from nesyc.ir import nodes
 from nesyc.ir.encode import encode
 
@@ -80,4 +80,6 @@ def emit_query(kb: nodes.Kb, literals: Sequence[nodes.BodyLiteral], columns: Seq
 
 
 def _shown(body: Body, columns: Sequence[str]) -> list[str]:
-    return [f"{plain(body.bound[column])} AS {dialect.name(f'c{i}')}" for i, column in enumerate(columns)]
+    return [
+        f"{plain(whole(body.bound[column]))} AS {dialect.name(f'c{i}')}" for i, column in enumerate(columns)
+    ]

@@ -60,9 +60,9 @@ def term_value(term: nodes.Term, bound: Bindings, constants: Constants) -> Value
 
 
 def whole(value: Value) -> Value:
-    """The value, where more is computed of it or it is summed: an error where it is no whole number of 64 bits any more.
+    """The value, an error where it is no whole number of 64 bits any more: for what more is computed of it, and what shows it.
 
-    A column refuses such a number itself, and a comparison is right about it.
+    A column refuses such a number itself, and a comparison with one of 64 bits is right about it.
     """
     return replace(value, sql=dialect.whole(value.sql), grown=False) if value.grown else value
 

@@ -181,8 +181,10 @@ def _fit(
             trainer.fit(training, datamodule=data)
         except (
             SystemExit
-        ) as error:  # Lightning's word for SIGINT and SIGTERM; whoever called wants to end in order
-            raise KeyboardInterrupt from error
+        ) as error:  # Lightning's word for an interruption; whoever called wants to end in order
+            if isinstance(error.__context__, KeyboardInterrupt):
+                raise KeyboardInterrupt from error
+            raise
         finally:
             finish(loggers)
 

@@ -152,7 +152,9 @@ def _readable(student: Student, weights: Path) -> Iterator[None]:
 
     try:
         yield
-    except (UserError, SafetensorError, OSError, ValueError, KeyError) as error:
+    except (UserError, SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
+        if isinstance(error.__context__, ImportError):  # a library that is missing: its own words say more
+            raise
         why = printable(str(error).replace(str(weights), weights.name), 200)
         raise UserError(
             f"student {student.name}: its trained weights cannot be read: {why}",

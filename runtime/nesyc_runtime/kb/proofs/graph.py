@@ -11,11 +11,10 @@ from math import prod
 from typing import Any
 
 from nesyc_runtime import config
-from nesyc_runtime.errors import UserError
 from nesyc_runtime.kb.rules.storedsets import load_sets, together
 from nesyc_runtime.kb.storage.program import RelationPlan, RulePlan, VariantPlan
 from nesyc_runtime.kb.storage.rows import quote
-from nesyc_runtime.kb.storage.store import Store, overflow_of
+from nesyc_runtime.kb.storage.store import Store, refused
 from nesyc_runtime.kb.storage.values import from_column, shown
 
 FactId = tuple[str, int]
@@ -200,14 +199,8 @@ class Graph:
         try:
             rows = self.execute(sql, bound).fetchall()
         except sqlite3.OperationalError as error:
-            overflow = overflow_of(error)
-            if overflow is None:
-                raise
             place = self.store.program.notes.get(way.rule, "").partition("\n")[0]
-            raise UserError(
-                f"{place}: `{way.rule}` computes a value that is too large: {overflow}",
-                "bound the arithmetic",
-            ) from None
+            raise refused(error, f"{place}: `{way.rule}`") from None
         for row in rows:
             facts = tuple(zip(way.relations, row[skip:first], strict=True))
             yield Support(way.rule, way.variant, facts, tuple(row[first:]), way.weight)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nesyc_runtime import config
 from nesyc_runtime.kb.proofs.graph import Graph, encoded, literal_at, sentence
 from nesyc_runtime.kb.storage.program import RelationPlan, RulePlan, StepPlan, VariantPlan
-from nesyc_runtime.kb.storage.store import Store
+from nesyc_runtime.kb.storage.store import Store, refused
 from nesyc_runtime.kb.storage.values import from_column
 
 
@@ -99,7 +100,10 @@ def _witness(
     sql += f" FROM {' JOIN '.join(sources)}" if sources else ""
     sql += f" WHERE {' AND '.join(conditions)}" if conditions else ""
     used = {name: value for name, value in head.items() if f":{name}" in sql}
-    row = store.execute(f"{sql} LIMIT 1", used).fetchone()
+    try:
+        row = store.execute(f"{sql} LIMIT 1", used).fetchone()
+    except sqlite3.OperationalError as error:
+        raise refused(error, f"the fact has no answer: a rule of `{plan.name}`") from None
     if row is None:
         return None
     given = {

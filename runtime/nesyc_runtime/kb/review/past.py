@@ -69,10 +69,9 @@ def change_at(store: Store, when: str) -> int:
 def store_at(store: Store, change: int, *, rules: bool = True) -> Iterator[Store]:
     """A private copy of the store as it was after `change`; with `rules` evaluated by the rules as they are now."""
     connection = sqlite3.connect("", isolation_level=None)
-    try:
+    with Store(connection, store.kb, store.program, None) as past:
         store.connection.backup(connection)
         add_functions(connection)
-        past = Store(connection, store.kb, store.program, None)
         with past.writing():
             uninstall(connection, store.program)
             after = "change IS NULL OR change > ?"
@@ -82,8 +81,6 @@ def store_at(store: Store, change: int, *, rules: bool = True) -> Iterator[Store
         if rules:
             evaluate(past)
         yield past
-    finally:
-        connection.close()
 
 
 def undo(store: Store, count: int = 1, *, who: str) -> list[int]:

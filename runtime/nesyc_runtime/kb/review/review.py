@@ -257,6 +257,7 @@ def decide(store: Store, names: Sequence[str], what: str, *, who: str, note: str
             relation, key = read_name(name)
             keys = [one.key for one in proposals(store, relation=relation)] if key == ["*"] else [tuple(key)]
             chosen += [(relation, one) for one in keys]
+        chosen = list(dict.fromkeys(chosen))  # `lesson:2` and `lesson:*` name one entry twice
         with store.changing(who, decisions.why(what, chosen, note)) if chosen else nullcontext():
             for relation, one in chosen:
                 action(store, relation, one, who=who, note=note)

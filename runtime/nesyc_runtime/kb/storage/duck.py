@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import printable
 from nesyc_runtime.kb.storage.program import RelationPlan
 from nesyc_runtime.kb.storage.store import FUNCTIONS, Store, quote
 from nesyc_runtime.kb.storage.translate import MORE, OWN, to_duckdb
@@ -49,7 +51,7 @@ class Rows:
 class Duck:
     """An open database, tied to the store whose tables it copies. `file` is None where all of it is in memory.
 
-    `present` names the tables and views of the store's that a file written before has. Raises `duckdb.IOException` where
+    `present` names the tables and views of the store's that a file written before has. Raises `duckdb.Error` where
     the file cannot be opened.
     """
 
@@ -58,10 +60,14 @@ class Duck:
     ) -> None:
         self.store = store
         self.file = file
-        self._name = f"held{next(_COUNT)}"
+        self._name, self._closed, self._read_only = f"held{next(_COUNT)}", False, read_only
         self.connection = instance_of(store).connection.cursor()
         path = ":memory:" if file is None else str(file).replace("'", "''")
-        self.run(f"ATTACH '{path}' AS {self._name}" + (" (READ_ONLY)" if read_only else ""))
+        try:
+            self.run(f"ATTACH '{path}' AS {self._name}" + (" (READ_ONLY)" if read_only else ""))
+        except duckdb.Error:
+            self.connection.close()
+            raise
         self.run(f"USE {self._name}")
         self._present = set(present)
         self._copied: list[str] = []
@@ -90,6 +96,10 @@ class Duck:
             return Rows(self.connection.execute(translated.sql, given or None).fetchall())
         except (duckdb.OutOfRangeException, duckdb.ConversionException) as error:
             raise sqlite3.OperationalError(f"overflow: {error}") from None
+        except duckdb.Error as error:
+            if self._read_only and self.file is not None and "checksum" in str(error):
+                raise damaged(self.file, error) from None
+            raise
 
     def _refresh(self) -> None:
         """Let go of copies where the store may have changed, of rows supposed where its transaction was undone."""
@@ -159,7 +169,10 @@ class Duck:
         return [(name, "id" if name in ids else kind) for _, name, kind, *_ in described if name in wanted]
 
     def close(self) -> None:
-        """Let go of the file, all that was committed written into it."""
+        """Let go of the file, all that was committed written into it. Closed once more, nothing happens."""
+        if self._closed:
+            return
+        self._closed = True
         with suppress(duckdb.Error):  # there is one only where something failed
             self.connection.rollback()
         self.run("USE memory")
@@ -167,12 +180,29 @@ class Duck:
         self.connection.close()
 
 
+def damaged(file: Path, error: Exception) -> UserError:
+    """What is wrong with a file of derived relations, and the way out."""
+    why = printable(str(error).replace(str(file), file.name))
+    return UserError(
+        f"what was derived cannot be read: {why}",
+        f"remove {file.name}, which holds what was derived and nothing else, and run the command again",
+    )
+
+
 class Instance:
     """A DuckDB in memory, to which a store's files are attached: to start one takes 20 ms of CPU, to attach a file one."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: Path | None) -> None:
         # one thread: rows come in the same order on every machine, which explanations show
-        self.connection = duckdb.connect(":memory:", config={"threads": 1, "ieee_floating_point_ops": False})
+        settings: dict[str, str | bool | int | float | list[str]] = {
+            "threads": 1,
+            "ieee_floating_point_ops": False,
+        }
+        if (
+            path is not None
+        ):  # what does not fit in memory goes beside the store, not into the folder one stands in
+            settings["temp_directory"] = f"{path.absolute()}.duckdb.tmp"
+        self.connection = duckdb.connect(":memory:", config=settings)
         self.has_own_functions = False
 
     def close(self) -> None:
@@ -181,7 +211,7 @@ class Instance:
 
 def instance_of(store: Store) -> Instance:
     if store.duckdb is None:
-        store.duckdb = Instance()
+        store.duckdb = Instance(store.path)
     return store.duckdb
 
 

@@ -156,7 +156,7 @@ class Store:
             return held.duck
         import duckdb
 
-        from nesyc_runtime.kb.storage.duck import Duck
+        from nesyc_runtime.kb.storage.duck import Duck, damaged
 
         assert self.path is not None and held.file is not None
         plans = [self.program.by_name[name] for name in held.relations]
@@ -164,19 +164,14 @@ class Store:
         file = self.path.with_name(held.file)
         try:
             duck = Duck(self, file, tables, read_only=True)
-        except duckdb.IOException as error:
+        except duckdb.Error as error:
             self.find_elsewhere()
             if self._elsewhere.file != held.file:
                 return None
-            why, help = (
-                f"what was derived is gone with {file.name}",
-                "run the command again: it is derived anew",
-            )
             if file.is_file():
-                why = str(error).replace(str(file), file.name)
-                help = f"remove {file.name}, which holds what was derived and nothing else, and run the command again"
+                raise damaged(file, error) from None
             raise UserError(
-                f"the knowledge base {self.path.name} cannot be read: {printable(why)}", help
+                f"what was derived is gone with {file.name}", "run the command again: it is derived anew"
             ) from None
         self._elsewhere = replace(held, duck=duck)
         return duck
@@ -322,11 +317,13 @@ class Store:
         return self._texts[symbol]
 
     def close(self) -> None:
-        if self._elsewhere.duck is not None:
-            self._elsewhere.duck.close()
-        if self.duckdb is not None:
-            self.duckdb.close()
-        self.connection.close()
+        try:
+            if self._elsewhere.duck is not None:
+                self._elsewhere.duck.close()
+            if self.duckdb is not None:
+                self.duckdb.close()
+        finally:
+            self.connection.close()
 
     def __enter__(self) -> Store:
         return self
@@ -448,6 +445,14 @@ def overflow_of(error: Exception) -> str | None:
     if "user-defined function raised exception" in said:
         return "integer overflow"
     return said if "overflow" in said and "stack" not in said else None
+
+
+def refused(error: sqlite3.OperationalError, told: str) -> UserError:
+    """An overflow as an error of the rule or constraint that `told` names; raises `error` itself where it is another."""
+    overflow = overflow_of(error)
+    if overflow is None:
+        raise error
+    return UserError(f"{told} computes a value that is too large: {overflow}", "bound the arithmetic")
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
