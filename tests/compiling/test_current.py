@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nesyc.cli.app import app
-from nesyc.cli.exits import run
+from tests.console import nesyc
 
 SPEC = """nesy 1
 param least: int = 1
@@ -24,13 +23,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "s.nesy").write_text(SPEC)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def nesyc(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["nesyc", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run(app)
-    return int(ended.value.code or 0)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 import typer
 
 from nesyc.cli.app import app
-from nesyc.cli.exits import run
+from tests.console import nesyc as call
 
 SPEC = """nesy 1
 param least: int = 1
@@ -109,14 +108,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run a command as the console script does; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["nesyc", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run(app)
-    return int(ended.value.code or 0)
 
 
 @pytest.mark.parametrize("name", CALLS)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from nesyc.cli.app import app
-from nesyc.cli.exits import run
+from tests.console import nesyc
 
 SPEC = """nesy 1
 param epochs: int = 2
@@ -44,13 +42,6 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     )
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def nesyc(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    monkeypatch.setattr(sys, "argv", ["nesyc", *arguments])
-    with pytest.raises(SystemExit) as ended:
-        run(app)
-    return int(ended.value.code or 0)
 
 
 def test_what_is_read_and_what_is_learned(
