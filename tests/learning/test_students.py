@@ -103,6 +103,22 @@ def test_damaged_weights_are_told_with_the_way_out(adapter: str, damage: str, tm
     assert "nesyc run --refresh STAGE" in told.value.help and str(tmp_path) not in told.value.message
 
 
+def test_what_is_no_damage_is_not_told_as_such(tmp_path: Path, monkeypatch: Any) -> None:
+    def missing(*_: Any, **__: Any) -> None:
+        try:
+            raise ImportError("no module named x")
+        except ImportError:
+            raise UserError("it needs x", "pip install x") from None
+
+    def full(*_: Any, **__: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    for fail, kind, said in ((missing, UserError, "it needs x"), (full, RuntimeError, "out of memory")):
+        monkeypatch.setattr("nesyc_runtime.learning.students.load_folder", fail)
+        with pytest.raises(kind, match=said):
+            load_student(make_student(), weights=tmp_path)
+
+
 def test_saving_over_a_folder_keeps_what_is_not_its_own(tmp_path: Path) -> None:
     (tmp_path / "keep.txt").write_text("mine")
     save_student(load_student(make_student()), tmp_path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nesyc_runtime.config import Adapter, Student
+from nesyc_runtime.device import out_of_memory
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable, write_json
 from nesyc_runtime.inference.formats import prompt_format
@@ -153,7 +154,8 @@ def _readable(student: Student, weights: Path) -> Iterator[None]:
     try:
         yield
     except (UserError, SafetensorError, OSError, ValueError, KeyError, RuntimeError) as error:
-        if isinstance(error.__context__, ImportError):  # a library that is missing: its own words say more
+        # a library that is missing, memory that is used up: no training would mend these
+        if isinstance(error.__context__, ImportError) or out_of_memory(error):
             raise
         why = printable(str(error).replace(str(weights), weights.name), 200)
         raise UserError(
