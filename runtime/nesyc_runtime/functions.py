@@ -54,7 +54,7 @@ def failing_as_user(what: str, project: Project, help: str) -> Iterator[None]:
 
 
 def _line(error: BaseException, project: Project) -> str:
-    """ " at FILE:LINE" of the innermost call in a file of the project; nothing where none is."""
+    """Where the innermost call in a file of the project stands, as ` at FILE:LINE`; nothing where there is none."""
     root = project.root.resolve()
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
         file = Path(frame.filename)
