@@ -37,7 +37,11 @@ DATA = Path(os.environ.get("NESY_DATA", ROOT.parent / "shared" / "data"))
 RESULTS = ROOT / "bench" / "results" / "quality.json"
 LIBRARIES = ("nesyc", "torch", "transformers", "peft", "lightning")
 OURS = "nesycd.final"
-SOURCES = ("bbh*.nesy", "bbh/*.nesy", "bbh/*.py", "bbh/data/*.jsonl", "methods/*.nesy")
+METHODS = ("cascod", "ft", "kaft", "kard", "mt_cot", "nesycd", "std_cot", "step_by_step")
+SOURCES = (
+    *("bbh*.nesy", "bbh/*.nesy", "bbh/*.py", "bbh/data/*.jsonl"),
+    *(f"methods/{name}.nesy" for name in METHODS),
+)
 
 Verdicts = dict[str, str]  # of each student, 0 and 1 for the items in order of their ids
 

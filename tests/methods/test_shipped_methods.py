@@ -87,7 +87,47 @@ def test_each_method_is_included_by_itself_and_trains_what_its_paper_says(name: 
 def test_one_include_brings_all(tmp_path: Path) -> None:
     checked = check(tmp_path, f'include "@nesyc/methods/all.nesy"\n{WORLD}')
     assert checked.diagnostics == ()
-    assert {path.stem for path in (shipped_specs() / "methods").glob("*.nesy")} == {*METHODS, "all"}
+    shipped = {path.stem for path in (shipped_specs() / "methods").glob("*.nesy")}
+    assert shipped == {*METHODS, "nesycd_round", "all"}
+
+
+ROUND = """
+kb more { relation note(id: int, body: text) { key (id) fulltext (body) } }
+retrieve more_hints for count from more { query = word, search = fulltext(note.body) }
+pipeline q for count = nesycd_round(
+  teacher = big,
+  student = small,
+  data = words.train,
+  model = p.final,
+  cot = p.cot,
+  errors = p.errors,
+  lessons = LESSONS,
+  hints = more_hints,
+)
+"""
+
+
+def two_rounds(folder: Path, lessons: str) -> Checked:
+    includes = "".join(f'include "@nesyc/methods/{name}.nesy"\n' for name in ("nesycd", "nesycd_round"))
+    return check(folder, includes + WORLD + use("nesycd") + ROUND.replace("LESSONS", lessons))
+
+
+def test_a_further_round_asks_the_student_of_the_one_before(tmp_path: Path) -> None:
+    checked = two_rounds(tmp_path, "more.note")
+    assert checked.diagnostics == () and checked.spec is not None
+    stages = {stage.id: stage for pipeline in checked.spec.pipelines for stage in pipeline.stages}
+    mined, final = stages["q.more"], stages["q.final"]
+    assert isinstance(mined, nodes.MineErrorsStage) and isinstance(final, nodes.FinetuneStage)
+    assert (mined.model, mined.against) == ("p.final", ("p.cot",))
+    assert stage_inputs(checked.spec, stages["q.know"]) == ("q.more", "p.errors")
+    assert (final.model, final.student) == ("small", "small"), "a fresh student"
+    assert set(stage_inputs(checked.spec, final)) >= {"p.cot", "q.more", "p.errors", "q.know"}
+
+
+def test_a_round_that_writes_where_the_one_before_reads_is_an_error(tmp_path: Path) -> None:
+    """The first student would wait for entries about its own errors."""
+    checked = two_rounds(tmp_path, "notes.note")
+    assert [code for code, _ in found(checked)] == ["E0701"]
 
 
 def test_methods_of_a_spec_are_named_in_its_manifest_without_a_place_on_this_machine(tmp_path: Path) -> None:

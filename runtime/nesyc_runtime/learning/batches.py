@@ -158,7 +158,7 @@ def step_batch(
         counts[row.training_task] += row.label_tokens
     shares = {task: task_weights[task] / count for task, count in counts.items()}
     own = dealt_out(rows, layout, share)
-    micro_batches = [_micro_batch(piece, shares, pad_id, layout.packed) for piece in own]
+    micro_batches = [micro_batch(piece, shares, pad_id, packed=layout.packed) for piece in own]
     return StepBatch(micro_batches, sum(len(row.ids) for row in rows), counts.total(), layout)
 
 
@@ -218,9 +218,10 @@ def _longest_first(lengths: Sequence[int]) -> list[int]:
     return sorted(range(len(lengths)), key=lambda i: (-lengths[i], i))
 
 
-def _micro_batch(
-    rows: Sequence[EncodedRow], shares: Mapping[str, float], pad_id: int, packed: bool
+def micro_batch(
+    rows: Sequence[EncodedRow], shares: Mapping[str, float], pad_id: int, *, packed: bool = False
 ) -> MicroBatch:
+    """Rows that are read at once; a label token weighs what `shares` say of its training task."""
     tree = prefix_tree(rows) if packed else None
     shape = (1, tree.tokens) if tree is not None else (len(rows), max(len(row.ids) for row in rows))
     micro = MicroBatch(

@@ -42,7 +42,7 @@ class Divergence:
         return self._between(s, t)
 
     def over_top(self, student: Tensor, top: Tensor, log_p: Tensor) -> Tensor:
-        """As above, of a teacher known by its likeliest tokens, at temperature 1.
+        """As above, of a teacher known by its likeliest tokens at `temperature`.
 
         `student` holds logits (positions, vocabulary), `top` ids (positions, k), the likeliest first and -1 where there is
         none, `log_p` their log-probabilities. All other tokens together are one more, for both.
@@ -50,7 +50,11 @@ class Divergence:
         k = min(self.top_k or top.shape[-1], top.shape[-1])
         top, log_p = top[:, :k], log_p[:, :k]
         absent = top < 0
-        s = torch.log_softmax(student, dim=-1).gather(-1, top.clamp_min(0)).masked_fill(absent, IMPOSSIBLE)
+        s = (
+            torch.log_softmax(student / self.temperature, dim=-1)
+            .gather(-1, top.clamp_min(0))
+            .masked_fill(absent, IMPOSSIBLE)
+        )
         t = log_p.masked_fill(absent, IMPOSSIBLE)
         return self._between(torch.cat([s, _rest(s)], -1), torch.cat([t, _rest(t)], -1))
 

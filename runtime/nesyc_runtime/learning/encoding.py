@@ -10,7 +10,7 @@ from nesyc_runtime.config import Task, TrainingTask
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.inference.formats import PromptFormat
 from nesyc_runtime.learning.rows import Pair, TrainingRow, training_pairs
-from nesyc_runtime.learning.stored import Targets
+from nesyc_runtime.learning.stored import RowTargets
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class EncodedRow:
     prompt_length: int
     item: str = ""
     cut: tuple[str, ...] = ()
-    targets: Targets | None = field(default=None, compare=False)
+    targets: RowTargets | None = field(default=None, compare=False)
     own: bool = False
 
     @property

@@ -36,6 +36,9 @@ from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_o
 from nesyc_runtime.project import Project
 
 CURVE_POINTS = 200
+READING = (
+    1 / 3
+)  # of an epoch's time, about, that a teacher of the student's size takes to read the rows: forward, not back
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def run_finetune(
 
     `start_from` holds the weights of an earlier finetune stage, `teacher` gives the probabilities that the stage's loss
     compares with. `progress` is called with the finished share
-    and {"step", "steps", "loss", "tokens_per_second"}, `warn` with a sentence where memory ran out and a step was cut
+    and {"step", "steps", "loss", "tokens_per_second"} (nothing yet where a teacher reads the rows before), `warn` with a sentence where memory ran out and a step was cut
     smaller. The same seed, data and machine give the same weights,
     also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
     about every `checkpoint_every` seconds and gone when the weights are saved. `tracking` says where curves go while it runs.
@@ -111,13 +114,26 @@ def run_finetune(
             device=device,
             placed=not share.sharded,
         )
-        prepared = prepare(stage, task, examples, module_path, loaded, project, teacher, seed, share)
+        reading = READING / (READING + stage.epochs)
+        prepared = prepare(
+            stage,
+            task,
+            examples,
+            module_path,
+            loaded,
+            project,
+            teacher,
+            seed,
+            share,
+            lambda done: progress(reading * done, {}) if progress is not None else None,
+        )
         steps = prepared.data.steps
         checkpoint = read_checkpoint(resume, loaded.model)
         arrangement, precision = arrange(prepared, checkpoint)
         if share.processes > 1:
             arrangement.decide([Decision("processes", share.told, "asked for by nesyc.yaml")])
-        history = History(len(steps), progress)
+        began = reading if prepared.decisions else 0.0  # where a teacher read the rows
+        history = History(len(steps), progress and _after(began, progress))
         selection = score and Selection(best, partial(score, loaded), steps.steps_per_epoch, history, share)
         logged = tracking if share.process == 0 else None
         callbacks = [
@@ -187,6 +203,11 @@ def _fit(
             raise
         finally:
             finish(loggers)
+
+
+def _after(reading: float, progress: Progress) -> Progress:
+    """`progress` of a training that begins when the share `reading` is done."""
+    return lambda share, figures: progress(reading + (1 - reading) * share, figures)
 
 
 def _report(

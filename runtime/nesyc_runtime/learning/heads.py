@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.prefixes import Segment
 from nesyc_runtime.learning.segments import causal_model, segment_inputs
 
@@ -82,6 +83,15 @@ def head_agrees(model: Any) -> bool:
         causal.train(training)
     close = 1e-3 if causal.dtype == torch.float32 else 3e-2
     return bool((found.float() - wanted).norm() <= close * wanted.norm())
+
+
+def check_head(model: Any) -> None:
+    """Raises `UserError` where `head_agrees` does not hold."""
+    if not head_agrees(model):
+        raise UserError(
+            f"a {causal_model(model).config.model_type} makes its logits in a way of its own, which losses here do not follow",
+            "take another base",
+        )
 
 
 def product_type(x: Tensor) -> torch.dtype:

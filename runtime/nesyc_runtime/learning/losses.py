@@ -40,7 +40,7 @@ def distil_loss(
     if teacher is None:
         return token_loss(model, micro)
     if isinstance(teacher, StoredTeacher):
-        return _stored_loss(model, micro, divergence)
+        return _stored_loss(model, teacher, micro, divergence)
     labelled = micro.labels != IGNORED
     labels, weights = micro.labels[labelled], micro.weights[labelled]
     states, head = last_states(model, micro.ids, labelled, micro.segments)
@@ -67,7 +67,7 @@ def _shares(micro: MicroBatch, mix: float) -> Tensor:
     return torch.cat(rows).to(micro.ids.device)
 
 
-def _stored_loss(model: Any, micro: MicroBatch, divergence: Divergence) -> Tensor:
+def _stored_loss(model: Any, teacher: StoredTeacher, micro: MicroBatch, divergence: Divergence) -> Tensor:
     labelled = micro.labels != IGNORED
     labels, weights = micro.labels[labelled], micro.weights[labelled]
     states, head = last_states(model, micro.ids, labelled, micro.segments)
@@ -76,7 +76,8 @@ def _stored_loss(model: Any, micro: MicroBatch, divergence: Divergence) -> Tenso
 
     def loss(logits: Tensor, part: slice) -> Tensor:
         known = targets.known[part]
-        apart = divergence.over_top(logits[known], targets.top[part][known], targets.log_p[part][known])
+        compared = logits[known, : teacher.vocabulary]
+        apart = divergence.over_top(compared, targets.top[part][known], targets.log_p[part][known])
         return (apart * weights[part][known]).sum() * divergence.mix + _entropy(
             logits, labels[part], alone[part]
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import ceil
 from pathlib import Path
@@ -13,23 +13,27 @@ from typing import Any
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.hashing import digest, file_digest
 from nesyc_runtime.inference.loaded import LoadedStudent
+from nesyc_runtime.learning import likeliest
 from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.checkpoints import Checkpoint
 from nesyc_runtime.learning.encoding import EncodedItems, rounds
 from nesyc_runtime.learning.fused import choose_fused
-from nesyc_runtime.learning.heads import head_agrees
+from nesyc_runtime.learning.heads import Head, check_head
 from nesyc_runtime.learning.history import History
-from nesyc_runtime.learning.layouts import Arrangement, arranged
+from nesyc_runtime.learning.layouts import Arrangement, Decision, arranged
+from nesyc_runtime.learning.likeliest import FOLDER, Asked, bytes_of, rows_digest, with_likeliest
 from nesyc_runtime.learning.machine import choose_compiling, choose_precision, choose_recomputing
 from nesyc_runtime.learning.on_policy import OwnResponses
 from nesyc_runtime.learning.processes import Share
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.segments import causal_model
 from nesyc_runtime.learning.stored import StoredTeacher
-from nesyc_runtime.learning.teachers import FrozenTeacher, load_teacher, told_targets
+from nesyc_runtime.learning.teachers import FrozenTeacher, find_teacher, told_targets
 from nesyc_runtime.learning.token_files import encoded_once
 from nesyc_runtime.project import Project
+from nesyc_runtime.teachers.local import weights_identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class Prepared:
     teacher: FrozenTeacher | StoredTeacher | None
     data: Any
     training: Any
+    decisions: tuple[Decision, ...] = ()
 
     def own_responses(self, seed: int, history: History, work: Share) -> list[Any]:
         """What lets the student answer anew, where the stage's loss asks for it and has a teacher to ask."""
@@ -62,20 +67,26 @@ def prepare(
     teacher: config.Teacher | None,
     seed: int,
     share: Share,
+    progress: Callable[[float], None] | None = None,
 ) -> Prepared:
+    """`progress` is told how much a teacher has read of what it reads before the training begins.
+
+    Raises `UserError` as `run_finetune` does.
+    """
     module, limit = import_module(module_path), loaded.student.max_tokens
     encode = partial(encoded_once, project, task, examples, stage.tasks, loaded.template, limit)
     items = encode()
     taught, more = None, {}
+    decisions: tuple[Decision, ...] = ()
     if stage.distil is not None:
-        taught, items = _taught(stage, teacher, items, examples, loaded)
+        taught, items, decisions = _taught(stage, teacher, items, examples, loaded, project, share, progress)
         more = {"teacher": taught}
     data = module.Examples(items, pad_id=loaded.template.pad_id, seed=seed)
     data.steps.process, data.steps.processes = share.process, share.processes
     if stage.fade is not None:
         fade_out(data.steps, stage.fade, encode)
     training = module.FineTuning(loaded.model, steps=len(data.steps), **more)
-    return Prepared(stage, module, loaded, items, taught, data, training)
+    return Prepared(stage, module, loaded, items, taught, data, training, decisions)
 
 
 def arrange(prepared: Prepared, checkpoint: Checkpoint | None) -> tuple[Arrangement, str]:
@@ -83,17 +94,12 @@ def arrange(prepared: Prepared, checkpoint: Checkpoint | None) -> tuple[Arrangem
     model, device, options = prepared.loaded.model, prepared.loaded.device, prepared.module.OPTIONS
     others = [prepared.teacher.model] if isinstance(prepared.teacher, FrozenTeacher) else []
     before = checkpoint.arrangement if checkpoint is not None else None
-    for one in (model, *others):
-        if not head_agrees(one):
-            raise UserError(
-                f"a {causal_model(one).config.model_type} makes its logits in a way of its own, which losses here do not follow",
-                "take another base",
-            )
+    check_head(model)
     fused = choose_fused(model, options, device)
     precision = choose_precision(model, options, device)
     arrangement = arranged(prepared.data.steps, [model, *others], options, device, before)
     how = [precision, choose_recomputing(model, options), choose_compiling(model, options)]
-    arrangement.decide([*fused, *how])
+    arrangement.decide([*fused, *how, *prepared.decisions])
     return arrangement, precision.choice
 
 
@@ -109,20 +115,57 @@ def fade_out(steps: Steps, fade: tuple[float, float], encode: Callable[[float], 
     ]
 
 
+def _reads_once(stage: config.FinetuneStage) -> bool:
+    """Whether a local teacher's likeliest tokens can be kept: it reads the same rows in every epoch, each at least once."""
+    asked = stage.distil
+    return (
+        asked is not None
+        and asked.top_k is not None
+        and not (any(asked.on_policy) or stage.fade is not None or stage.epochs < 1)
+    )
+
+
 def _taught(
     stage: config.FinetuneStage,
     teacher: config.Teacher | None,
     items: EncodedItems,
     rows: Sequence[TrainingRow],
     loaded: LoadedStudent,
-) -> tuple[FrozenTeacher | StoredTeacher | None, EncodedItems]:
-    """What the loss compares with, and the items with what a server told of them."""
-    found = load_teacher(stage, teacher, loaded.tokenizer, loaded.device)
-    if not isinstance(found, StoredTeacher):
-        return found, items
-    assert teacher is not None
-    told = told_targets(stage, teacher, items, rows, loaded.tokenizer)
-    return (None, items) if told is None else (found, told)
+    project: Project | None,
+    share: Share,
+    progress: Callable[[float], None] | None,
+) -> tuple[FrozenTeacher | StoredTeacher | None, EncodedItems, tuple[Decision, ...]]:
+    """What the loss compares with, the items with what is known of them, and what was decided about it."""
+    assert teacher is not None and stage.distil is not None
+    found = find_teacher(stage, teacher, loaded.tokenizer, loaded.device)
+    if found is None:
+        return None, items, ()
+    if isinstance(found, StoredTeacher):
+        told = told_targets(stage, teacher, items, rows, loaded.tokenizer)
+        return (None, items, ()) if told is None else (found, told, ())
+    identity, theirs = weights_identity(found.name, found.endpoint)
+    vocabulary = min(Head(causal_model(loaded.model)).vocabulary, theirs)
+    k = stage.distil.top_k
+    if project is None or k is None or k >= vocabulary or not _reads_once(stage):
+        return found.load(), items, ()
+    asked = Asked(k, stage.distil.temperature, vocabulary)
+    key = digest([file_digest(Path(likeliest.__file__)), identity, asdict(asked), rows_digest(items)])
+    told = with_likeliest(
+        items,
+        asked,
+        lambda: found.load().model,
+        project.state_dir / FOLDER / key,
+        pad_id=loaded.template.pad_id,
+        share=share,
+        progress=progress,
+    )
+    size = bytes_of(items, asked) / 2**20
+    kept = Decision(
+        "teacher's probabilities",
+        f"the {k} likeliest of each token kept, {size:.1f} MiB",
+        "the same rows in every epoch: the teacher reads them once, and is gone while the student trains",
+    )
+    return StoredTeacher(vocabulary), told, (kept,)
 
 
 def import_module(path: Path) -> ModuleType:

@@ -1,4 +1,4 @@
-"""Learning from probabilities that a server told when it answered: its tokens matched with the student's.
+"""Learning from probabilities that lie beside the rows; those that a server told when it answered are matched with the student's tokens.
 
 Only where both cut the same text into the same pieces is there something to compare. The student's response is the
 teacher's rationale and the answer stated anew, so the two texts part somewhere: from there on the label alone counts.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
 from torch import Tensor
@@ -22,21 +22,42 @@ if TYPE_CHECKING:
 ENOUGH = 0.5  # share of an answer's tokens that have to match: other tokenizers match by chance at most
 
 
+class RowTargets(Protocol):
+    """What a teacher told of the n label tokens of a row, at most `k` for each.
+
+    `known` (n,) bool; `top` (n, k) int32, ids of the student's vocabulary, -1 where there is none; `log_p` (n, k) float16
+    or float32. What `top` does not name is the tail.
+    """
+
+    @property
+    def k(self) -> int: ...
+    @property
+    def known(self) -> Tensor: ...
+    @property
+    def top(self) -> Tensor: ...
+    @property
+    def log_p(self) -> Tensor: ...
+
+
 @dataclass(frozen=True)
 class Targets:
-    """What a teacher told of the n label tokens of a row.
-
-    `known` (n,) bool; `top` (n, k) int32, ids of the student's vocabulary, -1 where there is none; `log_p` (n, k) float16.
-    What `top` does not name is the tail.
-    """
+    """`RowTargets` in memory."""
 
     known: Tensor
     top: Tensor
     log_p: Tensor
 
+    @property
+    def k(self) -> int:
+        return self.top.shape[1]
 
+
+@dataclass(frozen=True, slots=True)
 class StoredTeacher:
-    """Stands where a `FrozenTeacher` would: its probabilities lie beside the rows."""
+    """Stands where a `FrozenTeacher` would: its probabilities lie beside the rows. They are of the student's first `vocabulary`
+    tokens, where that is told."""
+
+    vocabulary: int | None = None
 
 
 def with_targets(
@@ -67,16 +88,17 @@ def with_targets(
 def targets_of(rows: Sequence[EncodedRow], device: torch.device) -> Targets:
     """The targets of rows one after another, as label positions stand in a micro-batch; float32 and int64."""
     given = [row.targets for row in rows]
-    width = max((targets.top.shape[1] for targets in given if targets is not None), default=1)
+    width = max((targets.k for targets in given if targets is not None), default=1)
     count = sum(row.label_tokens for row in rows)
     known, top = torch.zeros(count, dtype=torch.bool), torch.full((count, width), -1)
     log_p, start = torch.zeros(count, width), 0
     for row, targets in zip(rows, given, strict=True):
         end = start + row.label_tokens
         if targets is not None:
+            likeliest = targets.top
             known[start:end] = targets.known
-            top[start:end, : targets.top.shape[1]] = targets.top
-            log_p[start:end, : targets.top.shape[1]] = targets.log_p
+            top[start:end, : likeliest.shape[1]] = likeliest
+            log_p[start:end, : likeliest.shape[1]] = targets.log_p
         start = end
     return Targets(known.to(device), top.to(device), log_p.to(device))
 

@@ -10,9 +10,10 @@ from typing import Any
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.encoding import EncodedItems
+from nesyc_runtime.learning.heads import check_head
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.stored import ENOUGH, StoredTeacher, with_targets
-from nesyc_runtime.teachers.local import load_model
+from nesyc_runtime.teachers.local import load_model, load_tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +26,26 @@ class FrozenTeacher:
     model: Any
 
 
-def load_teacher(
+@dataclass(frozen=True, slots=True)
+class LocalWeights:
+    """A local model that reads the student's tokens, not loaded yet."""
+
+    name: str
+    endpoint: config.LocalEndpoint
+    device: str
+
+    def load(self) -> FrozenTeacher:
+        """Raises `UserError` where the weights cannot be had, or make their logits in a way that losses here do not follow."""
+        model, _ = load_model(self.name, self.endpoint)
+        teacher = FrozenTeacher(model.to(self.device).requires_grad_(False))
+        check_head(teacher.model)
+        return teacher
+
+
+def find_teacher(
     stage: config.FinetuneStage, teacher: config.Teacher | None, tokenizer: Any, device: str
-) -> FrozenTeacher | StoredTeacher | None:
-    """The model behind the stage's teacher; None where its tokens are others and the stage has a fallback.
+) -> LocalWeights | StoredTeacher | None:
+    """What gives the stage's teacher's probabilities; None where its tokens are others and the stage has a fallback.
 
     Raises `UserError` (E0705) where they are others and it has none, or where the stage asks for what cannot be done.
     """
@@ -40,7 +57,7 @@ def load_teacher(
             f"stage {stage.id}: `{stage.loss}` needs probabilities, {teacher.name} gives text alone",
             'give a teacher with  endpoint = hf("org/name")  or a server with `top_logprobs`, or leave `loss` out',
         )
-    model, theirs = load_model(teacher.name, teacher.endpoint)
+    theirs = load_tokenizer(teacher.name, teacher.endpoint)
     if theirs.get_vocab() != tokenizer.get_vocab():
         if stage.distil.fallback is not None:
             return None
@@ -49,7 +66,7 @@ def load_teacher(
             "take a teacher of the student's family, or add  fallback = .cross_entropy",
             code="E0705",
         )
-    return FrozenTeacher(model.to(device).requires_grad_(False))
+    return LocalWeights(teacher.name, teacher.endpoint, device)
 
 
 def told_targets(

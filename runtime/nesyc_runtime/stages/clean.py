@@ -22,7 +22,8 @@ class Leftover:
 
 
 def leftovers(project: Project, build: Path) -> list[Leftover]:
-    """Builds; stages that were done again in another state since; unpacked base models; training rows as tokens."""
+    """Builds; stages that were done again in another state since; unpacked base models; training rows as tokens, and what
+    teachers find likeliest there."""
     return [Leftover(folder, why, _size(folder)) for folder, why in _folders(project, build)]
 
 
@@ -41,6 +42,8 @@ def _folders(project: Project, build: Path) -> Iterator[tuple[Path, str]]:
         yield folder, "a base model, unpacked"
     for folder in sorted((project.state_dir / "tokens").glob("*/")):
         yield folder, "training rows as tokens"
+    for folder in sorted((project.state_dir / "likeliest").glob("*/")):
+        yield folder, "a teacher's likeliest tokens of training rows"
 
 
 def remove(found: list[Leftover]) -> int:

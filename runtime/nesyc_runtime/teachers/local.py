@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from nesyc_runtime import config
@@ -94,14 +96,44 @@ def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
 
 def load_model(teacher: str, endpoint: config.LocalEndpoint) -> tuple[Any, Any]:
     """(model in evaluation mode, tokenizer); raises `UserError` where they cannot be had."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    tokenizer = load_tokenizer(teacher, endpoint)
+    from transformers import AutoModelForCausalLM
 
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(endpoint.model)
+    with _loading(teacher):
         model = AutoModelForCausalLM.from_pretrained(endpoint.model, use_safetensors=True)
+    return model.eval(), tokenizer
+
+
+def load_tokenizer(teacher: str, endpoint: config.LocalEndpoint) -> Any:
+    """Raises `UserError` where it cannot be had."""
+    from transformers import AutoTokenizer
+
+    with _loading(teacher):
+        return AutoTokenizer.from_pretrained(endpoint.model)
+
+
+def weights_identity(teacher: str, endpoint: config.LocalEndpoint) -> tuple[list[Any], int]:
+    """What tells a model's weights from others of its name, as JSON values, and the size of its vocabulary.
+
+    A folder has its files' sizes and times, a model of the hub its commit. Raises `UserError` as `load_model` does.
+    """
+    from transformers import AutoConfig
+
+    with _loading(teacher):
+        settings = AutoConfig.from_pretrained(endpoint.model)
+    folder = Path(endpoint.model)
+    files = sorted(folder.iterdir()) if folder.is_dir() else []
+    stats = [(file.name, stat.st_size, stat.st_mtime_ns) for file in files for stat in [file.stat()]]
+    told = [endpoint.model, getattr(settings, "_commit_hash", None), stats]
+    return told, int(settings.get_text_config().vocab_size)
+
+
+@contextmanager
+def _loading(teacher: str) -> Iterator[None]:
+    try:
+        yield
     except (OSError, ValueError) as error:
         raise UserError(
             f"teacher {teacher}: the model cannot be loaded: {printable(str(error))}",
             "check its name and the network",
         ) from None
-    return model.eval(), tokenizer
