@@ -46,10 +46,12 @@ def _cold(task: Task) -> list[Figure]:
     for size in task.sizes:
         facts = task.facts(size)
         what = f"{task.name}, {size}"
-        auto, rows = measure(lambda folder, f=facts: Ours(task, f, folder))
-        plain, same = measure(lambda folder, f=facts: Ours(task, f, folder, "sqlite"))
-        duck, by_duck = measure(lambda folder, f=facts: Duck(task, f, folder))
-        hand, by_hand = measure(lambda folder, f=facts: Sqlite(task, f, folder))
+        (auto, rows), (duck, by_duck), (plain, same), (hand, by_hand) = measure(
+            lambda folder, f=facts: Ours(task, f, folder),
+            lambda folder, f=facts: Duck(task, f, folder),
+            lambda folder, f=facts: Ours(task, f, folder, "sqlite"),
+            lambda folder, f=facts: Sqlite(task, f, folder),
+        )
         asp, by_asp = within(LIMIT, _clingo, task, facts) or (LIMIT, rows)
         assert rows == same == by_duck == by_hand == by_asp, (what, rows, same, by_duck, by_hand, by_asp)
         clingo = "clingo" if asp < LIMIT else f"clingo, over {LIMIT:g} s"
@@ -74,7 +76,7 @@ def _cold(task: Task) -> list[Figure]:
 
 def _clingo(task: Task, facts: Facts) -> tuple[float, int]:
     """Clingo's time and rows, measured in a process of its own."""
-    return measure(lambda folder: Clingo(task, facts, folder))
+    return measure(lambda folder: Clingo(task, facts, folder))[0]
 
 
 def _confidence(task: Task) -> list[Figure]:
@@ -83,10 +85,10 @@ def _confidence(task: Task) -> list[Figure]:
     for engine in ("sqlite", "duckdb"):
         for size in task.sizes[:2]:
             facts = task.facts(size)
-            weighted, rows = measure(
-                lambda folder, f=facts, e=engine: Ours(task, f, folder, e, "max_product")
+            (weighted, rows), (plain, same) = measure(
+                lambda folder, f=facts, e=engine: Ours(task, f, folder, e, "max_product"),
+                lambda folder, f=facts, e=engine: Ours(task, f, folder, e),
             )
-            plain, same = measure(lambda folder, f=facts, e=engine: Ours(task, f, folder, e))
             assert rows == same
             figures.append(
                 Figure(f"max_product, {task.name}, {size}: {engine}", weighted, "CPU s", plain, "boolean")
@@ -101,7 +103,7 @@ def _change(task: Task) -> list[Figure]:
         facts = task.facts(size)
         more, less = _edges(facts, size)
         after = sorted({*facts["e"], *more["e"]})
-        duck, rows = measure(lambda folder, f={"e": after}: Duck(task, f, folder))
+        ((duck, rows),) = measure(lambda folder, f={"e": after}: Duck(task, f, folder))
         for engine in ("sqlite", "auto"):
             with tempfile.TemporaryDirectory() as folder:
                 ours = Ours(task, facts, Path(folder), engine)
@@ -110,7 +112,7 @@ def _change(task: Task) -> list[Figure]:
                 assert ours.count() == rows
                 taken = _cpu(partial(ours.change, {}, less))
                 left = {"e": sorted(set(after) - set(less["e"]))}
-                again, same = measure(lambda folder, f=left, e=engine: Ours(task, f, folder, e))
+                ((again, same),) = measure(lambda folder, f=left, e=engine: Ours(task, f, folder, e))
                 assert ours.count() == same
                 ours.close()
             figures += [
@@ -131,17 +133,18 @@ def _edges(facts: Facts, size: int) -> tuple[Facts, Facts]:
     return {"e": sorted(more)}, {"e": random.sample(sorted(known), 10)}
 
 
-def measure(make: Callable[[Path], Any]) -> tuple[float, int]:
-    """The least CPU seconds of `derive`, and how many rows it gave."""
-    seconds: list[float] = []
-    rows = 0
-    while len(seconds) < RUNS and sum(seconds) < SPENT:
-        with tempfile.TemporaryDirectory() as folder:
-            made = make(Path(folder))
-            seconds.append(_cpu(made.derive))
-            rows = made.count()
-            made.close()
-    return min(seconds), rows
+def measure(*makes: Callable[[Path], Any]) -> list[tuple[float, int]]:
+    """Of each: the least CPU seconds of `derive`, and how many rows it gave. They take turns: a busy moment hits all of them."""
+    seconds: list[list[float]] = [[] for _ in makes]
+    rows = [0] * len(makes)
+    while turn := [n for n, spent in enumerate(seconds) if len(spent) < RUNS and sum(spent) < SPENT]:
+        for number in turn:
+            with tempfile.TemporaryDirectory() as folder:
+                made = makes[number](Path(folder))
+                seconds[number].append(_cpu(made.derive))
+                rows[number] = made.count()
+                made.close()
+    return [(min(spent), found) for spent, found in zip(seconds, rows, strict=True)]
 
 
 def _cpu(work: Callable[[], object]) -> float:
