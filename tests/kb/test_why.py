@@ -115,6 +115,7 @@ def proofs_agree(store: Store, world: World, fact: Any) -> bool:
     assert found["conf"] == pytest.approx(world.conf[fact], abs=1e-12)
     values = [proof["value"] for proof in found["proofs"]]
     assert values == pytest.approx(wanted, abs=1e-12), fact
+    assert [proof["tree"]["conf"] for proof in found["proofs"]] == pytest.approx(values, abs=1e-12)
     if world.kb.semantics.kind != "top_proofs":
         (best,) = why(store, *fact, limit=1)["proofs"]
         assert best["value"] == pytest.approx(found["conf"], abs=1e-12)
@@ -237,6 +238,7 @@ def test_the_best_proof_by_its_leaves_comes_first_whatever_the_limit() -> None:
             (0.5, "twice"),
             (0.4, "once"),
         ]
+        assert [one["tree"]["conf"] for one in whole["proofs"]] == [0.5, 0.4], "a node says what its proof does"
         first = why(store, "d", ("goal",), limit=1)
         assert first["proofs"] == whole["proofs"][:1] and first["truncated"] and not whole["truncated"]
         assert why(store, "d", ("goal",), limit=2) == whole

@@ -8,7 +8,7 @@ from typing import Any
 
 from nesyc_runtime import config
 from nesyc_runtime.kb.proofs.graph import FactId, Graph, Support, literal_at, term_value
-from nesyc_runtime.kb.proofs.trees import Tree
+from nesyc_runtime.kb.proofs.trees import Tree, leaves
 from nesyc_runtime.kb.storage.program import VariantPlan
 
 Node = dict[str, Any]
@@ -50,7 +50,9 @@ class Nodes:
             }, known.conf  # fmt: skip
         parts = [self._made[id(part)] for part in tree.parts]
         value = 1.0
-        if self._semantics != "boolean":
+        if self._semantics == "top_proofs":
+            value = prod(sorted(leaves(self._graph, tree).values()))
+        elif self._semantics != "boolean":
             values = [support.weight, *(value for _, value, _ in parts)]
             value = min(values) if self._semantics == "max_min" else prod(values)
         head = self._heads.get(support.rule) or self._head(support.rule)

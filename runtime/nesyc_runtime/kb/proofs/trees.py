@@ -8,7 +8,7 @@ or all would grow side by side. A fact never supports itself: every tree is fini
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nesyc_runtime.kb.proofs.best import Best, Cost, rough
@@ -167,6 +167,29 @@ class Trees:
         if found is None:
             found = self._leaves[fact] = Tree(fact, None, ())
         return found
+
+
+def parts_of(trees: Iterable[Tree]) -> Iterator[Tree]:
+    """The trees and all their parts, each once."""
+    stack = list(trees)
+    seen = set()
+    while stack:
+        one = stack.pop()
+        if id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            stack.extend(one.parts)
+
+
+def leaves(graph: Graph, tree: Tree) -> dict[object, float]:
+    """The facts and rule instances that a tree stands on, each once, and how sure they are."""
+    found: dict[object, float] = {}
+    for one in parts_of((tree,)):
+        if one.support is None:
+            found[one.fact] = graph.conf(one.fact)
+        else:
+            found[one.support.leaf] = one.support.weight
+    return found
 
 
 def _stands_above(fact: FactId, above: _Above | None) -> bool:

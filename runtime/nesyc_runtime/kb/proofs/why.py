@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from math import prod
 from typing import Any
@@ -12,7 +12,7 @@ from nesyc_runtime.kb.proofs.graph import FactId, Graph, sentence
 from nesyc_runtime.kb.proofs.lookups import add_lookups
 from nesyc_runtime.kb.proofs.nodes import Node, Nodes, span
 from nesyc_runtime.kb.proofs.slices import slice_below
-from nesyc_runtime.kb.proofs.trees import Tree, Trees
+from nesyc_runtime.kb.proofs.trees import Tree, Trees, leaves, parts_of
 from nesyc_runtime.kb.storage.store import Store
 
 LOOKED_AT = 200  # proofs of which the best are given, under top_proofs
@@ -74,7 +74,7 @@ def ranked_proofs(graph: Graph, fact: FactId, limit: int) -> tuple[list[tuple[fl
     looked = max(limit, LOOKED_AT) if graph.store.program.semantics == "top_proofs" else limit
     listed = list(islice(found, looked)) if limit else list(found)
     more = trees.gave_up or (bool(limit) and (len(listed) > limit or next(found, None) is not None))
-    graph.read(one.fact for one in _parts(listed))
+    graph.read(one.fact for one in parts_of(listed))
     valued = [(proof_value(graph, tree), tree) for tree in listed]
     if len(valued) > 1:
         instances: dict[int, object] = {}
@@ -101,7 +101,7 @@ def proof_value(graph: Graph, tree: Tree) -> float:
     if semantics == "boolean":
         return 1.0
     if semantics == "top_proofs":
-        return prod(sorted(conf for conf in _leaves(graph, tree).values()))
+        return prod(sorted(leaves(graph, tree).values()))
     values = [one.support.weight if one.support else graph.conf(one.fact) for one in _walk(tree)]
     return min(values) if semantics == "max_min" else prod(values)
 
@@ -112,28 +112,6 @@ def _walk(tree: Tree) -> Iterator[Tree]:
         one = stack.pop()
         yield one
         stack.extend(one.parts)
-
-
-def _parts(trees: Iterable[Tree]) -> Iterator[Tree]:
-    """The trees and all their parts, each once."""
-    stack = list(trees)
-    seen = set()
-    while stack:
-        one = stack.pop()
-        if id(one) not in seen:
-            seen.add(id(one))
-            yield one
-            stack.extend(one.parts)
-
-
-def _leaves(graph: Graph, tree: Tree) -> dict[object, float]:
-    leaves: dict[object, float] = {}
-    for one in _walk(tree):
-        if one.support is None:
-            leaves[one.fact] = graph.conf(one.fact)
-        else:
-            leaves[one.support.leaf] = one.support.weight
-    return leaves
 
 
 def _order(graph: Graph, value: float, tree: Tree, instances: dict[int, object]) -> Order:
@@ -147,9 +125,9 @@ def _order(graph: Graph, value: float, tree: Tree, instances: dict[int, object])
     for support in supports:
         if id(support) not in instances:
             instances[id(support)] = support.leaf
-    leaves = len(set(facts)) + len({instances[id(support)] for support in supports})
+    count = len(set(facts)) + len({instances[id(support)] for support in supports})
     rule = tree.support.rule if tree.support is not None else ""
-    return -rough(value), leaves, rule, tuple(sorted(map(graph.written, facts)))
+    return -rough(value), count, rule, tuple(sorted(map(graph.written, facts)))
 
 
 def violations(store: Store, *, limit: int = 100) -> list[dict[str, Any]]:
