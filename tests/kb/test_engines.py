@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import re
 import sqlite3
@@ -37,8 +38,8 @@ def all_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(elsewhere, "SMALL", 0)
 
 
-# what text functions, divisions and remainders look like: SQLite alone has these
-DETAILS = re.compile(r"concat|length|matches|starts_with|contains|replace|upper|lower| % | / ")
+# what text functions look like: SQLite alone has these
+DETAILS = re.compile(r"concat|length|matches|starts_with|contains|replace|upper|lower")
 
 
 def by(engine: str, kb_: ir.Kb) -> ir.Kb:
@@ -302,6 +303,43 @@ def test_functions_of_texts_are_the_same_in_queries_and_constraints(condition: A
             rows = ask(store, sample, *literals, columns=("a", "n", "s"))["rows"]
             found.append((sorted(map(str, rows)), len(violations(store, limit=0))))
     assert found[0] == found[1] and found[0][1] > 0
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+@pytest.mark.parametrize("where", ["rule", "query"])
+def test_division_is_the_same_everywhere(where: str, engine: str, tmp_path: Path) -> None:
+    """A number, also of whole numbers; the remainder has the sign of what is divided. By zero it is null, which is no row."""
+    n, m, r, s = var("n", INT), var("m", INT), var("r", NUMBER), var("s", NUMBER)
+    results = [
+        applied("/", n, m, type_=NUMBER),
+        applied("%", n, m, type_=INT),
+        applied("/", r, s, type_=NUMBER),
+        applied("%", r, s, type_=NUMBER),
+        applied("/", applied("*", n, n, type_=INT), m, type_=NUMBER),
+        applied("/", applied("/", r, s, type_=NUMBER), m, type_=NUMBER),
+    ]
+    names = ("a", "b", "c", "d", "e", "f")
+    variables = [var(name, term.type) for name, term in zip(names, results, strict=True)]
+    computed = [compare(v, "=", term) for v, term in zip(variables, results, strict=True)]
+    e, d = atom("e", n, m, r, s), atom("d", n, m, r, s)
+    columns = [("n", INT), ("m", INT), ("r", NUMBER), ("s", NUMBER)]
+    found = [relation("g", *zip(names, (term.type for term in results), strict=True), derived=True)]
+    values = [(7, 2, 7.5, 2.0), (-7, 2, -7.5, 2.0), (7, -2, 1e20, 7.0), (1, 0, 1.0, 3.0), (1, 3, 1.0, 0.0), (-1, -3, 0.3, -0.1)]  # fmt: skip
+    sample = kb(
+        [relation("e", *columns), relation("d", *columns, derived=True), *found],
+        [fact("e", *row) for row in values],
+        [rule("r", d, e), rule("s", atom("g", *variables), e, *computed)], [["d"], ["g"]],
+    )  # fmt: skip
+    with open_kb(by(engine, sample), tmp_path / "x.db") as store:
+        assert engine_used(store)[0] == engine
+        literals = [atom("g", *variables)] if where == "rule" else [d, *computed]
+        rows = [row["values"] for row in ask(store, sample, *literals, columns=names)["rows"]]
+    wanted = [
+        [n / m, math.fmod(n, m), r / s, math.fmod(r, s), n * n / m, r / s / m]
+        for n, m, r, s in values
+        if m and s
+    ]
+    assert sorted(rows) == sorted(wanted)
 
 
 def test_a_value_no_column_holds_is_refused_on_either_engine() -> None:

@@ -238,7 +238,9 @@ def test_the_best_proof_by_its_leaves_comes_first_whatever_the_limit() -> None:
             (0.5, "twice"),
             (0.4, "once"),
         ]
-        assert [one["tree"]["conf"] for one in whole["proofs"]] == [0.5, 0.4], "a node says what its proof does"
+        assert [one["tree"]["conf"] for one in whole["proofs"]] == [0.5, 0.4], (
+            "a node says what its proof does"
+        )
         first = why(store, "d", ("goal",), limit=1)
         assert first["proofs"] == whole["proofs"][:1] and first["truncated"] and not whole["truncated"]
         assert why(store, "d", ("goal",), limit=2) == whole

@@ -133,12 +133,13 @@ def _remainder(arguments: Sequence[str], base: str) -> str:
     left, right = arguments
     if base == "int":
         return f"({left} % {right})"
-    return f"({left} - {right} * CAST({left} / {right} AS INTEGER))"
+    return f"remainder({left}, {right})"
 
 
 def _divide(arguments: Sequence[str], base: str) -> str:
+    """A number, whole operands or not (docs/decisions/0006)."""
     left, right = arguments
-    return f"({left} / {right})" if base == "int" else f"(CAST({left} AS REAL) / {right})"
+    return f"(CAST({left} AS REAL) / {right})"
 
 
 def _infix(sign: str) -> Callable[[Sequence[str], str], str]:

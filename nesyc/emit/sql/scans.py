@@ -126,7 +126,7 @@ def filled(values: Sequence[Value], table: Table) -> Iterator[str]:
             yield f"{stored(value, column)} IS NOT NULL"
 
 
-PORTABLE = {"+", "-", "*", "neg"}
+PORTABLE = {"+", "-", "*", "/", "%", "neg"}
 
 
 def bound_to_sqlite(kb: nodes.Kb, interning: Collection[str]) -> str:
@@ -143,9 +143,7 @@ def bound_to_sqlite(kb: nodes.Kb, interning: Collection[str]) -> str:
             return f"rule `{rule.name}` makes texts"
         for term in (*rule.head.terms, *_terms(rule.body)):
             for function in _functions(term):
-                if function.function in PORTABLE or (
-                    function.function == "/" and function.type.base == "number"
-                ):
+                if function.function in PORTABLE:
                     continue
                 return f"rule `{rule.name}` uses `{function.function}`, whose last details differ between engines"
     return ""

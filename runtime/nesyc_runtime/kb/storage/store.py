@@ -7,6 +7,7 @@ second process waits its turn.
 from __future__ import annotations
 
 import json
+import math
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -431,11 +432,19 @@ def _whole(number: int | float | None) -> int | None:
     return number
 
 
+def _remainder(left: float | None, right: float | None) -> float | None:
+    """What division leaves, with the sign of `left`; null where there is none."""
+    if left is None or not right or not math.isfinite(left):
+        return None
+    return math.fmod(left, right)
+
+
 FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "lower": _lower,
     "upper": _upper,
     "regexp": _regexp,
     "whole": _whole,
+    "remainder": _remainder,
 }
 
 
@@ -456,7 +465,8 @@ def refused(error: sqlite3.OperationalError, told: str) -> UserError:
 
 
 def add_functions(connection: sqlite3.Connection) -> None:
-    """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain. And `whole`."""
+    """Text functions by Unicode's rules, where SQLite alone knows ASCII; same names, so the SQL stays plain. And arithmetic that it
+    has not."""
     for name, function in FUNCTIONS.items():
-        count = 2 if function is _regexp else 1
+        count = function.__code__.co_argcount
         connection.create_function(name, count, function, deterministic=True)

@@ -33,8 +33,8 @@ class Translated:
 def to_duckdb(sql: str) -> Translated:
     """A SELECT or INSERT for DuckDB.
 
-    What sqlglot leaves to us: `IS` between values, joins in a fixed order, and exact numbers where DuckDB would make
-    decimals of them.
+    What sqlglot leaves to us: `IS` between values, joins in a fixed order, exact numbers where DuckDB would make
+    decimals of them, and remainders of a division by zero.
     """
     tree = sqlglot.parse_one(sql, read="sqlite")
     into = tree.find(exp.Table) if isinstance(tree, exp.Insert) else None
@@ -47,12 +47,17 @@ def to_duckdb(sql: str) -> Translated:
     for join in tree.find_all(exp.Join):
         if join.args.get("on") is not None:
             join.set("kind", None)
+    for remainder in tree.find_all(exp.Mod):
+        remainder.set("expression", _unless_zero(remainder.expression))
     for literal in list(tree.find_all(exp.Literal)):
         if not literal.is_string and not literal.this.isdigit():
             literal.replace(exp.cast(exp.Literal.string(literal.this), "DOUBLE"))
     for call in list(tree.find_all(exp.Anonymous)):
         if call.name == "whole":  # DuckDB's whole numbers overflow by themselves
             call.replace(call.expressions[0])
+        elif call.name == "remainder":
+            left, right = call.expressions
+            call.replace(exp.paren(exp.Mod(this=left, expression=_unless_zero(right))))
     calls = _call_own(tree)
     named = {cte.alias for cte in tree.find_all(exp.CTE)}
     bound = [node.name for node in tree.find_all(exp.Placeholder) if node.name]
@@ -70,6 +75,10 @@ def to_duckdb(sql: str) -> Translated:
         written if into is not None else None,
         calls,
     )
+
+
+def _unless_zero(node: Any) -> Any:
+    return exp.Nullif(this=node, expression=exp.Literal.number(0))
 
 
 def _call_own(tree: Any) -> bool:
