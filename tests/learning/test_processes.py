@@ -116,6 +116,33 @@ def test_two_processes_train_as_one(settings: dict[str, Any], tmp_path: Path) ->
     assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} <= {".nesy"}
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("sharded", [False, True])
+def test_memory_that_runs_out_in_one_process_makes_all_begin_again_with_less(
+    sharded: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings: dict[str, Any] = {"adapter": "lora", "micro_tokens": 100, "batch": 8}
+    one = job(tmp_path, "one", **settings)
+    alone = run_job(one, None)
+    monkeypatch.setattr(
+        "nesyc_runtime.learning.launch.WORKER", str(Path(__file__).with_name("short_worker.py"))
+    )
+    monkeypatch.setenv("ROOM", "60")
+    two, warned = job(tmp_path, "two", sharded=sharded, **settings), []
+    launch(two, torchrun(2)[:-1], warn=warned.append)
+    assert warned and all(one.startswith("out of memory at step 1: goes on with") for one in warned)
+    report = json.loads((two.out / "report.json").read_text())
+    assert [loss for _, loss in report["loss"]] == pytest.approx([loss for _, loss in alone.loss], rel=1e-4)
+    told = {decision["what"]: decision["choice"] for decision in report["decisions"]}
+    assert told["micro-batches from step 1"] in warned[-1] and "of 8 items stays" in warned[-1]
+    assert {path.name for path in tmp_path.iterdir() if path.name.startswith(".")} <= {".nesy"}
+    if not sharded:
+        monkeypatch.setenv("ROOM", "1")
+        single = job(tmp_path, "none", **{**settings, "micro_tokens": 1})
+        with pytest.raises(UserError, match="with one sequence of"):
+            launch(single, torchrun(2)[:-1])
+
+
 GRADED = make_task(
     parser("rest"),
     prompt="{question}\n{retrieved}",

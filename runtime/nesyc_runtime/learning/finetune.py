@@ -24,7 +24,7 @@ from nesyc_runtime.learning.encoding import EncodedItems
 from nesyc_runtime.learning.history import History, Progress
 from nesyc_runtime.learning.job import Job, beside
 from nesyc_runtime.learning.layouts import Arrangement, Decision
-from nesyc_runtime.learning.memory import SmallerBatches
+from nesyc_runtime.learning.memory import SmallerBatches, hold_smaller
 from nesyc_runtime.learning.prepared import Prepared, arrange, prepare
 from nesyc_runtime.learning.processes import ALONE, Share, trainer_settings
 from nesyc_runtime.learning.quiet import quiet_lightning
@@ -85,6 +85,7 @@ def run_finetune(
     score: Callable[[LoadedStudent], float] | None = None,
     warn: Callable[[str], None] | None = None,
     share: Share = ALONE,
+    too_large: tuple[int, int] | None = None,
 ) -> TrainReport:
     """Train `student` on `examples` with the emitted module at `module_path`, save weights and report in `out_dir`.
 
@@ -95,7 +96,8 @@ def run_finetune(
     also where a training is cut off at any moment and called again: it goes on from a checkpoint beside `out_dir`, written
     about every `checkpoint_every` seconds and gone when the weights are saved. `tracking` says where curves go while it runs.
     `score` says how good a student is: the weights of the epoch with the highest score are saved (`select`). `share` is this
-    process's part of a training that several do together; the first of them saves.
+    process's part of a training that several do together; the first of them saves. They raise `MemoryRanOut` where a micro-batch
+    does not fit; called again with its step and tokens as `too_large`, they go on with smaller ones.
     Raises UserError where there is nothing to train on, or the student or an option does not fit.
     """
     if not examples:
@@ -130,6 +132,8 @@ def run_finetune(
         steps = prepared.data.steps
         checkpoint = read_checkpoint(resume, loaded.model)
         arrangement, precision = arrange(prepared, checkpoint)
+        if too_large is not None:
+            hold_smaller(arrangement, *too_large)
         if share.processes > 1:
             arrangement.decide([Decision("processes", share.told, "asked for by nesyc.yaml")])
         began = reading if prepared.decisions else 0.0  # where a teacher read the rows
@@ -142,8 +146,7 @@ def run_finetune(
             *([selection] if selection is not None else []),
             *([Tracked(logged, history)] if logged is not None else []),
             Checkpoints(resume, checkpoint, history, arrangement, checkpoint_every),
-            # several processes could not go on together where one takes a step again
-            *([SmallerBatches(arrangement, history, warn)] if share == ALONE else []),
+            SmallerBatches(arrangement, history, warn, alone=share == ALONE),
         ]
         settings = {**trainer_settings(share, device), "precision": precision}
         _fit(prepared, settings, history, resume, checkpoint, callbacks, logged, share)
@@ -262,4 +265,5 @@ def run_job(
         score=partial(exam_score, job.exam, share) if job.exam is not None else None,
         warn=warn,
         share=share,
+        too_large=job.too_large,
     )

@@ -13,6 +13,7 @@ from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import read_jsonl, write_json, write_jsonl
 from nesyc_runtime.inference.exam import Exam, read_exam
+from nesyc_runtime.learning.memory import MemoryRanOut
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.tracking import Tracking
 from nesyc_runtime.project import Project, Training
@@ -21,7 +22,10 @@ from nesyc_runtime.teachers.likely import Likely
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What `run_finetune` is called with, apart from what only the calling process can do."""
+    """What `run_finetune` is called with, apart from what only the calling process can do.
+
+    `too_large` has, where memory ran out before, the step and the tokens of the micro-batch that did not fit.
+    """
 
     stage: config.FinetuneStage
     student: config.Student
@@ -37,6 +41,7 @@ class Job:
     device: str
     sharded: bool = False
     exam: Exam | None = None
+    too_large: tuple[int, int] | None = None
 
 
 def beside(out: Path, what: str) -> Path:
@@ -56,6 +61,7 @@ def write_job(folder: Path, job: Job) -> None:
         "project": _paths(asdict(replace(job.project, training=Training()))),
         "tracking": job.tracking and _paths(asdict(job.tracking)),
         "exam": job.exam and job.exam.as_json(),
+        "too_large": job.too_large,
     }
     folder.mkdir(parents=True, exist_ok=True)
     write_jsonl(folder / "rows.jsonl", (_row(row) for row in job.rows))
@@ -85,11 +91,15 @@ def read_job(folder: Path) -> Job:
         about["device"],
         about["sharded"],
         read_exam(about["exam"]) if about["exam"] else None,
+        tuple(about["too_large"]) if about["too_large"] else None,
     )
 
 
 def write_error(folder: Path, error: UserError) -> None:
-    write_json(folder / "error.json", {"message": error.message, "help": error.help, "code": error.code})
+    told: dict[str, Any] = {"message": error.message, "help": error.help, "code": error.code}
+    if isinstance(error, MemoryRanOut):
+        told["too_large"] = (error.step, error.tokens)
+    write_json(folder / "error.json", told)
 
 
 def read_error(folder: Path) -> UserError | None:
@@ -97,6 +107,8 @@ def read_error(folder: Path) -> UserError | None:
     if not file.is_file():
         return None
     value = json.loads(file.read_text(encoding="utf-8"))
+    if "too_large" in value:
+        return MemoryRanOut(*value["too_large"])
     return UserError(value["message"], value["help"], code=value["code"])
 
 

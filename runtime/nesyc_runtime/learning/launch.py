@@ -6,12 +6,14 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.files import printable
 from nesyc_runtime.learning.history import Progress
 from nesyc_runtime.learning.job import Job, beside, read_error, write_job
+from nesyc_runtime.learning.memory import MemoryRanOut, shrunk
 
 WORKER = "nesyc_runtime.learning.worker"
 SHOWN = 600  # characters of what a process said last that an error shows
@@ -23,11 +25,30 @@ def torchrun(processes: int) -> list[str]:
     return [*launcher, str(processes), "-m"]
 
 
-def launch(job: Job, launcher: Sequence[str], progress: Progress | None = None) -> None:
+def launch(
+    job: Job,
+    launcher: Sequence[str],
+    progress: Progress | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> None:
     """Run a job's processes under `launcher`, to which `MODULE JOB` is added; `progress` as for `run_finetune`.
 
-    Raises the `UserError` that a process ended with, or one with what it said last.
+    Where memory runs out in one of them they begin again from the checkpoint, with micro-batches half as large, and `warn` gets a
+    sentence. Raises the `UserError` that a process ended with, or one with what it said last.
     """
+    while True:
+        try:
+            _launch_once(job, launcher, progress)
+            return
+        except MemoryRanOut as error:
+            if job.too_large is not None and error.tokens >= job.too_large[1]:
+                raise  # it was not held to what it was told
+            job = replace(job, too_large=(error.step, error.tokens))
+            if warn is not None:
+                warn(shrunk(error.step, error.tokens, job.stage.batch))
+
+
+def _launch_once(job: Job, launcher: Sequence[str], progress: Progress | None) -> None:
     folder = beside(job.out, "job")
     shutil.rmtree(folder, ignore_errors=True)
     write_job(folder, job)
@@ -51,10 +72,8 @@ def launch(job: Job, launcher: Sequence[str], progress: Progress | None = None) 
         raise read_error(folder) or UserError(
             f"a process of the training ended with {started.returncode}: {printable(said, SHOWN)}"
         )
-    for kept in (
-        "checkpoint",
-        "best",
-    ):  # in this order: a checkpoint after the last step has its best weights
+    # in this order: a checkpoint after the last step has its best weights
+    for kept in ("checkpoint", "best"):
         beside(job.out, kept).unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
 

@@ -1,4 +1,8 @@
-"""Out of memory: a training goes on with smaller micro-batches, from the state before the step that did not fit."""
+"""Out of memory: a training goes on with smaller micro-batches, from the state before the step that did not fit.
+
+Of several processes none can take a step again while the others have gone on: the training ends with `MemoryRanOut`, and
+whoever started it begins again from its checkpoint.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +21,34 @@ from nesyc_runtime.learning.layouts import Arrangement, Decision
 from nesyc_runtime.learning.randomness import random_state, restore_random
 
 
+class MemoryRanOut(UserError):
+    """A micro-batch of `tokens` did not fit, at a step counted from 1."""
+
+    def __init__(self, step: int, tokens: int) -> None:
+        super().__init__(
+            f"out of memory at step {step}, with micro-batches of {tokens} tokens",
+            "set  options = { micro_tokens = ... }  of the stage lower",
+        )
+        self.step, self.tokens = step, tokens
+
+
 class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightning
     """Takes a step that does not fit again, its micro-batches cut in half: the step's rows, and so its loss, stay.
 
     Nothing has changed when a micro-batch does not fit: weights change at the end of a step, gradients are cleared at its
-    beginning, and the random state is put back. `tell` gets a sentence each time.
+    beginning, and the random state is put back. `tell` gets a sentence each time. Where the process is not `alone` it raises
+    `MemoryRanOut` instead.
     """
 
     def __init__(
-        self, arrangement: Arrangement, history: History, tell: Callable[[str], None] | None
+        self,
+        arrangement: Arrangement,
+        history: History,
+        tell: Callable[[str], None] | None,
+        *,
+        alone: bool = True,
     ) -> None:
-        self.arrangement, self.history, self.tell = arrangement, history, tell
+        self.arrangement, self.history, self.tell, self.alone = arrangement, history, tell, alone
         self._updating = False
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
@@ -70,19 +91,32 @@ class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow
                 f"out of memory at step {step}, with one sequence of {largest} tokens at a time",
                 "lower `max_tokens` of the student, or take a smaller one",
             )
-        steps.layout = Layout(steps.layout.packed, max(1, largest // 2))
-        self.arrangement.decisions.append(
-            Decision(
-                f"micro-batches from step {step}",
-                f"at most {largest // 2} tokens",
-                f"out of memory with {largest}; the batch of {steps.batch} items stays, in more micro-batches",
-            )
-        )
+        if not self.alone:
+            raise MemoryRanOut(step, largest)
+        hold_smaller(self.arrangement, step, largest)
         if self.tell is not None:
-            self.tell(
-                f"out of memory at step {step}: goes on with micro-batches of at most {largest // 2} tokens, "
-                f"the batch of {steps.batch} items stays"
-            )
+            self.tell(shrunk(step, largest, steps.batch))
+
+
+def hold_smaller(arrangement: Arrangement, step: int, largest: int) -> None:
+    """Let micro-batches have at most half of the `largest` tokens, which did not fit at a step."""
+    steps = arrangement.steps
+    steps.layout = Layout(steps.layout.packed, max(1, largest // 2))
+    arrangement.decisions.append(
+        Decision(
+            f"micro-batches from step {step}",
+            f"at most {largest // 2} tokens",
+            f"out of memory with {largest}; the batch of {steps.batch} items stays, in more micro-batches",
+        )
+    )
+
+
+def shrunk(step: int, largest: int, batch: int) -> str:
+    """What is told then."""
+    return (
+        f"out of memory at step {step}: goes on with micro-batches of at most {largest // 2} tokens, "
+        f"the batch of {batch} items stays"
+    )
 
 
 def _free() -> None:

@@ -28,8 +28,7 @@ def main(folder: Path) -> int:
     try:
         run_job(job, _tell if share.process == 0 else None, device=device, share=share)
     except UserError as error:
-        if share.process == 0:
-            write_error(folder, error)
+        write_error(folder, error)  # memory may run out in one alone; all else is found by all of them
         return 1
     return 0
 

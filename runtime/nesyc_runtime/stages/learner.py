@@ -104,7 +104,8 @@ class TorchLearner:
         if how.processes == 1 and not how.launcher:
             run_job(job, lambda share, _measures: progress(share), warn=self._warn)
         else:
-            launch(job, how.launcher or torchrun(how.processes), lambda share, _measures: progress(share))
+            launcher = how.launcher or torchrun(how.processes)
+            launch(job, launcher, lambda share, _measures: progress(share), warn=self._warn)
 
     def _teacher(self, stage: config.FinetuneStage) -> config.Teacher | None:
         if stage.distil is None:
