@@ -68,8 +68,17 @@ def check_stage_cycles(tables: Tables) -> Iterator[Diagnostic]:
             label="part of a cycle",
             related=others[:4],
             notes=(f"the cycle: {_shown(tables, [*way, first.id])}",),
-            help=Help("let one of them read an earlier stage"),
+            help=Help(_way_out(tables, [*way, first.id])),
         )
+
+
+def _way_out(tables: Tables, way: list[str]) -> str:
+    """What to do about a cycle: where it goes through a KB, a stage that reads it waits for all that write there."""
+    for one, two in pairwise(way):
+        if two not in tables.stages[one].reads:
+            kb = _read_kb(tables, tables.stages[one])
+            return f"let `{two}` write into a KB of its own: `{one}` waits for all that write into `{kb}`"
+    return "let one of them read an earlier stage"
 
 
 def _shown(tables: Tables, way: list[str]) -> str:
