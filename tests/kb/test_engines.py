@@ -317,8 +317,11 @@ def test_division_is_the_same_everywhere(where: str, engine: str, tmp_path: Path
         applied("%", r, s, type_=NUMBER),
         applied("/", applied("*", n, n, type_=INT), m, type_=NUMBER),
         applied("/", applied("/", r, s, type_=NUMBER), m, type_=NUMBER),
+        applied("%", applied("%", r, s, type_=NUMBER), r, type_=NUMBER),
+        applied("%", s, applied("*", n, m, type_=INT), type_=NUMBER),
+        applied("%", n, applied("+", applied("*", m, m, type_=INT), const(1, INT), type_=INT), type_=INT),
     ]
-    names = ("a", "b", "c", "d", "e", "f")
+    names = ("a", "b", "c", "d", "e", "f", "g", "h", "i")
     variables = [var(name, term.type) for name, term in zip(names, results, strict=True)]
     computed = [compare(v, "=", term) for v, term in zip(variables, results, strict=True)]
     e, d = atom("e", n, m, r, s), atom("d", n, m, r, s)
@@ -335,11 +338,35 @@ def test_division_is_the_same_everywhere(where: str, engine: str, tmp_path: Path
         literals = [atom("g", *variables)] if where == "rule" else [d, *computed]
         rows = [row["values"] for row in ask(store, sample, *literals, columns=names)["rows"]]
     wanted = [
-        [n / m, math.fmod(n, m), r / s, math.fmod(r, s), n * n / m, r / s / m]
+        [
+            n / m,
+            math.fmod(n, m),
+            r / s,
+            math.fmod(r, s),
+            n * n / m,
+            r / s / m,
+            math.fmod(math.fmod(r, s), r),
+            math.fmod(s, n * m),
+            math.fmod(n, m * m + 1),
+        ]
         for n, m, r, s in values
         if m and s
     ]
     assert sorted(rows) == sorted(wanted)
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "sqlite"])
+def test_there_is_no_remainder_of_what_is_not_finite(engine: str, tmp_path: Path) -> None:
+    r, s, t = var("r", NUMBER), var("s", NUMBER), var("t", NUMBER)
+    sample = kb(
+        [relation("e", ("r", NUMBER), ("s", NUMBER)), relation("d", ("r", NUMBER), ("s", NUMBER), derived=True)],
+        [fact("e", 1e200, 2.0), fact("e", 3.0, 2.0)],
+        [rule("r", atom("d", r, s), atom("e", r, s))], [["d"]],
+    )  # fmt: skip
+    square = applied("%", applied("*", r, r, type_=NUMBER), s, type_=NUMBER)
+    with open_kb(by(engine, sample), tmp_path / "x.db") as store:
+        found = ask(store, sample, atom("d", r, s), compare(t, "=", square), columns=("r", "t"))["rows"]
+    assert [row["values"] for row in found] == [[3.0, 1.0]]
 
 
 def test_a_value_no_column_holds_is_refused_on_either_engine() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import get_ident
 from typing import Any
 
 import numpy as np
@@ -28,6 +31,7 @@ from nesyc_runtime.learning import (
 from nesyc_runtime.learning.job import Job
 from nesyc_runtime.learning.launch import launch, torchrun
 from nesyc_runtime.learning.likeliest import Asked, with_likeliest
+from nesyc_runtime.learning.processes import Share
 from nesyc_runtime.project import Project
 from nesyc_runtime.stages.clean import leftovers
 
@@ -51,7 +55,7 @@ def teacher(tmp_path: Path) -> config.Teacher:
 def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     """How often a teacher's weights were loaded, and how many files it made."""
     counts: Counter[str] = Counter()
-    load, told = teachers.load_model, likeliest._told
+    load, told = teachers.load_weights, likeliest._told
 
     def counted(*given: Any) -> Any:
         counts["loaded"] += 1
@@ -61,7 +65,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         counts["files"] += 1
         return told(*given)
 
-    monkeypatch.setattr(teachers, "load_model", counted)
+    monkeypatch.setattr(teachers, "load_weights", counted)
     monkeypatch.setattr(likeliest, "_told", counted_files)
     monkeypatch.setattr(likeliest, "CHUNK", 100)
     return counts
@@ -96,7 +100,7 @@ def test_losses_are_those_of_a_teacher_that_reads_every_step(
     every = train(tmp_path, teacher, kept=False, name="every", **more)
     once = train(tmp_path, teacher, name="once", **more)
     assert [loss for _, loss in once.loss] == pytest.approx([loss for _, loss in every.loss], rel=2e-5)
-    assert len(files(tmp_path)) == read["files"] > 3
+    assert [file.name for file in files(tmp_path)] == ["whole.npy"] and read["files"] > 3
     told = {decision.what: decision.choice for decision in once.decisions}
     assert told["teacher's probabilities"].startswith("the 5 likeliest of each token kept")
     assert "teacher's probabilities" not in {decision.what for decision in every.decisions}
@@ -171,11 +175,29 @@ def test_a_damaged_file_is_made_again(
     content: bytes | None, teacher: config.Teacher, tmp_path: Path, read: Counter[str]
 ) -> None:
     first = train(tmp_path, teacher)
-    damaged, count = files(tmp_path)[1], read["files"]
+    (damaged,), count = files(tmp_path), read["files"]
     whole = damaged.read_bytes()
     damaged.write_bytes(whole[:-3] if content is None else content)
     assert train(tmp_path, teacher, name="again").loss == first.loss
-    assert read["files"] == count + 1 and damaged.read_bytes() == whole
+    assert read["files"] == 2 * count and damaged.read_bytes() == whole
+
+
+@pytest.mark.parametrize("damage", ["adapter", "dangling"])
+def test_a_teachers_folder_that_holds_more_than_its_weights(
+    damage: str, teacher: config.Teacher, tmp_path: Path, read: Counter[str]
+) -> None:
+    """An adapter's base may change, so what it says is not kept; a link that leads nowhere does not matter."""
+    if damage == "adapter":
+        loaded = load_student(make_student("lora"), trainable=True)
+        save_student(load_student(make_student(), seed=9), tmp_path / "base")
+        loaded.model.peft_config["default"].base_model_name_or_path = str(tmp_path / "base")
+        loaded.model.save_pretrained(tmp_path / "adapter")
+        loaded.tokenizer.save_pretrained(tmp_path / "adapter")
+        teacher = local_teacher(tmp_path / "adapter")
+    else:
+        (tmp_path / "teacher" / ".#config.json").symlink_to("nowhere")
+    train(tmp_path, teacher)
+    assert read["loaded"] == 1 and bool(files(tmp_path)) == (damage == "dangling")
 
 
 def test_progress_goes_up_once(teacher: config.Teacher, tmp_path: Path, read: Counter[str]) -> None:
@@ -196,6 +218,19 @@ def test_progress_goes_up_once(teacher: config.Teacher, tmp_path: Path, read: Co
     )
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1
     assert len(shares) == read["files"] + 9 and shares[read["files"]] > 0.1
+    shares.clear()
+    run_finetune(
+        stage,
+        student,
+        TASK,
+        ROWS,
+        module,
+        tmp_path / "again",
+        progress=lambda share, _: shares.append(share),
+        teacher=teacher,
+        project=Project(tmp_path),
+    )
+    assert shares == pytest.approx([(step + 1) / 9 for step in range(9)]), "nothing was left to read"
 
 
 @pytest.fixture
@@ -263,12 +298,52 @@ def test_a_full_disk_is_an_error_with_a_way_out(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(likeliest, "write_atomic_bytes", full)
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(UserError, match="No space left") as caught:
         with_likeliest(
             encoded, Asked(3, 1.0, 40), lambda: load_student(make_student()).model, tmp_path, pad_id=0
         )
-    assert "top_k" in caught.value.help
+    assert "top_k" in caught.value.help and not list(tmp_path.glob(".*.npy*"))
+
+
+def test_each_process_reads_a_part(
+    tmp_path: Path, encoded: Any, read: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, makers = likeliest._told, []
+
+    def by_whom(*given: Any) -> Any:
+        makers.append(get_ident())
+        return told(*given)
+
+    monkeypatch.setattr(likeliest, "_told", by_whom)
+    asked, whole = Asked(3, 1.0, 40), Path("whole.npy")
+    model = load_student(make_student(), seed=9).model
+
+    def reads(folder: str, share: Share) -> Any:
+        return with_likeliest(encoded, asked, lambda: model, tmp_path / folder, pad_id=0, share=share)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda number: reads("two", Share(number, 2)), range(2)))
+    counts = Counter(makers)
+    assert len(counts) == 2 and max(counts.values()) - min(counts.values()) <= 1
+    reads("one", Share())
+    assert (tmp_path / "two" / whole).read_bytes() == (tmp_path / "one" / whole).read_bytes()
+    assert len(makers) == 2 * sum(counts.values())
+
+
+def test_waiting_for_another_process_comes_to_an_end(
+    tmp_path: Path, encoded: Any, read: Counter[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(likeliest, "PATIENCE", 0.5)
+    model = load_student(make_student()).model
+    with pytest.raises(UserError, match="another process has read nothing") as caught:
+        with_likeliest(encoded, Asked(3, 1.0, 40), lambda: model, tmp_path / "t", pad_id=0, share=Share(1, 2))
+    assert "what was read is kept" in caught.value.help
+    assert files_of(tmp_path / "t")
+
+
+def files_of(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.npy"))
 
 
 def test_clean_knows_them(teacher: config.Teacher, tmp_path: Path, read: Counter[str]) -> None:

@@ -36,9 +36,7 @@ from nesyc_runtime.learning.tracking import Tracked, Tracking, finish, loggers_o
 from nesyc_runtime.project import Project
 
 CURVE_POINTS = 200
-READING = (
-    1 / 3
-)  # of an epoch's time, about, that a teacher of the student's size takes to read the rows: forward, not back
+READING = 1 / 3  # of an epoch's time, about, that a teacher of the student's size takes to read its rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def run_finetune(
             device=device,
             placed=not share.sharded,
         )
-        reading = READING / (READING + stage.epochs)
+        told = _Told(progress, stage.epochs) if progress is not None else None
         prepared = prepare(
             stage,
             task,
@@ -127,7 +125,7 @@ def run_finetune(
             teacher,
             seed,
             share,
-            lambda done: progress(reading * done, {}) if progress is not None else None,
+            told.read if told is not None else None,
         )
         steps = prepared.data.steps
         checkpoint = read_checkpoint(resume, loaded.model)
@@ -136,8 +134,7 @@ def run_finetune(
             hold_smaller(arrangement, *too_large)
         if share.processes > 1:
             arrangement.decide([Decision("processes", share.told, "asked for by nesyc.yaml")])
-        began = reading if prepared.decisions else 0.0  # where a teacher read the rows
-        history = History(len(steps), progress and _after(began, progress))
+        history = History(len(steps), told.trained if told is not None else None)
         selection = score and Selection(best, partial(score, loaded), steps.steps_per_epoch, history, share)
         logged = tracking if share.process == 0 else None
         callbacks = [
@@ -208,9 +205,19 @@ def _fit(
             finish(loggers)
 
 
-def _after(reading: float, progress: Progress) -> Progress:
-    """`progress` of a training that begins when the share `reading` is done."""
-    return lambda share, figures: progress(reading + (1 - reading) * share, figures)
+class _Told:
+    """What `progress` is told of a training before which a teacher may read the rows."""
+
+    def __init__(self, progress: Progress, epochs: float) -> None:
+        self._progress, self._reading, self._began = progress, READING / (READING + epochs), 0.0
+
+    def read(self, done: float) -> None:
+        """The teacher has read this share of what was lacking."""
+        self._began = self._reading
+        self._progress(self._reading * done, {})
+
+    def trained(self, share: float, figures: dict[str, Any]) -> None:
+        self._progress(self._began + (1 - self._began) * share, figures)
 
 
 def _report(

@@ -7,9 +7,9 @@ bytes for each of the k likeliest (id and float32 log-probability); what they le
 from __future__ import annotations
 
 import hashlib
-import io
+import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,20 @@ from torch import Tensor
 
 from nesyc_runtime.device import out_of_memory
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.files import write_atomic_bytes
 from nesyc_runtime.learning.batches import IGNORED, micro_batch, micro_batch_plan
 from nesyc_runtime.learning.encoding import EncodedItems, EncodedRow
 from nesyc_runtime.learning.heads import LOGITS, last_states
 from nesyc_runtime.learning.processes import ALONE, Share
 
 FOLDER = "likeliest"  # in .nesy/
-CHUNK = 32768  # tokens of prompts and responses in a file: what a teacher that is killed reads again
+WHOLE = (
+    "whole.npy"  # the records of all rows; until it is there, files of some rows each, which it is made of
+)
+CHUNK = 16384  # tokens of prompts and responses in such a file: what a teacher that is killed reads again
 READ = 4096  # tokens it reads at a time
 SMALL = 2**16  # ids below fit in two bytes
 WAIT = 0.2  # seconds between looks for a file that another process makes
+PATIENCE = 3600.0  # seconds in which another process makes a file at least
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,31 +89,41 @@ def with_likeliest(
     """The items with their targets; what `folder` lacks is read by the model that `teacher` gives, which is called at most once.
 
     `folder` is of these items, this teacher and what is asked of it alone. Each file is whole or not there: what was cut off
-    goes on. Of several processes each makes a share of the files and waits for the others'. `progress` is told the share done.
-    Raises `UserError` where the disk or the memory do not suffice.
+    goes on. Of several processes each makes a share of the files and waits for the others'. `progress` is told the share done,
+    where anything is lacking.
+    Raises `UserError` where the disk or the memory do not suffice, or another process makes nothing any more.
     """
     rows = [row for item in items.items for row in item]
     chunks = list(_chunks(rows))
-    files = [folder / f"{number:06}.npy" for number in range(len(chunks))]
     labels = [sum(rows[index].label_tokens for index in chunk) for chunk in chunks]
-    lacking = [n for n in range(len(chunks)) if _read(files[n], asked, labels[n]) is None]
-    own = [n for n in lacking if n % share.processes == share.process]
-    model = teacher() if own else None
-    for done, number in enumerate(own):
-        if progress is not None:
-            progress(done / len(own))
-        told = _told(model, [rows[index] for index in chunks[number]], asked, pad_id)
-        _write(files[number], told)
-    del model
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    whole = folder / WHOLE
+    if _read(whole, asked, sum(labels)) is None:
+        files = [folder / f"{number:06}.npy" for number in range(len(chunks))]
+        own = [
+            number
+            for number in range(share.process, len(chunks), share.processes)
+            if _read(files[number], asked, labels[number]) is None
+        ]
+        model = teacher() if own else None
+        for done, number in enumerate(own):
+            if progress is not None:
+                progress(done / len(own))
+            told = _told(model, [rows[index] for index in chunks[number]], asked, pad_id)
+            _write(files[number], asked, labels[number], [told])
+        del model
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        if share.process == 0:
+            made = (_wait(file, asked, count) for file, count in zip(files, labels, strict=True))
+            _write(whole, asked, sum(labels), made)
+    records = _wait(whole, asked, sum(labels))
+    if share.process == 0:
+        _remove_parts(folder)
     targets: list[MappedTargets | None] = [None] * len(rows)
-    for number, chunk in enumerate(chunks):
-        records = _wait(files[number], asked, labels[number], share)
-        start = 0
-        for index in chunk:
-            end = start + rows[index].label_tokens
-            targets[index], start = MappedTargets(records, start, end), end
+    start = 0
+    for index in (index for chunk in chunks for index in chunk):
+        end = start + rows[index].label_tokens
+        targets[index], start = MappedTargets(records, start, end), end
     given = iter(targets)
     return replace(
         items, items=tuple(tuple(replace(row, targets=next(given)) for row in item) for item in items.items)
@@ -196,31 +209,60 @@ def _top(
     return top, torch.cat([values for values, _ in found]).float().cpu().numpy()
 
 
-def _write(file: Path, records: NDArray[Any]) -> None:
-    content = io.BytesIO()
-    np.save(content, records)
+def _write(file: Path, asked: Asked, labels: int, parts: Iterable[NDArray[Any]]) -> None:
+    """The records of so many labels, part after part, as one file that is whole or not there."""
+    temporary = file.with_name(f".{file.name}.{os.getpid()}")
     try:
-        write_atomic_bytes(file, content.getvalue())
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as out:
+            kind = np.lib.format.dtype_to_descr(asked.record)
+            about = {"descr": kind, "fortran_order": False, "shape": (labels,)}
+            np.lib.format.write_array_header_2_0(out, about)
+            for part in parts:
+                out.write(part.tobytes())
+            out.flush()
+            os.fsync(out.fileno())
+        temporary.replace(file)
     except OSError as error:
         raise UserError(
             f"what the teacher finds likeliest cannot be kept: {file.parent}: {error.strerror}",
             "make room, or leave `top_k` out: the teacher then reads every step anew",
         ) from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _remove_parts(folder: Path) -> None:
+    """Remove what the whole was made of, and what killed processes left half written."""
+    for file in folder.iterdir():
+        if file.name != WHOLE:
+            file.unlink(missing_ok=True)
 
 
 def _read(file: Path, asked: Asked, labels: int) -> NDArray[Any] | None:
     """None where there is no such file, or another one."""
     try:
         records = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError):
+    except (FileNotFoundError, ValueError, EOFError):
         return None
+    except OSError as error:
+        raise UserError(
+            f"what the teacher finds likeliest cannot be read: {file}: {error.strerror or error}"
+        ) from None
     return records if records.dtype == asked.record and records.shape == (labels,) else None
 
 
-def _wait(file: Path, asked: Asked, labels: int, share: Share) -> NDArray[Any]:
-    """The records of a file; another process may still be making it. Where that one fails, whoever started both ends both."""
+def _wait(file: Path, asked: Asked, labels: int) -> NDArray[Any]:
+    """The records of a file that another process may still be making."""
+    began, before = time.monotonic(), 0
     while (records := _read(file, asked, labels)) is None:
-        if share.processes == 1:
-            raise UserError(f"{file} cannot be read again", "see whether the disk is full")
+        made = len(list(file.parent.glob("*.npy")))
+        if made != before:
+            began, before = time.monotonic(), made
+        if time.monotonic() - began > PATIENCE:
+            raise UserError(
+                f"another process has read nothing for the teacher in {PATIENCE / 60:.0f} minutes",
+                "see whether it still runs, and start the training again: what was read is kept",
+            )
         time.sleep(WAIT)
     return records

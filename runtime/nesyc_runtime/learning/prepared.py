@@ -6,6 +6,7 @@ import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.metadata import version
 from math import ceil
 from pathlib import Path
 from types import ModuleType
@@ -13,9 +14,9 @@ from typing import Any
 
 from nesyc_runtime import config
 from nesyc_runtime.errors import UserError
-from nesyc_runtime.hashing import digest, file_digest
+from nesyc_runtime.hashing import code_digest, digest
 from nesyc_runtime.inference.loaded import LoadedStudent
-from nesyc_runtime.learning import likeliest
+from nesyc_runtime.learning import batches, heads, likeliest
 from nesyc_runtime.learning.batches import Steps
 from nesyc_runtime.learning.checkpoints import Checkpoint
 from nesyc_runtime.learning.encoding import EncodedItems, rounds
@@ -34,6 +35,8 @@ from nesyc_runtime.learning.teachers import FrozenTeacher, find_teacher, told_ta
 from nesyc_runtime.learning.token_files import encoded_once
 from nesyc_runtime.project import Project
 from nesyc_runtime.teachers.local import weights_identity
+
+MAKERS = (likeliest, heads, batches)  # modules whose code decides what a teacher's likeliest tokens are
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,13 +146,17 @@ def _taught(
     if isinstance(found, StoredTeacher):
         told = told_targets(stage, teacher, items, rows, loaded.tokenizer)
         return (None, items, ()) if told is None else (found, told, ())
-    identity, theirs = weights_identity(found.name, found.endpoint)
-    vocabulary = min(Head(causal_model(loaded.model)).vocabulary, theirs)
     k = stage.distil.top_k
-    if project is None or k is None or k >= vocabulary or not _reads_once(stage):
+    known = weights_identity(found.endpoint) if project is not None and _reads_once(stage) else None
+    if project is None or k is None or known is None:
+        return found.load(), items, ()
+    identity, theirs = known
+    vocabulary = min(Head(causal_model(loaded.model)).vocabulary, theirs)
+    if k >= vocabulary:
         return found.load(), items, ()
     asked = Asked(k, stage.distil.temperature, vocabulary)
-    key = digest([file_digest(Path(likeliest.__file__)), identity, asdict(asked), rows_digest(items)])
+    made_by = [*(code_digest(Path(str(module.__file__))) for module in MAKERS), version("transformers")]
+    key = digest([made_by, identity, asdict(asked), rows_digest(items)])
     told = with_likeliest(
         items,
         asked,

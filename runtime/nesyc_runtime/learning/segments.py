@@ -22,7 +22,7 @@ PROBE = (Segment(5), Segment(3), Segment(2, 3, 1), Segment(4, 3, 1), Segment(7))
 
 def causal_model(model: Any) -> Any:
     """The causal model itself, out of what an adapter wraps around it."""
-    return model.get_base_model() if hasattr(model, "peft_config") else model
+    return model.get_base_model() if hasattr(model, "get_base_model") else model
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from nesyc_runtime.learning.encoding import EncodedItems
 from nesyc_runtime.learning.heads import check_head
 from nesyc_runtime.learning.rows import TrainingRow
 from nesyc_runtime.learning.stored import ENOUGH, StoredTeacher, with_targets
-from nesyc_runtime.teachers.local import load_model, load_tokenizer
+from nesyc_runtime.teachers.local import load_tokenizer, load_weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class LocalWeights:
 
     def load(self) -> FrozenTeacher:
         """Raises `UserError` where the weights cannot be had, or make their logits in a way that losses here do not follow."""
-        model, _ = load_model(self.name, self.endpoint)
+        model = load_weights(self.name, self.endpoint)
         teacher = FrozenTeacher(model.to(self.device).requires_grad_(False))
         check_head(teacher.model)
         return teacher

@@ -97,11 +97,7 @@ def prompt_ids(tokenizer: Any, request: Request) -> list[int]:
 def load_model(teacher: str, endpoint: config.LocalEndpoint) -> tuple[Any, Any]:
     """(model in evaluation mode, tokenizer); raises `UserError` where they cannot be had."""
     tokenizer = load_tokenizer(teacher, endpoint)
-    from transformers import AutoModelForCausalLM
-
-    with _loading(teacher):
-        model = AutoModelForCausalLM.from_pretrained(endpoint.model, use_safetensors=True)
-    return model.eval(), tokenizer
+    return load_weights(teacher, endpoint), tokenizer
 
 
 def load_tokenizer(teacher: str, endpoint: config.LocalEndpoint) -> Any:
@@ -112,20 +108,38 @@ def load_tokenizer(teacher: str, endpoint: config.LocalEndpoint) -> Any:
         return AutoTokenizer.from_pretrained(endpoint.model)
 
 
-def weights_identity(teacher: str, endpoint: config.LocalEndpoint) -> tuple[list[Any], int]:
+def load_weights(teacher: str, endpoint: config.LocalEndpoint) -> Any:
+    """The model in evaluation mode; raises `UserError` where it cannot be had."""
+    from transformers import AutoModelForCausalLM
+
+    with _loading(teacher):
+        return AutoModelForCausalLM.from_pretrained(endpoint.model, use_safetensors=True).eval()
+
+
+def weights_identity(endpoint: config.LocalEndpoint) -> tuple[list[Any], int] | None:
     """What tells a model's weights from others of its name, as JSON values, and the size of its vocabulary.
 
-    A folder has its files' sizes and times, a model of the hub its commit. Raises `UserError` as `load_model` does.
+    A folder has its files' sizes and times, a model of the hub its commit. None where neither tells: an adapter stands on
+    a base that may change.
     """
     from transformers import AutoConfig
 
-    with _loading(teacher):
-        settings = AutoConfig.from_pretrained(endpoint.model)
     folder = Path(endpoint.model)
-    files = sorted(folder.iterdir()) if folder.is_dir() else []
-    stats = [(file.name, stat.st_size, stat.st_mtime_ns) for file in files for stat in [file.stat()]]
-    told = [endpoint.model, getattr(settings, "_commit_hash", None), stats]
-    return told, int(settings.get_text_config().vocab_size)
+    if (folder / "adapter_config.json").exists():
+        return None
+    try:
+        settings = AutoConfig.from_pretrained(endpoint.model)
+    except (OSError, ValueError):
+        return None
+    stats = []
+    for file in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if file.is_file():
+            stat = file.stat()
+            stats.append((file.name, stat.st_size, stat.st_mtime_ns))
+    commit = getattr(settings, "_commit_hash", None)
+    if not stats and commit is None:
+        return None
+    return [endpoint.model, commit, stats], int(settings.get_text_config().vocab_size)
 
 
 @contextmanager

@@ -22,6 +22,8 @@ class Nodes:
         self._semantics = graph.store.program.semantics
         # by the id of a tree: its node, what it is worth, and the tree, so that no other gets its id
         self._made: dict[int, tuple[Node, float, Tree]] = {}
+        # by the id of a tree: its leaves, until a larger tree takes them for its own
+        self._below: dict[int, dict[object, float]] = {}
         self._facts: dict[FactId, Node] = {}
         self._heads: dict[str, Node] = {}
         self._orders: dict[int, tuple[int, ...] | None] = {}  # by the id of a variant
@@ -51,7 +53,7 @@ class Nodes:
         parts = [self._made[id(part)] for part in tree.parts]
         value = 1.0
         if self._semantics == "top_proofs":
-            value = prod(sorted(leaves(self._graph, tree).values()))
+            value = self._by_leaves(tree, support)
         elif self._semantics != "boolean":
             values = [support.weight, *(value for _, value, _ in parts)]
             value = min(values) if self._semantics == "max_min" else prod(values)
@@ -61,6 +63,23 @@ class Nodes:
             "kind": "rule", "fact": self._fact(tree.fact), "conf": value, **head, "children": below,
             "weight": support.weight,
         }, value  # fmt: skip
+
+    def _by_leaves(self, tree: Tree, support: Support) -> float:
+        """The product over the distinct leaves below, from that of the largest part: its leaves become the tree's own."""
+        below = [(self._below.pop(id(part), {}) or leaves(self._graph, part), part) for part in tree.parts]
+        own: dict[object, float] = {}
+        value = 1.0
+        if below:
+            own, part = max(below, key=lambda one: len(one[0]))
+            value = self._made[id(part)][1]
+        last: dict[object, float] = {support.leaf: support.weight}
+        for found in (*(found for found, _ in below), last):
+            for leaf, conf in found.items():
+                if leaf not in own:
+                    own[leaf] = conf
+                    value *= conf
+        self._below[id(tree)] = own
+        return value
 
     def _fact(self, fact: FactId) -> Node:
         found = self._facts.get(fact)

@@ -52,12 +52,15 @@ def to_duckdb(sql: str) -> Translated:
     for literal in list(tree.find_all(exp.Literal)):
         if not literal.is_string and not literal.this.isdigit():
             literal.replace(exp.cast(exp.Literal.string(literal.this), "DOUBLE"))
-    for call in list(tree.find_all(exp.Anonymous)):
+    for call in reversed(
+        list(tree.find_all(exp.Anonymous))
+    ):  # what stands inside another first: it is copied
         if call.name == "whole":  # DuckDB's whole numbers overflow by themselves
             call.replace(call.expressions[0])
         elif call.name == "remainder":
-            left, right = call.expressions
-            call.replace(exp.paren(exp.Mod(this=left, expression=_unless_zero(right))))
+            left, right = (exp.cast(one, "DOUBLE") for one in call.expressions)
+            left_over = exp.Mod(this=left, expression=_unless_zero(right))  # fmod() rounds down instead
+            call.replace(exp.Nullif(this=left_over, expression=exp.cast(exp.Literal.string("NaN"), "DOUBLE")))
     calls = _call_own(tree)
     named = {cte.alias for cte in tree.find_all(exp.CTE)}
     bound = [node.name for node in tree.find_all(exp.Placeholder) if node.name]
