@@ -76,15 +76,22 @@ def stage_of(**more: Any) -> config.FinetuneStage:
 
 
 def train(
-    folder: Path, teacher: config.Teacher, *, kept: bool = True, name: str = "weights", **more: Any
+    folder: Path,
+    teacher: config.Teacher,
+    *,
+    kept: bool = True,
+    name: str = "weights",
+    progress: Any = None,
+    **more: Any,
 ) -> Any:
     stage, student = stage_of(**more), make_student()
     module = folder / "module.py"
     module.write_text(emit_train_module(*spec_of(stage, student)))
     project = Project(folder) if kept else None
     return run_finetune(
-        stage, student, TASK, ROWS, module, folder / name, seed=5, teacher=teacher, project=project
-    )
+        stage, student, TASK, ROWS, module, folder / name,
+        seed=5, progress=progress, teacher=teacher, project=project,
+    )  # fmt: skip
 
 
 def files(folder: Path) -> list[Path]:
@@ -202,34 +209,11 @@ def test_a_teachers_folder_that_holds_more_than_its_weights(
 
 def test_progress_goes_up_once(teacher: config.Teacher, tmp_path: Path, read: Counter[str]) -> None:
     shares: list[float] = []
-    stage, student = stage_of(), make_student()
-    module = tmp_path / "module.py"
-    module.write_text(emit_train_module(*spec_of(stage, student)))
-    run_finetune(
-        stage,
-        student,
-        TASK,
-        ROWS,
-        module,
-        tmp_path / "w",
-        progress=lambda share, _: shares.append(share),
-        teacher=teacher,
-        project=Project(tmp_path),
-    )
+    train(tmp_path, teacher, progress=lambda share, _: shares.append(share))
     assert shares == sorted(shares) and shares[0] == 0 and shares[-1] == 1
     assert len(shares) == read["files"] + 9 and shares[read["files"]] > 0.1
     shares.clear()
-    run_finetune(
-        stage,
-        student,
-        TASK,
-        ROWS,
-        module,
-        tmp_path / "again",
-        progress=lambda share, _: shares.append(share),
-        teacher=teacher,
-        project=Project(tmp_path),
-    )
+    train(tmp_path, teacher, name="again", progress=lambda share, _: shares.append(share))
     assert shares == pytest.approx([(step + 1) / 9 for step in range(9)]), "nothing was left to read"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from importlib.util import find_spec
 from typing import Literal as OneOf
@@ -44,7 +45,12 @@ def has_duckdb() -> bool:
     """Whether DuckDB is there, in a version whose recursions under a key end where nothing gets better."""
     if any(find_spec(name) is None for name in ("duckdb", "sqlglot", "pyarrow")):
         return False
-    return int(version("duckdb").partition(".")[0]) >= 2
+    return _major() >= 2
+
+
+@cache  # the package's metadata take 2 ms to read
+def _major() -> int:
+    return int(version("duckdb").partition(".")[0])
 
 
 def _measured(store: Store) -> Choice:
