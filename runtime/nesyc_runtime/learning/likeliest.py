@@ -27,9 +27,7 @@ from nesyc_runtime.learning.heads import LOGITS, last_states
 from nesyc_runtime.learning.processes import ALONE, Share
 
 FOLDER = "likeliest"  # in .nesy/
-WHOLE = (
-    "whole.npy"  # the records of all rows; until it is there, files of some rows each, which it is made of
-)
+WHOLE = "whole.npy"  # the records of all rows; until it is there, files of some rows each
 CHUNK = 16384  # tokens of prompts and responses in such a file: what a teacher that is killed reads again
 READ = 4096  # tokens it reads at a time
 SMALL = 2**16  # ids below fit in two bytes
