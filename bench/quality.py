@@ -66,9 +66,11 @@ def main(arguments: Sequence[str]) -> int:
             continue
         command = [f"specs/{given.spec}.nesy", "--param", "seeds=1", "--param", f"seed={seed}", *options]
         nesyc = [sys.executable, "-c", "from nesyc.cli import main; main()", "run", *command]
-        done = subprocess.run([*nesyc, "--json", "--out", "run.json"], cwd=project, check=False)
-        if done.returncode != 0:
-            return done.returncode
+        told = project / "run.json"
+        told.unlink(missing_ok=True)  # that of an earlier run says nothing of this one
+        done = subprocess.run([*nesyc, "--json", "--out", told.name], cwd=project, check=False)
+        if done.returncode != 0 or not told.is_file():
+            return done.returncode or 1
         add(file, {**about, "seed": seed, **read_run(project)})
     show(read(file, about))
     return 0
