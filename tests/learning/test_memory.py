@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -42,6 +44,7 @@ class Faulty:
             found = token_loss(model, micro)  # dropout has drawn its numbers when memory runs out
             if len(self.seen) >= self.after and micro.ids.numel() > self.room:
                 self.failed += 1
+                assert self.failed < 100, "it goes on for ever"
                 raise self.error
             self.seen.append(micro.ids.numel())
             return found
@@ -54,6 +57,7 @@ def train(
     monkeypatch: pytest.MonkeyPatch,
     faulty: Faulty | None = None,
     cut: int | None = None,
+    rows: Sequence[TrainingRow] = ROWS,
     **options: Any,
 ) -> tuple[Any, list[str]]:
     stage = make_stage(epochs=2.0, batch=8, options=options)
@@ -76,7 +80,7 @@ def train(
     told: list[str] = []
     try:
         report = run_finetune(
-            stage, student, TASK, ROWS, module, out, seed=1, progress=progress, checkpoint_every=0.0,
+            stage, student, TASK, rows, module, out, seed=1, progress=progress, checkpoint_every=0.0,
             warn=told.append,
         )  # fmt: skip
     finally:
@@ -144,6 +148,17 @@ def test_one_sequence_that_does_not_fit(tmp_path: Path, monkeypatch: pytest.Monk
         train(tmp_path / "w", monkeypatch, Faulty(3, MemoryError()))
     assert "max_tokens" in caught.value.help
     assert not (tmp_path / "w").exists()
+
+
+def test_one_long_sequence_among_short_ones_that_does_not_fit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Half of the long one holds several short ones, so it is not half of the largest micro-batch that has to shrink."""
+    rows = [replace(row, inputs={"question": "?" if n else "1 + " * 25}) for n, row in enumerate(ROWS)]
+    faulty = Faulty(60, MemoryError())
+    with pytest.raises(UserError, match="one sequence of"):
+        train(tmp_path / "w", monkeypatch, faulty, rows=rows)
+    assert faulty.failed < 20
 
 
 def test_memory_that_runs_out_while_weights_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,7 +22,7 @@ from nesyc_runtime.learning.randomness import random_state, restore_random
 
 
 class MemoryRanOut(UserError):
-    """A micro-batch of `tokens` did not fit, at a step counted from 1."""
+    """Micro-batches of at most `tokens` did not fit, at a step counted from 1."""
 
     def __init__(self, step: int, tokens: int) -> None:
         super().__init__(
@@ -91,30 +91,32 @@ class SmallerBatches(pl.Callback):  # type: ignore[misc]  # mypy does not follow
                 f"out of memory at step {step}, with one sequence of {largest} tokens at a time",
                 "lower `max_tokens` of the student, or take a smaller one",
             )
+        # one long sequence may be more than the others are allowed together
+        tokens = min(largest, steps.layout.micro_tokens)
         if not self.alone:
-            raise MemoryRanOut(step, largest)
-        hold_smaller(self.arrangement, step, largest)
+            raise MemoryRanOut(step, tokens)
+        hold_smaller(self.arrangement, step, tokens)
         if self.tell is not None:
-            self.tell(shrunk(step, largest, steps.batch))
+            self.tell(shrunk(step, tokens, steps.batch))
 
 
-def hold_smaller(arrangement: Arrangement, step: int, largest: int) -> None:
-    """Let micro-batches have at most half of the `largest` tokens, which did not fit at a step."""
+def hold_smaller(arrangement: Arrangement, step: int, tokens: int) -> None:
+    """Let micro-batches have at most half of the `tokens`, with which memory ran out at a step."""
     steps = arrangement.steps
-    steps.layout = Layout(steps.layout.packed, max(1, largest // 2))
+    steps.layout = Layout(steps.layout.packed, max(1, tokens // 2))
     arrangement.decisions.append(
         Decision(
             f"micro-batches from step {step}",
-            f"at most {largest // 2} tokens",
-            f"out of memory with {largest}; the batch of {steps.batch} items stays, in more micro-batches",
+            f"at most {tokens // 2} tokens",
+            f"out of memory with {tokens}; the batch of {steps.batch} items stays, in more micro-batches",
         )
     )
 
 
-def shrunk(step: int, largest: int, batch: int) -> str:
+def shrunk(step: int, tokens: int, batch: int) -> str:
     """What is told then."""
     return (
-        f"out of memory at step {step}: goes on with micro-batches of at most {largest // 2} tokens, "
+        f"out of memory at step {step}: goes on with micro-batches of at most {tokens // 2} tokens, "
         f"the batch of {batch} items stays"
     )
 
