@@ -2,7 +2,8 @@
 
 Both learn LoRA by the Jensen-Shannon divergence (beta 0.5) over the same token ids, responses of the teacher's, not the
 student's (`lmbda = 0`), at a vocabulary of 49,152; the teacher's forward pass is part of both. nesyc compares the teacher's 32
-likeliest tokens and the tail, which the teacher tells before the student trains; GKD compares the whole distribution: it has no other way. Needs what `bench training` needs.
+likeliest tokens and the tail, which the teacher tells before the student trains; GKD compares the whole distribution: it has no
+other way. Needs what `bench training` needs.
 """
 
 from __future__ import annotations

@@ -173,7 +173,7 @@ FUNCTIONS: Mapping[str, Callable[[Sequence[str], str], str]] = {
 TEXT_FUNCTIONS = frozenset(
     {"concat", "lower", "upper", "length", "contains", "starts_with", "replace", "matches"}
 )
-GROWING = frozenset({"+", "-", "*", "/", "neg"})
+GROWING = frozenset({"+", "-", "*", "neg"})
 """What may take whole numbers beyond 64 bits."""
 
 

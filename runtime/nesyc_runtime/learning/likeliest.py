@@ -7,7 +7,6 @@ bytes for each of the k likeliest (id and float32 log-probability); what they le
 from __future__ import annotations
 
 import hashlib
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -21,6 +20,7 @@ from torch import Tensor
 
 from nesyc_runtime.device import out_of_memory
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.files import atomic
 from nesyc_runtime.learning.batches import IGNORED, micro_batch, micro_batch_plan
 from nesyc_runtime.learning.encoding import EncodedItems, EncodedRow
 from nesyc_runtime.learning.heads import LOGITS, last_states
@@ -208,26 +208,18 @@ def _top(
 
 
 def _write(file: Path, asked: Asked, labels: int, parts: Iterable[NDArray[Any]]) -> None:
-    """The records of so many labels, part after part, as one file that is whole or not there."""
-    temporary = file.with_name(f".{file.name}.{os.getpid()}")
+    """The records of so many labels, part after part, as one file."""
+    about = {"descr": asked.record.descr, "fortran_order": False, "shape": (labels,)}
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with temporary.open("wb") as out:
-            kind = np.lib.format.dtype_to_descr(asked.record)
-            about = {"descr": kind, "fortran_order": False, "shape": (labels,)}
+        with atomic(file) as out:
             np.lib.format.write_array_header_2_0(out, about)
             for part in parts:
                 out.write(part.tobytes())
-            out.flush()
-            os.fsync(out.fileno())
-        temporary.replace(file)
     except OSError as error:
         raise UserError(
             f"what the teacher finds likeliest cannot be kept: {file.parent}: {error.strerror}",
             "make room, or leave `top_k` out: the teacher then reads every step anew",
         ) from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _remove_parts(folder: Path) -> None:

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from nesyc_runtime import config
 from nesyc_runtime.device import choose_device
@@ -116,12 +116,18 @@ def load_weights(teacher: str, endpoint: config.LocalEndpoint) -> Any:
         return AutoModelForCausalLM.from_pretrained(endpoint.model, use_safetensors=True).eval()
 
 
-def weights_identity(endpoint: config.LocalEndpoint) -> tuple[list[Any], int] | None:
-    """What tells a model's weights from others of its name, as JSON values, and the size of its vocabulary.
+class WeightsIdentity(NamedTuple):
+    """What tells a model's weights from others of its name: a folder's files with sizes and times, the commit of a model of the
+    hub; and how many tokens it knows."""
 
-    A folder has its files' sizes and times, a model of the hub its commit. None where neither tells: an adapter stands on
-    a base that may change.
-    """
+    model: str
+    commit: str | None
+    files: tuple[tuple[str, int, int], ...]
+    vocabulary: int
+
+
+def weights_identity(endpoint: config.LocalEndpoint) -> WeightsIdentity | None:
+    """None where nothing tells: an adapter stands on a base that may change."""
     from transformers import AutoConfig
 
     folder = Path(endpoint.model)
@@ -139,7 +145,7 @@ def weights_identity(endpoint: config.LocalEndpoint) -> tuple[list[Any], int] | 
     commit = getattr(settings, "_commit_hash", None)
     if not stats and commit is None:
         return None
-    return [endpoint.model, commit, stats], int(settings.get_text_config().vocab_size)
+    return WeightsIdentity(endpoint.model, commit, tuple(stats), int(settings.get_text_config().vocab_size))
 
 
 @contextmanager
