@@ -11,39 +11,15 @@ import pytest
 from typer.testing import CliRunner
 
 from nesyc.cli.app import app
+from tests.methods.test_shipped_methods import ROUND, WORLD, use
 
-SPEC = """nesy 1
-include "@nesyc/methods/nesycd.nesy"
-include "@nesyc/methods/nesycd_round.nesy"
-dataset words {
-  row (id: text key, word: text, length: int)
-  split train = jsonl("train.jsonl")
-  split test  = jsonl("test.jsonl")
-}
-teacher big { endpoint = program("words:answer") }
-student small { base = scratch(layers = 1, width = 32, heads = 2, tokenizer = .characters) }
-task count on words {
-  input (word: text)
-  output (reasoning: text, answer: int)
-  prompt = "{retrieved} {word}"
-  parse answer = number()
-  metric accuracy = mean(answer == length)
-}
-kb one { relation note(id: int, body: text) { key (id) fulltext (body) provenance required } }
-kb two { relation note(id: int, body: text) { key (id) fulltext (body) provenance required } }
-retrieve hints for count from one { query = word, search = fulltext(note.body) }
-retrieve more_hints for count from two { query = word, search = fulltext(note.body) }
-pipeline first for count = nesycd(
-  teacher = big, student = small, data = words.train, lessons = one.note, hints = hints, epochs = 1,
-)
-pipeline second for count = nesycd_round(
-  teacher = big, student = small, data = words.train, model = first.final, cot = first.cot, errors = first.errors,
-  lessons = two.note, hints = more_hints, epochs = 1,
-)
-evaluate main of second.final on words.test { report accuracy  compare first.base, first.final, second.final }
+SPEC = f"""nesy 1
+include "@nesyc/methods/all.nesy"
+{WORLD}{use("nesycd", ", epochs = 1")}{ROUND.replace("LESSONS", "more.note").replace("hints,", "hints, epochs = 1,")}
+evaluate main of q.final on words.test {{ report accuracy  compare p.base, p.final, q.final }}
 """
 TEACHER = """
-def answer(request):
+def f(request):
     with open("calls.jsonl", "a") as file:
         file.write(repr((request["kind"], request["row"]["id"], request["response"])) + "\\n")
     word = request["row"]["word"]
@@ -56,8 +32,8 @@ def answer(request):
 @pytest.mark.slow
 def test_two_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "words.nesy").write_text(SPEC)
-    (tmp_path / "words.py").write_text(TEACHER)
-    (tmp_path / "nesyc.yaml").write_text("programs: [words]\n")
+    (tmp_path / "m.py").write_text(TEACHER)
+    (tmp_path / "nesyc.yaml").write_text("programs: [m]\n")
     for split, words in (("train", ("cat", "horse", "ox", "mouse")), ("test", ("goat", "cow"))):
         rows = [{"id": word, "word": word, "length": len(word)} for word in words]
         (tmp_path / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -65,11 +41,11 @@ def test_two_rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done = CliRunner().invoke(app, ["run", "words.nesy", "--json"])
     assert done.exit_code == 0, done.output
     results = json.loads(done.stdout)
-    assert results["students"] == ["first.base", "first.final", "second.final"]
+    assert results["students"] == ["p.base", "p.final", "q.final"]
     kept = {stage["name"]: stage["kept"] for stage in results["stages"]}
     assert kept["errors"] == kept["more"] == 4, "a student of one epoch knows nothing"
-    notes = {name: stored(tmp_path / f"{name}.db") for name in ("one", "two")}
-    assert notes["one"] == notes["two"] and len(notes["one"]) == 4, "all errors, of either round"
+    notes = {name: stored(tmp_path / f"{name}.db") for name in ("notes", "more")}
+    assert notes["notes"] == notes["more"] and len(notes["more"]) == 4, "all errors, of either round"
     calls = (tmp_path / "calls.jsonl").read_text().splitlines()
     assert len(calls) == len(set(calls)), "no answer is asked for twice"
 
