@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import signal
 import sys
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Never
 
 import pytest
 from cut_training import Killed, equal, train_stage
@@ -13,6 +15,7 @@ from test_resume import ROWS, STEPS
 from tiny_student import make_stage, make_student
 
 from nesyc_runtime.errors import UserError
+from nesyc_runtime.learning.interruptions import interruptions_wait
 from nesyc_runtime.learning.tracking import Tracking
 
 
@@ -77,3 +80,50 @@ def test_a_service_that_fails_on_the_way_is_left_out(tmp_path: Path, monkeypatch
     with pytest.warns(UserWarning, match="Down is left out from here on: the service is down"):
         report = train(tmp_path / "out", Tracking(tmp_path / "logs", "spec", "p.final", services=("wandb",)))
     assert len(table(tmp_path / "logs")) == report.steps == STEPS
+
+
+@pytest.fixture
+def heard() -> Iterator[None]:
+    """Signals as a command has them; Lightning ignores ctrl-C from the first one on."""
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, signal.default_int_handler) for number in numbers]
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("heard")
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_waits_for_the_logger(
+    sent: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In the middle of handing a line to its thread TensorBoard's writer would wait for that thread forever."""
+    from lightning.pytorch.loggers import CSVLogger
+
+    from nesyc_runtime.learning import tracking as module
+
+    whole: list[int | None] = []
+
+    class Interrupted(CSVLogger):
+        def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+            if step == 2:
+                signal.raise_signal(sent)
+            whole.append(step)
+
+    monkeypatch.setattr(module, "_service", lambda *_: Interrupted(tmp_path / "other", name="", version=""))
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "out", Tracking(tmp_path / "logs", "spec", "p.final", services=("wandb",)))
+    assert whole == [0, 1, 2]
+    assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("heard")
+def test_what_waited_for_comes_after_an_error_too() -> None:
+    def interrupted() -> Never:
+        with interruptions_wait():
+            signal.raise_signal(signal.SIGTERM)
+            raise ValueError("of the block")
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        interrupted()
+    assert isinstance(caught.value.__context__, ValueError)

@@ -66,12 +66,15 @@ def test_a_signal_ends_a_run_in_order(tmp_path: Path, where: str, sent: signal.S
         command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None and process.stderr is not None
-        if where == "asking":
-            assert process.stdout.readline() == "asked\n"
-        else:
-            assert any(re.match(r"final: \d+%", line) for line in process.stderr), "it trains"
-        process.send_signal(sent)
-        out, err = process.communicate(timeout=120)
+        try:
+            if where == "asking":
+                assert process.stdout.readline() == "asked\n"
+            else:
+                assert any(re.match(r"final: \d+%", line) for line in process.stderr), "it trains"
+            process.send_signal(sent)
+            out, err = process.communicate(timeout=120)
+        finally:
+            process.kill()  # one that the signal did not end would train for hours
     results = json.loads(out)
     assert process.returncode == 130, err
     assert results["status"] == "stopped"

@@ -17,6 +17,7 @@ import lightning.pytorch as pl
 
 from nesyc_runtime.errors import UserError
 from nesyc_runtime.learning.history import History
+from nesyc_runtime.learning.interruptions import interruptions_wait
 
 PACKAGES = {"wandb": "wandb", "mlflow": "mlflow"}
 
@@ -122,7 +123,8 @@ class Tracked(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightn
 
     def _try(self, logger: Any, log: Callable[[Any], None]) -> None:
         try:
-            log(logger)
+            with interruptions_wait():  # TensorBoard's and the services' write from threads of their own
+                log(logger)
         except Exception as error:
             self._loggers.remove(logger)
             warnings.warn(f"{type(logger).__name__} is left out from here on: {error}", stacklevel=2)
