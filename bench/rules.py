@@ -134,11 +134,15 @@ def _edges(facts: Facts, size: int) -> tuple[Facts, Facts]:
 
 
 def measure(*makes: Callable[[Path], Any]) -> list[tuple[float, int]]:
-    """Of each: the least CPU seconds of `derive`, and how many rows it gave. They take turns: a busy moment hits all of them."""
+    """Of each: the least CPU seconds of `derive`, and how many rows it gave.
+
+    They take turns, so that a busy moment hits all of them, forwards and backwards, so that what one leaves in the caches
+    serves its neighbours on both sides.
+    """
     seconds: list[list[float]] = [[] for _ in makes]
     rows = [0] * len(makes)
     while turn := [n for n, spent in enumerate(seconds) if len(spent) < RUNS and sum(spent) < SPENT]:
-        for number in turn:
+        for number in turn if max(map(len, seconds)) % 2 == 0 else reversed(turn):
             with tempfile.TemporaryDirectory() as folder:
                 made = makes[number](Path(folder))
                 seconds[number].append(_cpu(made.derive))

@@ -71,6 +71,10 @@ def whynot_text(result: Mapping[str, Any]) -> RenderableType:
         if attempt["bindings"]:
             bindings = ", ".join(f"{name} = {_shown(value)}" for name, value in attempt["bindings"].items())
             parts.append(Text(f"  with {bindings}"))
+        if "came_to" in attempt:
+            value = attempt["came_to"]
+            said = "it has no value: its group is empty" if value is None else f"it comes to {_shown(value)}"
+            parts.append(Text(f"  {said}"))
     return Group(*parts)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from oracle import World, evaluate, ready, solve, strata
+from oracle import World, aggregate, evaluate, ready, solve, strata
 from programs import SEMANTICS, compiled
 from random_programs import generate
 from running import open_kb
@@ -77,6 +77,11 @@ def attempt_is_right(world: World, row: tuple[Any, ...], attempt: dict[str, Any]
     within = inside(world, next(names for names in strata(world.kb) if rule.head.relation in names))
     assert met == 0 or next(solve(within, rule.body[:met], head), None) is not None, (rule.text, row)
     assert next(solve(within, rule.body[: met + 1], head), None) is None, (rule.text, row)
+    failed = rule.body[met]
+    assert ("came_to" in attempt) == isinstance(failed, ir.AggregateLiteral)
+    if isinstance(failed, ir.AggregateLiteral):
+        env = head | attempt["bindings"]
+        assert attempt["came_to"] == pytest.approx(aggregate(within, failed, env, "")), (rule.text, row)
     return True
 
 

@@ -178,6 +178,7 @@ def _read(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
 def _test(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
     literal = placed.literal
     before = len(env)
+    comes_to: Value | None = None
     match literal:
         case nodes.AtomLiteral():
             conditions = [absent(scope, literal, env)]
@@ -187,10 +188,10 @@ def _test(scope: Scope, placed: Placed, env: dict[str, Value]) -> Step:
         case nodes.CompareLiteral():
             conditions = _compare(scope, literal, env)
         case nodes.AggregateLiteral():
-            conditions = _aggregate(scope, literal, env)
+            comes_to, conditions = _aggregate(scope, literal, env)
         case _:
             assert_never(literal)
-    return Step(placed, tuple(conditions), binds=tuple(env)[before:])
+    return Step(placed, tuple(conditions), binds=tuple(env)[before:], comes_to=comes_to)
 
 
 def absent(scope: Scope, literal: nodes.AtomLiteral, bound: Bindings) -> str:
@@ -225,15 +226,18 @@ def _compared(left: Value, operator: str, right: Value) -> str:
     return f"{plain(left)} {sign} {plain(right)}"
 
 
-def _aggregate(scope: Scope, literal: nodes.AggregateLiteral, env: dict[str, Value]) -> list[str]:
+def _aggregate(
+    scope: Scope, literal: nodes.AggregateLiteral, env: dict[str, Value]
+) -> tuple[Value, list[str]]:
+    """What the aggregate comes to, and the conditions on it."""
     value = Value(f"({_aggregate_query(scope, literal, env)})", aggregate_type(literal), computed=True)
     result = literal.result
     if literal.operator == "=" and isinstance(result, nodes.Var) and not _all_bound(result, env):
         assert result.name is not None
         # tested once, so that what reads it need not
         env[result.name] = replace(value, computed=False)
-        return [] if literal.function == "count" else [f"{value.sql} IS NOT NULL"]
-    return [_compared(term_value(result, env, scope.constants), literal.operator, value)]
+        return value, [] if literal.function == "count" else [f"{value.sql} IS NOT NULL"]
+    return value, [_compared(term_value(result, env, scope.constants), literal.operator, value)]
 
 
 def aggregate_type(literal: nodes.AggregateLiteral) -> nodes.Type:

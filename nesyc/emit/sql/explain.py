@@ -153,7 +153,14 @@ def _steps(
     body = compile_body(scope, branch, bound, tests_first=False)
     for step in body.steps:
         source = f"{dialect.name(step.table)} AS {step.alias}" if step.table is not None else None
-        yield StepPlan(step.placed.path, source, step.conditions, _shown(body.bound, step.binds))
+        value = step.comes_to
+        yield StepPlan(
+            step.placed.path,
+            source,
+            step.conditions,
+            _shown(body.bound, step.binds),
+            (value.sql, value.type.base, value.interned) if value is not None else None,
+        )
     computed = []
     for value, index in last:
         assert table is not None and all(name in body.bound for name in variables(terms[index]))

@@ -110,12 +110,14 @@ class StepPlan:
     """A literal as SQL to put together: prefixes of the steps tell how far a body can be met.
 
     Arguments of the head are bound as `:h0`, `:h1`, ...; a step with an empty path is the head's own test.
+    `comes_to` is the value of an aggregate.
     """
 
     path: tuple[int, ...]
     source: str | None
     conditions: tuple[str, ...]
     binds: Mapping[str, tuple[str, str, bool]]
+    comes_to: tuple[str, str, bool] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nesyc.emit.sql import dialect
 from nesyc.emit.sql.branches import Placed
 from nesyc.emit.sql.layout import ROW
-from nesyc.emit.sql.terms import Bindings
+from nesyc.emit.sql.terms import Bindings, Value
 from nesyc.ir import nodes
 
 
@@ -16,7 +16,7 @@ from nesyc.ir import nodes
 class Step:
     """One literal: for a positive atom the table it reads under `alias`, and the conditions it adds.
 
-    `searched`: the columns its rows are looked up by; `binds`: the variables it is the first to bind.
+    `searched`: the columns its rows are looked up by; `binds`: the variables it is the first to bind; `comes_to`: an aggregate's value.
     """
 
     placed: Placed
@@ -25,6 +25,7 @@ class Step:
     alias: str | None = None
     searched: tuple[str, ...] = ()
     binds: tuple[str, ...] = ()
+    comes_to: Value | None = None
 
     @property
     def atom(self) -> nodes.AtomLiteral:

@@ -12,9 +12,14 @@ from nesyc_runtime.kb.storage.program import RelationPlan, RulePlan, StepPlan, V
 from nesyc_runtime.kb.storage.store import Store, refused
 from nesyc_runtime.kb.storage.values import from_column
 
+_CAME_TO = " came to"  # no variable has a blank in its name
+
 
 def whynot(store: Store, relation: str, args: Sequence[Any], *, limit: int = 0) -> dict[str, Any]:
-    """The `whynot` object of the contracts: the attempts that met most of a rule first, at most `limit` (0: all)."""
+    """The `whynot` object of the contracts: the attempts that met most of a rule first, at most `limit` (0: all).
+
+    Where an aggregate failed, `came_to` is its value for the bindings, null where it has none.
+    """
     graph = Graph(store)
     with store.reading():
         plan = store.relation(relation)
@@ -58,6 +63,12 @@ def _attempt(
             met, witness = met + 1, further
     failed = steps[0] if witness is None else steps[min(met + 1, len(steps) - 1)]
     literal = literal_at(declared.body, failed.path) if failed.path else declared.head
+    came_to = {}
+    if witness is not None and failed.comes_to is not None:
+        asked = {_CAME_TO: failed.comes_to}
+        witness = _witness(store, steps[: met + 1], head, plan, args, declared.head, asked)
+        assert witness is not None
+        came_to = {"came_to": witness.pop(_CAME_TO)}
     return {
         "rule": rule.name,
         "span": declared.location.model_dump(),
@@ -65,6 +76,7 @@ def _attempt(
         "bindings": witness or {},
         "matched": min(met, len(variant.literals)),
         "of": len(variant.literals),
+        **came_to,
     }
 
 
@@ -90,9 +102,10 @@ def _witness(
     plan: RelationPlan,
     args: Sequence[Any],
     atom: config.AtomLiteral,
+    also: Mapping[str, tuple[str, str, bool]] = {},
 ) -> dict[str, Any] | None:
-    """Values of the variables that meet all `steps`, None where nothing does."""
-    binds = {name: bound for step in steps for name, bound in step.binds.items()}
+    """Values of the variables that meet all `steps`, and of what is asked `also`; None where nothing does."""
+    binds = {name: bound for step in steps for name, bound in step.binds.items()} | dict(also)
     columns = ", ".join(sql for sql, _, _ in binds.values()) or "1"
     sources = [step.source for step in steps if step.source is not None]
     conditions = [condition for step in steps for condition in step.conditions]

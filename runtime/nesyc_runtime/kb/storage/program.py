@@ -112,6 +112,7 @@ class StepPlan(Model):
     source: str | None
     conditions: tuple[str, ...]
     binds: Mapping[str, tuple[str, str, bool]]
+    comes_to: tuple[str, str, bool] | None = None
 
 
 class VariantPlan(Model):
