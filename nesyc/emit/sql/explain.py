@@ -153,13 +153,13 @@ def _steps(
     body = compile_body(scope, branch, bound, tests_first=False)
     for step in body.steps:
         source = f"{dialect.name(step.table)} AS {step.alias}" if step.table is not None else None
-        value = step.comes_to
+        total = step.comes_to
         yield StepPlan(
             step.placed.path,
             source,
             step.conditions,
             _shown(body.bound, step.binds),
-            (value.sql, value.type.base, value.interned) if value is not None else None,
+            (total.sql, total.type.base, total.interned) if total is not None else None,
         )
     computed = []
     for value, index in last:
