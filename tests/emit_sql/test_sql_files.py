@@ -47,7 +47,8 @@ def test_every_statement_of_the_program_compiles() -> None:
         plain = sqlite3.connect(":memory:")
         plain.executescript(emit_schema(sample, emit_program(sample)))
         program = emit_program(sample)
-        named = {f"{table.name}_{end}": 0 for table in program.relations for end in ("lo", "hi")} | {"row": 1}
+        named = {f"{table.name}_{end}": 0 for table in program.relations for end in ("lo", "hi")}
+        named |= {"row": 1, "floor": 0, "ceiling": 1}
         queries = [v.instances_of for r in (*program.rules, *program.constraints) for v in r.variants]
         for sql in (*(s.sql for s in program.statements.values()), *queries):
             plain.execute(f"EXPLAIN {sql}", named)

@@ -18,7 +18,7 @@ from nesyc.emit.sql.program import (
     Statement,
     StratumPlan,
 )
-from nesyc.emit.sql.rules import RuleStatements, rule_statements
+from nesyc.emit.sql.rules import RuleStatements, reads_by_confidence, rule_statements
 from nesyc.emit.sql.scans import bound_to_sqlite, finished_relations, rule_scans
 from nesyc.emit.sql.schema import create_table, fulltext_table, schema_objects, set_columns
 from nesyc.emit.sql.terms import symbol_text
@@ -82,10 +82,11 @@ def _compiled(layout: Layout) -> dict[str, RuleStatements]:
     """The statements of each active rule, in order of evaluation."""
     rules = {rule.name: rule for rule in layout.kb.rules if rule.active}
     return {
-        rule: rule_statements(layout, rules[rule], frozenset(stratum.relations))
+        rule.name: rule_statements(layout, rule, peers, by_confidence=reads_by_confidence(layout, own, peers))
         for stratum in layout.kb.strata
-        for rule in stratum.rules
-        if rule in rules
+        for peers in [frozenset(stratum.relations)]
+        for own in [[rules[rule] for rule in stratum.rules if rule in rules]]
+        for rule in own
     }
 
 
@@ -112,6 +113,7 @@ def _stratum(
         scans=tuple(scan for rule in own for scan in rule_scans(layout, rule, peers)),
         finished=finished_relations(own),
         interns=any(compiled[rule].interns for rule in rules),
+        by_confidence=reads_by_confidence(layout, own, peers),
         digest="",
     )
     names = sorted({*plan.relations, *plan.finished, *(name for scan in plan.scans for name in scan.sources)})

@@ -29,6 +29,8 @@ def render_rules_sql(program: Program) -> str:
         f"Rules of `{program.kb}` in order of evaluation, semantics {program.semantics}.\n"
         f"Texts are ids of {SYMBOLS}; :REL_lo and :REL_hi bound the rows of REL that are new in a round."
     )
+    if any(stratum.by_confidence for stratum in program.strata):
+        head += "\nRounds go in a few courses, the high confidences first: from :floor up to :ceiling."
     parts = [dialect.comment(head)]
     for number, stratum in enumerate(program.strata, 1):
         parts.extend(_stratum(program, number, stratum))

@@ -3,11 +3,14 @@
 Semi-naive evaluation by ranges of row numbers: rows get rising numbers as they are found, a round reads the rows
 `(lo, hi]` of one atom as new, those of atoms before it up to `lo`, of atoms after it up to `hi`, so that each
 combination with something new is seen once. A better confidence moves a row to a new number, so it is new again.
+
+Where rows carry a confidence and no rule joins two of the recursion's relations, a round may leave the less confident of its
+new rows for later, `:floor <= conf < :ceiling`: most of them get better before they are read.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nesyc.emit.sql import dialect
@@ -44,7 +47,17 @@ def ceiling_of(kb: nodes.Kb, origin: str) -> float:
     return caps[origin]
 
 
-def rule_statements(layout: Layout, rule: nodes.Rule, stratum: frozenset[str]) -> RuleStatements:
+def reads_by_confidence(layout: Layout, rules: Iterable[nodes.Rule], stratum: frozenset[str]) -> bool:
+    """Whether rounds may read new rows in any order, and it pays: what two of them give together would be lost."""
+    recursive = {
+        sum(_reads(placed, stratum) for placed in branch) for rule in rules for branch in branches(rule.body)
+    }
+    return layout.kb.semantics.kind == "max_product" and max(recursive, default=0) == 1
+
+
+def rule_statements(
+    layout: Layout, rule: nodes.Rule, stratum: frozenset[str], *, by_confidence: bool = False
+) -> RuleStatements:
     """The statements of one rule whose head is in the stratum of the relations `stratum`."""
     base: list[Statement] = []
     delta: list[Statement] = []
@@ -57,7 +70,7 @@ def rule_statements(layout: Layout, rule: nodes.Rule, stratum: frozenset[str]) -
             base.extend(_statements(layout, rule, branch, stratum, f"{rule.name}{suffix}", None, searches))
         for index, placed in enumerate(recursive, 1):
             name = f"{rule.name}{suffix}.delta{index}"
-            delta.extend(_statements(layout, rule, branch, stratum, name, placed, searches))
+            delta.extend(_statements(layout, rule, branch, stratum, name, placed, searches, by_confidence))
     return RuleStatements(tuple(base), tuple(delta), tuple(searches))
 
 
@@ -68,7 +81,7 @@ def _reads(placed: Placed, stratum: frozenset[str]) -> bool:
 
 def _statements(
     layout: Layout, rule: nodes.Rule, branch: Branch, stratum: frozenset[str], name: str,
-    new: Placed | None, searches: list[tuple[str, tuple[str, ...]]],
+    new: Placed | None, searches: list[tuple[str, tuple[str, ...]]], by_confidence: bool = False,
 ) -> Iterator[Statement]:  # fmt: skip
     scope = Scope(layout, stratum)
     order: Order = written_order if new is None else starting_with(new)
@@ -78,7 +91,7 @@ def _statements(
             searches.append((step.atom.relation, step.searched))
     table = layout.tables[rule.head.relation]
     values = [term_value(term, body.bound, scope.constants) for term in rule.head.terms]
-    ranges = tuple(_ranges(body, branch, new, stratum)) if new is not None else ()
+    ranges = tuple(_ranges(body, branch, new, stratum, by_confidence)) if new is not None else ()
     relation = None if new is None else _relation(new)
     for index, (value, column) in enumerate(zip(values, table.columns, strict=True)):
         if (
@@ -99,7 +112,9 @@ def _relation(placed: Placed) -> str:
     return placed.literal.relation
 
 
-def _ranges(body: Body, branch: Branch, new: Placed, stratum: frozenset[str]) -> Iterator[str]:
+def _ranges(
+    body: Body, branch: Branch, new: Placed, stratum: frozenset[str], by_confidence: bool
+) -> Iterator[str]:
     """The row range of each recursive atom in the round where `new` is the first to read new rows."""
     position = branch.index(new)
     for step in body.atoms:
@@ -109,6 +124,8 @@ def _ranges(body: Body, branch: Branch, new: Placed, stratum: frozenset[str]) ->
         row = f"{step.alias}.{ROW}"
         if step.placed is new:
             yield f"{row} > :{relation}_lo AND {row} <= :{relation}_hi"
+            if by_confidence:
+                yield f"{step.alias}.conf >= :floor AND {step.alias}.conf < :ceiling"
         else:
             limit = "lo" if branch.index(step.placed) < position else "hi"
             yield f"{row} <= :{relation}_{limit}"

@@ -1,5 +1,6 @@
 -- Rules of `test` in order of evaluation, semantics max_product.
 -- Texts are ids of nesyc.symbol; :REL_lo and :REL_hi bound the rows of REL that are new in a round.
+-- Rounds go in a few courses, the high confidences first: from :floor up to :ceiling.
 
 -- stratum 1: kin; the delta statements run in rounds until nothing is new
 
@@ -25,6 +26,7 @@ CROSS JOIN "parent.rows" AS parent_2 ON parent_2.child = kin_1.b
 CROSS JOIN "compose.rows" AS compose_3 ON compose_3."first" = kin_1.rel AND compose_3.second = parent_2.role
 WHERE kin_1.a <> parent_2.parent
   AND kin_1._row > :kin_lo AND kin_1._row <= :kin_hi
+  AND kin_1.conf >= :floor AND kin_1.conf < :ceiling
 ON CONFLICT DO UPDATE SET _row = excluded._row, conf = excluded.conf
 WHERE excluded.conf > conf;
 

@@ -139,7 +139,8 @@ class RulePlan(Model):
 class StratumPlan(Model):
     """`base` runs once, `delta` in rounds until nothing is new, `resolve` at the end.
 
-    `finished`: relations a negation or an aggregate reads; `interns`: a rule makes texts; `digest`: of what decides the rows.
+    `finished`: relations a negation or an aggregate reads; `interns`: a rule makes texts; `by_confidence`: `delta` takes
+    `:floor` and `:ceiling`; `digest`: of what decides the rows.
     """
 
     relations: tuple[str, ...]
@@ -150,6 +151,7 @@ class StratumPlan(Model):
     scans: tuple[Scan, ...]
     finished: tuple[str, ...]
     interns: bool
+    by_confidence: bool = False
     digest: str
 
     @property
