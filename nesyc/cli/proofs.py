@@ -73,7 +73,11 @@ def whynot_text(result: Mapping[str, Any]) -> RenderableType:
             parts.append(Text(f"  with {bindings}"))
         if "came_to" in attempt:
             value = attempt["came_to"]
-            said = "it has no value: its group is empty" if value is None else f"it comes to {_shown(value)}"
+            said = (
+                "it has no value: nothing in its group has one"
+                if value is None
+                else f"it comes to {_shown(value)}"
+            )
             parts.append(Text(f"  {said}"))
     return Group(*parts)
 

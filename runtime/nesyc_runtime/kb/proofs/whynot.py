@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -68,7 +69,9 @@ def _attempt(
         asked = {_CAME_TO: failed.comes_to}
         witness = _witness(store, steps[: met + 1], head, plan, args, declared.head, asked)
         assert witness is not None
-        came_to = {"came_to": witness.pop(_CAME_TO)}
+        value = witness.pop(_CAME_TO)
+        finite = not isinstance(value, float) or math.isfinite(value)
+        came_to = {"came_to": value if finite else str(value)}
     return {
         "rule": rule.name,
         "span": declared.location.model_dump(),
