@@ -36,8 +36,8 @@ lint: env
 check: test
 
 fuzz: env
-	NESYC_FUZZ=1 $(BIN)/python -m pytest -m fuzz -n 2
-	NESYC_KILLS=200 $(BIN)/python -m pytest -k kill -n 2 tests/kb tests/stages/test_kill_induce.py
+	NESYC_FUZZ=1 $(BIN)/python -m pytest -o faulthandler_timeout=7200 -m fuzz -n 2
+	NESYC_KILLS=200 $(BIN)/python -m pytest -o faulthandler_timeout=7200 -k kill -n 2 tests/kb tests/stages/test_kill_induce.py
 
 bench: env
 	$(BIN)/python -m bench

@@ -13,7 +13,7 @@ from nesyc.checks.value_words import wanted_kind
 from nesyc.diagnostics.codes import CODES
 from nesyc.diagnostics.span import Span
 from nesyc.emit.sql.layout import lay_out
-from nesyc.emit.sql.rules import rule_statements
+from nesyc.emit.sql.rules import reads_by_confidence, rule_statements
 from nesyc.index import BuiltIn, Occurrence, SymbolId
 from nesyc.ir import nodes
 from nesyc.server.view import View
@@ -179,5 +179,6 @@ def _rule(view: View, symbol: SymbolId, node: object) -> Iterator[str]:
 def rule_sql(kb: nodes.Kb, rule: nodes.Rule) -> str:
     """The statements that a rule becomes, as rules.sql has them."""
     stratum = next(frozenset(one.relations) for one in kb.strata if rule.name in one.rules)
-    made = rule_statements(lay_out(kb), rule, stratum)
+    layout, own = lay_out(kb), [one for one in kb.rules if one.active and one.head.relation in stratum]
+    made = rule_statements(layout, rule, stratum, by_confidence=reads_by_confidence(layout, own, stratum))
     return "\n\n".join(f"-- {one.name}\n{one.sql};" for one in (*made.base, *made.delta))

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +19,7 @@ from samples import TEXT, atom, const, family, kb, relation, rule, var
 
 from nesyc.emit.sql import dialect, emit_program, emit_query, emit_schema, render_rules_sql
 from nesyc.ir import nodes as ir
+from nesyc.server.hover import rule_sql
 
 GOLDEN = Path(__file__).resolve().parent / "golden"
 
@@ -110,3 +112,12 @@ def test_a_comment_cannot_be_left() -> None:
     lines = render_rules_sql(emit_program(sample)).splitlines()
     assert all(line.startswith("--") for line in lines if "DROP" in line)
     assert all(line.isprintable() for line in lines)
+
+
+@pytest.mark.parametrize("semantics", ["boolean", "max_product"])
+def test_an_editor_shows_the_statements_that_run(semantics: str) -> None:
+    sample = dataclasses.replace(family(), semantics=ir.Semantics(semantics))  # type: ignore[arg-type]
+    program = emit_program(sample)
+    for declared in sample.rules:
+        own = [one for one in program.statements.values() if one.rule == declared.name]
+        assert own and rule_sql(sample, declared) == "\n\n".join(f"-- {one.name}\n{one.sql};" for one in own)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +15,13 @@ import pytest
 from oracle import World, aggregate, evaluate, ready, solve, strata
 from programs import SEMANTICS, compiled
 from random_programs import generate
+from rich.console import Console
 from running import open_kb
 from samples import TEXT, atom, compare, const, fact, kb, relation, rule, var
 
+from nesyc.cli.proofs import whynot_text
 from nesyc.ir import nodes as ir
+from nesyc.pipeline import check_spec
 from nesyc_runtime.kb.proofs.whynot import whynot
 
 MANY = 300 if os.environ.get("NESYC_FUZZ") else 15
@@ -120,3 +125,33 @@ def test_no_writer_is_waited_for_where_every_text_is_known(tmp_path: Path) -> No
         (attempt,) = whynot(store, "d", ("c",))["attempts"]
         assert attempt["matched"] == 0
         assert store.find_symbol("c") is None
+
+
+@pytest.mark.parametrize(
+    ("term", "wanted", "said"),
+    [
+        ("1.0e308 - n * 3.0", "-Infinity", "it comes to -Infinity"),
+        ("1.0 / (n - n)", None, "nothing in its group has one"),
+    ],
+)
+def test_what_an_aggregate_comes_to_where_it_is_no_number(
+    term: str, wanted: str | None, said: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.nesy"
+    text = f"""nesy 1
+    kb test {{
+      relation v(k: text, n: number)
+      derived d(k: text)
+      facts v {{ ("a", 1.0e308), ("a", 1.1e308) }}
+      rule r: d(k) :- v(k, _), sum({term}: v(k, n)) > 5.0;
+    }}
+    """
+    checked = check_spec(path, unsaved={path: text})
+    assert checked.spec is not None, checked
+    with open_kb(checked.spec.kbs[0]) as store:
+        found = whynot(store, "d", ("a",))
+    json.dumps(found, allow_nan=False)
+    assert found["attempts"][0]["came_to"] == wanted
+    shown = StringIO()
+    Console(file=shown, width=120).print(whynot_text(found))
+    assert said in shown.getvalue()

@@ -118,6 +118,18 @@ def test_an_interruption_waits_for_the_logger(
 
 
 @pytest.mark.usefixtures("heard")
+def test_a_second_interruption_does_not_wait() -> None:
+    reached: list[str] = []
+    with pytest.raises(KeyboardInterrupt), interruptions_wait():
+        signal.raise_signal(signal.SIGINT)
+        reached.append("the first waits")
+        signal.raise_signal(signal.SIGINT)
+        reached.append("the second waits")
+    assert reached == ["the first waits"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+@pytest.mark.usefixtures("heard")
 def test_what_waited_for_comes_after_an_error_too() -> None:
     def interrupted() -> Never:
         with interruptions_wait():

@@ -81,13 +81,13 @@ def _schema(
 def _compiled(layout: Layout) -> dict[str, RuleStatements]:
     """The statements of each active rule, in order of evaluation."""
     rules = {rule.name: rule for rule in layout.kb.rules if rule.active}
-    return {
-        rule.name: rule_statements(layout, rule, peers, by_confidence=reads_by_confidence(layout, own, peers))
-        for stratum in layout.kb.strata
-        for peers in [frozenset(stratum.relations)]
-        for own in [[rules[rule] for rule in stratum.rules if rule in rules]]
-        for rule in own
-    }
+    compiled: dict[str, RuleStatements] = {}
+    for stratum in layout.kb.strata:
+        own = [rules[name] for name in stratum.rules if name in rules]
+        peers = frozenset(stratum.relations)
+        ordered = reads_by_confidence(layout, own, peers)
+        compiled |= {rule.name: rule_statements(layout, rule, peers, by_confidence=ordered) for rule in own}
+    return compiled
 
 
 def _searches(compiled: dict[str, RuleStatements]) -> tuple[tuple[str, tuple[str, ...]], ...]:

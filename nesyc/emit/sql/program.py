@@ -153,8 +153,8 @@ class StratumPlan:
     """`base` runs once, `delta` in rounds until nothing is new, `resolve` at the end.
 
     `scans` are the rules for other engines and for change. `finished`: relations that must not change, since a
-    negation or an aggregate reads them; `interns`: a rule makes texts. `by_confidence`: `delta` takes `:floor` and `:ceiling`. `digest`: SHA-256 of all that decides the rows,
-    but the rows read.
+    negation or an aggregate reads them; `interns`: a rule makes texts. `by_confidence`: `delta` takes `:floor` and
+    `:ceiling`. `digest`: SHA-256 of all that decides the rows, but the rows read.
     """
 
     relations: tuple[str, ...]

@@ -4,7 +4,7 @@ Semi-naive evaluation by ranges of row numbers: rows get rising numbers as they 
 `(lo, hi]` of one atom as new, those of atoms before it up to `lo`, of atoms after it up to `hi`, so that each
 combination with something new is seen once. A better confidence moves a row to a new number, so it is new again.
 
-Where rows carry a confidence and no rule joins two of the recursion's relations, a round may leave the less confident of its
+Under max_product, where no rule joins two of the recursion's relations, a round may leave the less confident of its
 new rows for later, `:floor <= conf < :ceiling`: most of them get better before they are read.
 """
 
@@ -56,7 +56,7 @@ def reads_by_confidence(layout: Layout, rules: Iterable[nodes.Rule], stratum: fr
 
 
 def rule_statements(
-    layout: Layout, rule: nodes.Rule, stratum: frozenset[str], *, by_confidence: bool = False
+    layout: Layout, rule: nodes.Rule, stratum: frozenset[str], *, by_confidence: bool
 ) -> RuleStatements:
     """The statements of one rule whose head is in the stratum of the relations `stratum`."""
     base: list[Statement] = []

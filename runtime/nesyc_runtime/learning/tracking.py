@@ -123,7 +123,7 @@ class Tracked(pl.Callback):  # type: ignore[misc]  # mypy does not follow lightn
 
     def _try(self, logger: Any, log: Callable[[Any], None]) -> None:
         try:
-            with interruptions_wait():  # TensorBoard's and the services' write from threads of their own
+            with interruptions_wait():  # TensorBoard's writes from a thread of its own
                 log(logger)
         except Exception as error:
             self._loggers.remove(logger)

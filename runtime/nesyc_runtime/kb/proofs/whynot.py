@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sqlite3
 from collections.abc import Mapping, Sequence
@@ -69,9 +70,7 @@ def _attempt(
         asked = {_CAME_TO: failed.comes_to}
         witness = _witness(store, steps[: met + 1], head, plan, args, declared.head, asked)
         assert witness is not None
-        value = witness.pop(_CAME_TO)
-        finite = not isinstance(value, float) or math.isfinite(value)
-        came_to = {"came_to": value if finite else str(value)}
+        came_to = {"came_to": witness.pop(_CAME_TO)}
     return {
         "rule": rule.name,
         "span": declared.location.model_dump(),
@@ -133,4 +132,6 @@ def _witness(
             found[name] = given[name]
         else:
             found[name] = store.text(value) if interned and value is not None else from_column(value, base)
+        if isinstance(found[name], float) and not math.isfinite(found[name]):
+            found[name] = json.dumps(found[name])  # JSON has no such number
     return found

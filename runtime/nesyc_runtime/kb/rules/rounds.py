@@ -1,7 +1,7 @@
 """A stratum in SQLite: its rules over what holds already, then in rounds over what is new.
 
 Semi-naive evaluation by ranges of row numbers (see the emitter's `rules`): rows found in a round are read as new in
-the next, until a round finds none. Confidences are found in a few courses of rounds, the high ones first, as a coarse form of
+the next, until a round finds none. Where it is no trial, the confidences of max_product are found in a few courses of rounds, the high ones first, as a coarse form of
 Knuth's generalization of Dijkstra's algorithm (1977): most of what is low gets better before it is read.
 """
 
